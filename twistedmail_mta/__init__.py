@@ -1,0 +1,1 @@
+"""A mail transfer agent on Twisted: SMTP in, a durable queue, SMTP out."""

@@ -1,0 +1,272 @@
+"""Every seam of the program, as zope interfaces.
+
+A role gets what it needs through these, from `app`; tests give it small fakes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from zope.interface import Attribute, Interface
+
+from twistedmail_mta.model import (
+    Address,
+    Answer,
+    Body,
+    Claim,
+    FailedRecipient,
+    FileBody,
+    InlineBody,
+    Message,
+    MXRecord,
+    NextHop,
+    Outcome,
+    Recipient,
+    Reply,
+    Report,
+    Route,
+    Settlement,
+)
+
+T = TypeVar("T")
+
+
+class Transaction(Protocol):
+    """What a function given to `IDatabase` may do: run SQL, nothing else."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Iterable[tuple[Any, ...]]:
+        """Run one statement; iterate over its rows."""
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> Iterable[tuple[Any, ...]]:
+        """Run one statement for each of `rows`."""
+
+    def changes(self) -> int:
+        """Return how many rows the last statement changed."""
+
+
+class IDatabase(Interface):
+    """Durable rows, with the commits of concurrent writers grouped."""
+
+    def write(function: Callable[[Transaction], T], urgent: bool = False) -> Awaitable[T]:
+        """Run `function` in a transaction and return what it returned, once that is on disk.
+
+        `function` runs on the writer's thread, shares a commit with others, and
+        may run twice: it only runs SQL and returns; it computes nothing, sends
+        nothing and touches no memory.
+
+        Args:
+            function: the body of the transaction.
+            urgent: goes before all that is not (settles before accepts), and
+                may use the space of the ballast when the disk is full.
+
+        Raises:
+            TemporaryError: nothing of it was kept: disk full, input/output
+                error, or the database is closing.
+            Exception: what `function` raised; nothing of it was kept.
+        """
+
+    def read(function: Callable[[Transaction], T]) -> Awaitable[T]:
+        """Run `function` on a reader's thread, on one consistent state.
+
+        It ends within a second; longer reads are cut in pieces by the caller.
+        """
+
+    def refusal() -> Reply | None:
+        """Return why no new mail should be begun now, or None; cheap, no input or output."""
+
+
+class IBodyWriter(Interface):
+    """Takes one body as it arrives: memory up to the inline limit, then a file."""
+
+    size: int = Attribute("octets taken so far")
+
+    def add(block: bytes) -> bool:
+        """Take octets; True when `flush` must be awaited before more is added."""
+
+    def flush() -> Awaitable[None]:
+        """Write what waits to the file.
+
+        Raises:
+            TemporaryError: disk full or input/output error; the writer is dead.
+        """
+
+    def finish() -> Awaitable[InlineBody | FileBody]:
+        """Return the body; a file and its directory are on disk by then.
+
+        Raises:
+            TemporaryError: as `flush`.
+        """
+
+    def abandon() -> None:
+        """Forget what was taken; safe to call at any time, also after `finish`."""
+
+
+class IBodyStore(Interface):
+    """Large bodies as files, written before the row that names them."""
+
+    def writer() -> IBodyWriter:
+        """Begin a body."""
+
+    def read(body: Body, offset: int, size: int) -> Awaitable[bytes]:
+        """Return up to `size` octets of a body from `offset` on; shorter only at its end."""
+
+    def remove(names: Iterable[str]) -> Awaitable[None]:
+        """Unlink files that no row names any more."""
+
+
+class ISpool(Interface):
+    """Mail this host has accepted and not yet settled."""
+
+    def new_id() -> int:
+        """Return a new message id, greater than every earlier one of this process."""
+
+    def accept(message: Message, claim: bool) -> Awaitable[Sequence[Claim]]:
+        """Take responsibility for a message: it is on disk when this returns.
+
+        Args:
+            message: what to keep.
+            claim: lease every recipient to this process at birth.
+
+        Returns:
+            The claims, when `claim`; else nothing.
+
+        Raises:
+            TemporaryError: nothing was kept.
+        """
+
+    def claim(limit: int, exclude: frozenset[str]) -> Awaitable[Sequence[Claim]]:
+        """Lease up to `limit` recipients that are due, oldest due first.
+
+        Args:
+            limit: how many rows.
+            exclude: recipient domains that are not wanted now.
+        """
+
+    def message(message_id: int) -> Awaitable[Message | None]:
+        """Return a spooled message, or None when it is gone.
+
+        Its envelope holds every recipient not yet settled as delivered or deleted.
+        """
+
+    def unreported(message_id: int) -> Awaitable[Sequence[FailedRecipient]]:
+        """Return the recipients of a message that failed and are not reported yet."""
+
+    def settle(settlements: Sequence[Settlement], report: Report | None) -> Awaitable[bool]:
+        """End claims of one message, and spool the report if it is still right, in one transaction.
+
+        Claims that were taken away (an old epoch) are left alone.  A report is
+        kept only if the set of unreported failures is exactly the one it names
+        and no recipient of the message is leased any more.
+
+        Returns:
+            Whether `report` was kept (True when there was none to keep).
+
+        Raises:
+            TemporaryError: nothing changed; the claims stay.
+        """
+
+    def release_claims(claims: Sequence[Claim]) -> Awaitable[None]:
+        """Give claims back without an attempt; due times stay as they were."""
+
+    def renew() -> Awaitable[None]:
+        """Prolong the lease of every claim of this process."""
+
+    def next_due() -> Awaitable[float | None]:
+        """Return when the earliest unclaimed recipient is due, or None."""
+
+    def reports_due(before: float) -> Awaitable[Sequence[int]]:
+        """Return messages whose unreported failures can be reported.
+
+        No recipient of such a message is leased, or the first failed before `before`.
+        """
+
+
+class IAcceptance(Interface):
+    """Where the receiving role hands over a complete message."""
+
+    def accept(message: Message) -> Awaitable[None]:
+        """Take responsibility for a message: it is on disk when this returns.
+
+        Raises:
+            TemporaryError: it was not taken; the client is told its reply.
+        """
+
+
+class IRouter(Interface):
+    """Decides where mail goes next, from the site file alone."""
+
+    def route(sender: Address, recipient: Address) -> Route:
+        """Return the next hop; no input or output."""
+
+
+class IDeliveryAgent(Interface):
+    """Carries a message to its next hop."""
+
+    def deliver(
+        message: Message,
+        recipients: Sequence[Recipient],
+        next_hop: NextHop,
+        wanted: Callable[[Recipient], bool],
+    ) -> Awaitable[Sequence[Outcome]]:
+        """Try to deliver once; return an outcome for each recipient, in their order.
+
+        Never raises for what a peer does; anything unexpected that it raises
+        counts as Deferred.
+
+        Args:
+            message: what to send; header and body go out octet for octet.
+            recipients: those of the message's recipients that go this way.
+            next_hop: where.
+            wanted: asked just before MAIL for each recipient; those for which
+                it says no become Withdrawn.
+        """
+
+
+class IResolver(Interface):
+    """Questions to the DNS, answered from a cache where possible."""
+
+    def mx(domain: str) -> Awaitable[Answer[MXRecord]]:
+        """Return the MX records of a domain (A-labels), CNAMEs followed.
+
+        Raises:
+            TemporaryError: SERVFAIL, refused, malformed or no answer in time.
+        """
+
+    def addresses(host: str, family: str) -> Awaitable[Answer[str]]:
+        """Return the addresses of a host; `family` is "A" or "AAAA".
+
+        Raises:
+            TemporaryError: as `mx`.
+        """
+
+
+class ISubmitter(Interface):
+    """The avatar of a login that may submit mail."""
+
+    account: str = Attribute("the account's address, as it is stored")
+
+    def may_send_as(address: Address) -> bool:
+        """Return whether the login may use `address` as envelope sender or From."""
+
+
+class IAuthenticator(Interface):
+    """Judges a login; its answers end in `twisted.cred`'s portal."""
+
+    def password(
+        authcid: str, authzid: str, password: bytes, peer: str, protocol: str, tls: bool
+    ) -> Awaitable[ISubmitter]:
+        """Check a name and password.
+
+        Args:
+            authcid: the name given.
+            authzid: whom to act for; empty for oneself.
+            password: in UTF-8.
+            peer: the client's address, for limits.
+            protocol: "smtp", "pop3" or "imap".
+            tls: whether the connection is encrypted.
+
+        Raises:
+            PermanentError: 535 5.7.8 wrong credentials, and the like.
+            TemporaryError: 454 4.7.0 too many failures, or too busy to check.
+        """

@@ -1,0 +1,407 @@
+"""The values every layer speaks of: addresses, messages, replies, next hops, outcomes.
+
+Nothing here does anything: no input, no output, no clock.  Times are seconds
+since the epoch, durations are seconds, sizes are octets.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, Generic, Literal, TypeVar
+
+T = TypeVar("T")
+
+CRLF: Final = b"\r\n"
+
+_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010FFFF-]+"
+_DOT_STRING = re.compile(rf"{_ATEXT}(?:\.{_ATEXT})*")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A mailbox of RFC 5321 section 4.1.2, or the null reverse-path.
+
+    Attributes:
+        local: the local part, unquoted, its case kept.
+        domain: in lower case, as A-labels (RFC 5890), or an address literal
+            with its brackets.  Empty for `<postmaster>` and the null path.
+    """
+
+    local: str
+    domain: str
+
+    def __str__(self) -> str:
+        """Return the form used between angle brackets; empty for the null path."""
+        local = self.local if not self.local or _DOT_STRING.fullmatch(self.local) else self._quoted()
+        return f"{local}@{self.domain}" if self.domain else local
+
+    def _quoted(self) -> str:
+        return '"' + self.local.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    @property
+    def is_null(self) -> bool:
+        """Whether this is the null reverse-path, `<>`."""
+        return not self.local and not self.domain
+
+    @property
+    def is_ascii(self) -> bool:
+        """Whether the address can be sent without SMTPUTF8 (RFC 6531)."""
+        return self.local.isascii() and self.domain.isascii()
+
+
+NULL_PATH: Final = Address("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    r"""An SMTP reply, ours or a peer's.
+
+    Attributes:
+        code: the three digits of RFC 5321 section 4.2.
+        status: the enhanced status code of RFC 3463, such as "5.7.1"; empty
+            where none is sent (greeting, EHLO, 334, 354).
+        text: what follows; several lines are separated by "\n".
+    """
+
+    code: int
+    status: str
+    text: str
+
+    @property
+    def accepts(self) -> bool:
+        """Whether this is a positive completion (2xx)."""
+        return 200 <= self.code < 300
+
+    @property
+    def is_permanent(self) -> bool:
+        """Whether this is a permanent refusal (5xx)."""
+        return self.code >= 500
+
+    def __str__(self) -> str:
+        """Return the reply on one line, as logs and bounces show it."""
+        text = self.text.replace("\n", " ")
+        return " ".join(part for part in (str(self.code), self.status, text) if part)
+
+
+Notify = Literal["NEVER", "SUCCESS", "FAILURE", "DELAY"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A forward-path with what its sender asked of reports about it.
+
+    Attributes:
+        address: where the message goes.
+        notify: the NOTIFY parameter of RFC 3461 section 4.1; None when absent.
+        orcpt: the ORCPT parameter as received, "addr-type;xtext" (section 4.2).
+    """
+
+    address: Address
+    notify: frozenset[Notify] | None = None
+    orcpt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What MAIL and RCPT said (RFC 5321 section 2.3.1), parameters included.
+
+    Attributes:
+        sender: the reverse-path; null for reports.
+        recipients: the forward-paths, in the order given.
+        eight_bit: BODY=8BITMIME was given (RFC 6152), or the text holds 8-bit octets.
+        smtputf8: envelope or headers really hold non-ASCII (RFC 6531).
+        ret: the RET parameter (RFC 3461 section 4.3).
+        envid: the ENVID parameter as received, in xtext (section 4.4).
+        auth: the AUTH= parameter as received, in xtext; "<>" or None.
+    """
+
+    sender: Address
+    recipients: tuple[Recipient, ...]
+    eight_bit: bool = False
+    smtputf8: bool = False
+    ret: Literal["FULL", "HDRS"] | None = None
+    envid: str | None = None
+    auth: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InlineBody:
+    """A body that is small enough to be a row; complete in memory."""
+
+    data: bytes
+
+    @property
+    def size(self) -> int:
+        """Return the number of octets."""
+        return len(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class FileBody:
+    """A large body: a file of the body store, on disk before the row that names it."""
+
+    name: str
+    size: int
+
+
+Body = InlineBody | FileBody
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a message came from.
+
+    Attributes:
+        protocol: the transmission type of RFC 3848, such as "ESMTPSA"; "local" for our own reports.
+        peer: the client's address; empty for our own messages.
+        helo: what the client called itself.
+        account: the login that submitted it; None for strangers.
+        listener: the name of the listener in the site file.
+    """
+
+    protocol: str
+    peer: str = ""
+    helo: str = ""
+    account: str | None = None
+    listener: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message this host has taken, or is about to take, responsibility for.
+
+    `header` followed by `body` is the message exactly as it is sent on:
+    `header` holds the trace fields and every header field, and the empty line
+    behind them where there is one.  All line ends are CRLF.
+
+    Attributes:
+        id: time-ordered and unique on this host; `id_text` is what people see.
+        received_at: when the message was accepted.
+    """
+
+    id: int
+    envelope: Envelope
+    header: bytes
+    body: Body
+    origin: Origin
+    received_at: float
+
+    @property
+    def size(self) -> int:
+        """Return the number of octets sent on, before dot-stuffing."""
+        return len(self.header) + self.body.size
+
+
+_ID_DIGITS: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_ID_LENGTH: Final = 13
+
+
+def id_text(message_id: int) -> str:
+    """Return the 13 letters and digits by which people know a message."""
+    return "".join(_ID_DIGITS[message_id >> shift & 31] for shift in range(60, -1, -5))
+
+
+def parse_id(text: str) -> int:
+    """Return the message id that `text` names.
+
+    Raises:
+        ValueError: it is not the form that `id_text` makes.
+    """
+    digits = [_ID_DIGITS.find(letter) for letter in text.lower()]
+    if len(digits) != _ID_LENGTH or min(digits) < 0:
+        raise ValueError(f"not a queue id: {text!r}")
+    value = 0
+    for digit in digits:
+        value = value << 5 | digit
+    return value
+
+
+TLSLevel = Literal["none", "opportunistic", "required"]
+
+
+@dataclass(frozen=True, slots=True)
+class RelayLogin:
+    """How we log in at a next hop; the password is read when it is needed."""
+
+    user: str
+    password_source: str
+
+
+@dataclass(frozen=True, slots=True)
+class NextHop:
+    """Where mail is sent on to; equal next hops share a lane.
+
+    Attributes:
+        host: a mail domain whose MX records count (`mx`), or a host name or address.
+        port: the TCP port.
+        mx: look for MX records of `host`; then never a loopback or like address
+            (unless allowed), while an explicit host is exempt.
+        implicit_tls: TLS from the first octet (`smtps`).
+        tls: what is demanded of STARTTLS; "required" also verifies the name.
+        login: how to log in, or None.
+    """
+
+    host: str
+    port: int
+    mx: bool = False
+    implicit_tls: bool = False
+    tls: TLSLevel = "opportunistic"
+    login: RelayLogin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """A route that makes the mail vanish, as the site file says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """A route that fails the mail with a reply, as the site file says."""
+
+    reply: Reply
+
+
+Route = NextHop | Discard | Refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The next hop took responsibility.
+
+    Attributes:
+        reply: its answer to the final dot.
+        remote: who it was: "name [address]"; empty when nobody was reached.
+    """
+
+    reply: Reply
+    remote: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """Not now: the recipient is tried again later."""
+
+    reply: Reply
+    remote: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """The whole message was sent but the answer to the final dot was lost.
+
+    The next hop may have it; it is tried again, and may arrive twice
+    (RFC 1047).
+    """
+
+    reply: Reply
+    remote: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Never: the sender is told."""
+
+    reply: Reply
+    remote: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """An operator held or deleted the recipient before MAIL was sent."""
+
+
+Outcome = Delivered | Deferred | Unconfirmed | Failed | Withdrawn
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One recipient of a spooled message, leased to this process.
+
+    Attributes:
+        message_id: the message.
+        index: the recipient's place in the envelope as accepted.
+        epoch: raised by every claim; a settle with an older one is refused.
+        recipient: who.
+        attempts: delivery attempts made before this one.
+        age: seconds the recipient has waited, time down and on hold left out.
+        warnings: delay warnings sent so far.
+    """
+
+    message_id: int
+    index: int
+    epoch: int
+    recipient: Recipient
+    attempts: int
+    age: float
+    warnings: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRecipient:
+    """A recipient whose delivery failed for good and whose sender isn't told yet."""
+
+    index: int
+    recipient: Recipient
+    outcome: Failed
+    failed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of one claim, and what follows from it.
+
+    Attributes:
+        claim: the claim that ends.
+        outcome: what happened.
+        attempted_at: when.
+        due: when a deferred recipient is tried next; None for every other outcome.
+        warned: a delay warning goes out with this settlement.
+    """
+
+    claim: Claim
+    outcome: Outcome
+    attempted_at: float
+    due: float | None = None
+    warned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report composed for one message: a bounce or a delay warning.
+
+    Attributes:
+        about: the id of the message reported on.
+        failed: the indexes of the failed recipients that `message` reports;
+            empty for a delay warning.
+        message: the report itself, to be spooled; None when the failures are
+            reported to nobody (a null sender).
+    """
+
+    about: int
+    failed: frozenset[int]
+    message: Message | None
+
+
+@dataclass(frozen=True, slots=True)
+class MXRecord:
+    """One MX record; the host is in lower case, without the final dot, "" for null MX."""
+
+    preference: int
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """What the DNS said.
+
+    Attributes:
+        records: the records, in the order received.
+        status: "found", "empty" (the name exists, this type doesn't) or
+            "missing" (NXDOMAIN).
+        authentic: the AD bit of a trusted resolver was set.
+    """
+
+    records: tuple[T, ...]
+    status: Literal["found", "empty", "missing"]
+    authentic: bool

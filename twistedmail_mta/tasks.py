@@ -1,0 +1,243 @@
+"""Coroutines, threads and time: the only place where they meet Twisted's Deferred.
+
+Everything above is `async def`.  A coroutine that nobody awaits is started
+with `TaskGroup.start`, so that no failure is ever dropped; blocking work runs
+on a `WorkerPool`, never on the reactor or its default thread pool.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from threading import Condition, Thread
+from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, cast
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.model import Reply
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+Cancelled = CancelledError
+"""Raised inside a coroutine that is cancelled.  It is an `Exception`: a broad
+`except` must let it pass."""
+
+POOL_FULL = Reply(451, "4.3.2", "Too busy, please try again later")
+
+
+class Promise(Generic[T]):
+    """A result that arrives later; awaited by one coroutine or several.
+
+    A waiter that is cancelled stops waiting; the promise itself goes on.
+    """
+
+    __slots__ = ("_done", "_failure", "_result", "_waiters")
+
+    def __init__(self) -> None:
+        self._waiters: list[Deferred[T]] = []
+        self._done = False
+        self._result: T | None = None
+        self._failure: BaseException | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the result is here."""
+        return self._done
+
+    def resolve(self, result: T) -> None:
+        """Give the result; on the reactor's thread, and once."""
+        self._done, self._result = True, result
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.called:
+                waiter.callback(result)
+
+    def fail(self, error: BaseException) -> None:
+        """Give an error instead of a result."""
+        self._done, self._failure = True, error
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.called:
+                waiter.errback(error)
+
+    def __await__(self) -> Generator[Any, None, T]:
+        """Wait for the result."""
+        if self._failure is not None:
+            raise self._failure
+        if self._done:
+            return cast(T, self._result)
+        waiter: Deferred[T] = Deferred()
+        self._waiters.append(waiter)
+        return (yield from waiter.__await__())
+
+
+class Task(Generic[T]):
+    """A running coroutine: it can be awaited and cancelled."""
+
+    __slots__ = ("_deferred", "_outcome", "name")
+
+    def __init__(self, name: str, coroutine: Coroutine[Any, Any, T]) -> None:
+        self.name = name
+        self._outcome: Promise[T] = Promise()
+        self._deferred = Deferred.fromCoroutine(coroutine)
+        self._deferred.addCallbacks(self._outcome.resolve, lambda failure: self._outcome.fail(failure.value))
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended, however."""
+        return self._outcome.done
+
+    def cancel(self) -> None:
+        """Raise `Cancelled` where the coroutine waits; nothing when it has ended."""
+        if not self._outcome.done:
+            self._deferred.cancel()
+
+    def __await__(self) -> Generator[Any, None, T]:
+        """Wait for the end; raises what the coroutine raised."""
+        return self._outcome.__await__()
+
+
+class TaskGroup:
+    """The coroutines that nobody awaits, kept until they end.
+
+    One that raises is logged as a failure, since nobody else would see it.
+    """
+
+    log: ClassVar[Logger] = Logger()
+
+    def __init__(self) -> None:
+        self._running: set[Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def start(self, name: str, coroutine: Coroutine[Any, Any, None]) -> Task[None]:
+        """Run `coroutine` until its first wait, and on from there."""
+        task = Task(name, self._watched(name, coroutine))
+        if not task.done:
+            self._running.add(task)
+            task._deferred.addBoth(lambda _: self._running.discard(task))  # noqa: SLF001
+        return task
+
+    async def _watched(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:
+        try:
+            await coroutine
+        except Cancelled:
+            pass
+        except Exception:  # noqa: BLE001 - the edge of the event loop
+            self.log.failure("task {task} failed", task=name, event="task.failed")
+
+    def cancel(self) -> None:
+        """Cancel every coroutine of the group."""
+        for task in tuple(self._running):
+            task.cancel()
+
+    async def finish(self) -> None:
+        """Wait until the last coroutine of the group has ended."""
+        while self._running:
+            await next(iter(self._running))
+
+
+def promise_of(deferred: Deferred[T]) -> Awaitable[T]:
+    """Make Twisted's Deferred awaitable under the name this program uses."""
+    return deferred
+
+
+def sleep(clock: IReactorTime, seconds: float) -> Awaitable[None]:
+    """Wait; a cancel ends the wait and its timer."""
+    waiter: Deferred[None] = Deferred(lambda _: call.cancel())
+    call = clock.callLater(seconds, waiter.callback, None)
+    return waiter
+
+
+async def within(clock: IReactorTime, seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run `coroutine`, cancelling it when `seconds` have passed.
+
+    Raises:
+        TimeoutError: time ran out.
+    """
+    try:
+        return await Deferred.fromCoroutine(coroutine).addTimeout(seconds, clock)
+    except DeferredTimeout as error:
+        raise TimeoutError(str(error)) from error
+
+
+class WorkerPool:
+    """A bounded number of threads of its own, with a bounded queue before them."""
+
+    def __init__(self, reactor: IReactorFromThreads, name: str, threads: int, backlog: int) -> None:
+        """Make a pool; its threads start with the first work.
+
+        Args:
+            reactor: where results are handed over.
+            name: shown in thread names.
+            threads: how many run at once.
+            backlog: how many calls may wait; past that `run` refuses.
+        """
+        self._reactor = reactor
+        self._name = name
+        self._size = threads
+        self._backlog = backlog
+        self._waiting: deque[tuple[Promise[Any], Callable[[], Any]]] = deque()
+        self._wake = Condition()
+        self._threads: list[Thread] = []
+        self._idle = 0
+        self._stopped = False
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `function` on one of the threads and return what it returns.
+
+        Cancelling the wait does not stop the function.
+
+        Raises:
+            TemporaryError: too many calls wait already.
+        """
+        promise: Promise[T] = Promise()
+        with self._wake:
+            if self._stopped or len(self._waiting) >= self._backlog:
+                raise TemporaryError(POOL_FULL)
+            self._waiting.append((promise, lambda: function(*args, **kwargs)))
+            if self._idle < len(self._waiting) and len(self._threads) < self._size:
+                self._spawn()
+            self._wake.notify()
+        return await promise
+
+    def stop(self) -> None:
+        """Let the waiting calls end, then the threads; returns when they have."""
+        with self._wake:
+            self._stopped = True
+            self._wake.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def _spawn(self) -> None:
+        thread = Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _work(self) -> None:
+        while (job := self._next_job()) is not None:
+            promise, call = job
+            try:
+                result = call()
+            except BaseException as error:  # noqa: BLE001 - carried to the caller
+                self._reactor.callFromThread(promise.fail, error)
+            else:
+                self._reactor.callFromThread(promise.resolve, result)
+            del job, promise, call
+
+    def _next_job(self) -> tuple[Promise[Any], Callable[[], Any]] | None:
+        with self._wake:
+            while not self._waiting:
+                if self._stopped:
+                    return None
+                self._idle += 1
+                self._wake.wait()
+                self._idle -= 1
+            return self._waiting.popleft()
