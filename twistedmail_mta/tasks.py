@@ -16,7 +16,6 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.model import Reply
