@@ -1,0 +1,1 @@
+"""The site file: TOML in, frozen models out, every mistake at once with its key path."""

@@ -1,0 +1,157 @@
+"""Mistakes in a site file, each with its key path, in words for the person who wrote it."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from twistedmail_mta.config.site import Site
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_SAID = {
+    "missing": "is missing",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number, without quotes",
+    "string_type": "must be a text, in quotes",
+    "model_type": "must be a table",
+    "dict_type": "must be a table",
+    "tuple_type": "must be an array",
+    "string_too_short": "must not be empty",
+    "too_short": "must not be empty",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake.
+
+    Attributes:
+        path: the key, such as `listen.mx.role`; empty for the file as a whole.
+        text: what is wrong with it, and what would be right.
+    """
+
+    path: str
+    text: str
+
+    def __str__(self) -> str:
+        """Return the mistake on one line."""
+        return f"{self.path}: {self.text}" if self.path else self.text
+
+
+class ConfigError(Exception):
+    """A site file that can't be used.
+
+    Attributes:
+        source: the file.
+        problems: every mistake found in it.
+    """
+
+    def __init__(self, source: str, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join([f"{source}: this site file can't be used:", *(f"  {item}" for item in problems)]))
+        self.source = source
+        self.problems = tuple(problems)
+
+
+def problems_of(error: ValidationError) -> Iterator[Problem]:
+    """Yield what pydantic found, in the order of the model."""
+    for detail in error.errors(include_url=False):
+        yield Problem(key_path(detail["loc"]), _text(detail))
+
+
+def key_path(steps: Sequence[int | str]) -> str:
+    """Return a key path as TOML writes it: `domains."example.org".relay_to`, `route[0].via`."""
+    path = ""
+    for step in steps:
+        if isinstance(step, int):
+            path += f"[{step}]"
+        elif step != "[key]":
+            path += ("." if path else "") + (step if _BARE_KEY.fullmatch(step) else f'"{step}"')
+    return path
+
+
+def _text(detail: ErrorDetails) -> str:
+    kind, steps = detail["type"], detail["loc"]
+    if kind == "extra_forbidden":
+        return _unknown_key(steps)
+    if kind == "literal_error":
+        return _not_among(detail, steps)
+    if kind == "value_error":
+        return str(detail["ctx"]["error"])
+    return _SAID.get(kind) or detail["msg"].replace("Input should be", "must be")
+
+
+def _not_among(detail: ErrorDetails, steps: Sequence[int | str]) -> str:
+    if steps == ("config_version",):
+        return f"must be {detail['ctx']['expected']}, the only one this release reads"
+    text = f"must be {detail['ctx']['expected'].replace(chr(39), chr(34))}"
+    if steps[0] == "listen" and steps[-1] == "role":
+        text += ", the roles of this release"
+    return text
+
+
+def _unknown_key(steps: Sequence[int | str]) -> str:
+    wanted = str(steps[-1])
+    near = difflib.get_close_matches(wanted, _keys_below(Site, steps[:-1]), n=1)
+    if near:
+        return f"is unknown; did you mean {near[0]}?"
+    elsewhere = [path for path in _all_paths(Site) if path.rpartition(".")[2] == wanted]
+    return f"is unknown; did you mean {elsewhere[0]}?" if elsewhere else "is unknown"
+
+
+def _keys_below(model: type[BaseModel], steps: Sequence[int | str]) -> list[str]:
+    kind: object = model
+    for step in steps:
+        table = _table_in(kind)
+        kind = table if table is None or _is_named(kind) else table.model_fields[str(step)].annotation
+    table = _table_in(kind)
+    return list(table.model_fields) if table is not None else []
+
+
+def _all_paths(model: type[BaseModel], above: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield above + name
+        inner = _table_in(field.annotation)
+        if inner is not None:
+            between = f"{name}.NAME." if _is_named(field.annotation) else f"{name}."
+            yield from _all_paths(inner, above + between)
+
+
+def _is_named(annotation: object) -> bool:
+    """Whether the next step of a path is the writer's own name, or an index."""
+    return get_origin(annotation) in (dict, tuple)
+
+
+def _table_in(annotation: object) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (Union, UnionType, dict, tuple):
+        return next((found for part in get_args(annotation) if (found := _table_in(part))), None)
+    return None
+
+
+def cross_checks(document: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield mistakes that lie between tables; of the raw file, so that they come with all the others."""
+    listeners = document.get("listen")
+    tables = (
+        {name: table for name, table in listeners.items() if isinstance(table, dict)}
+        if isinstance(listeners, dict)
+        else {}
+    )
+    seen: dict[str, str] = {}
+    for name, table in tables.items():
+        if "tls" not in document and table.get("role") == "submission":
+            yield Problem(key_path(("listen", name)), "logins need TLS: give a certificate and key under [tls]")
+        endpoints = table.get("endpoint")
+        for text in endpoints if isinstance(endpoints, list) else [endpoints]:
+            first = seen.setdefault(str(text), name)
+            if first != name:
+                yield Problem(
+                    key_path(("listen", name, "endpoint")), f"{text} is taken by {key_path(('listen', first))}"
+                )

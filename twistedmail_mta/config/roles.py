@@ -1,0 +1,55 @@
+"""What a listener's role decides, so that none is an open relay by omission (PURE)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+RoleName = Literal["mx", "submission"]
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """The preset of a listener.
+
+    Attributes:
+        name: as the site file says it.
+        offers_auth: AUTH is offered, once TLS is on.
+        requires_login: MAIL is refused before AUTH (RFC 6409 section 4.3).
+        requires_tls: AUTH, and so MAIL, is refused in clear (RFC 8314 section 3.3).
+        completes: missing From, Date and Message-ID are added and Bcc is
+            removed (RFC 6409 section 8).
+        recipients: most recipients of a message, where the site file doesn't say.
+        connections_per_client: most connections of one client network, likewise.
+    """
+
+    name: RoleName
+    offers_auth: bool
+    requires_login: bool
+    requires_tls: bool
+    completes: bool
+    recipients: int
+    connections_per_client: int
+
+
+MX: Final = Role(
+    name="mx",
+    offers_auth=False,
+    requires_login=False,
+    requires_tls=False,
+    completes=False,
+    recipients=100,
+    connections_per_client=20,
+)
+
+SUBMISSION: Final = Role(
+    name="submission",
+    offers_auth=True,
+    requires_login=True,
+    requires_tls=True,
+    completes=True,
+    recipients=1000,
+    connections_per_client=200,
+)
+
+ROLES: Final[dict[str, Role]] = {role.name: role for role in (MX, SUBMISSION)}

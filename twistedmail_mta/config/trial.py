@@ -1,0 +1,112 @@
+"""The trial site: what runs when there is no site file, safe because it is loopback only."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from twistedmail_mta.config.endpoints import parse_endpoint
+from twistedmail_mta.config.load import parse_site
+from twistedmail_mta.config.site import Site
+
+ACCOUNT: Final = "demo@localhost"
+PASSWORD_FILE: Final = "demo-password"  # noqa: S105 - the name of a file
+SINK: Final = "127.0.0.1:1025"
+
+TEXT: Final = f"""\
+config_version = 1
+
+[server]
+hostname  = "localhost"
+state_dir = "mta-state"
+admin     = "{ACCOUNT}"
+
+[tls]
+certificate = "mta-state/trial-certificate.pem"
+key         = "mta-state/trial-key.pem"
+
+[listen.mx]
+endpoint = "tcp:2525:interface=127.0.0.1"
+role     = "mx"
+
+[listen.submission]
+endpoint = "tcp:2587:interface=127.0.0.1"
+role     = "submission"
+plaintext_login = ["127.0.0.0/8", "::1"]
+
+[listen.submissions]
+endpoint = "tcp:2465:interface=127.0.0.1"
+role     = "submission"
+tls      = "implicit"
+
+[[route]]
+match = {{}}
+via   = "smtp://{SINK}"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What the trial site has beside its site file.
+
+    Attributes:
+        password: of the account `demo@localhost`.
+        first_start: it was made just now.
+    """
+
+    password: str
+    first_start: bool
+
+
+def trial_site(folder: Path) -> Site:
+    """Return the trial site with its state in `folder`/mta-state."""
+    return parse_site(TEXT, folder, "the trial site")
+
+
+def open_trial(state_dir: Path) -> Trial:
+    """Make the state directory and the password, unless an earlier start did.
+
+    Raises:
+        OSError: the directory can't be written.
+    """
+    state_dir.mkdir(mode=0o700, exist_ok=True)
+    path = state_dir / PASSWORD_FILE
+    if path.exists():
+        return Trial(path.read_text(encoding="ascii").strip(), first_start=False)
+    password = secrets.token_urlsafe(9)
+    path.touch(mode=0o600)
+    path.write_text(password + "\n", encoding="ascii")
+    return Trial(password, first_start=True)
+
+
+def welcome(site: Site, trial: Trial) -> str:
+    """Return the first lines on the screen: what listens where, and how to send a first message."""
+    listeners = [f"  {_place(site, name):<22}{_about(site, name)}" for name in site.listen]
+    login = trial.password if trial.first_start else f"(in {site.server.state_dir / PASSWORD_FILE})"
+    return "\n".join(
+        [
+            "No site file found: this is the trial site, for this machine only.",
+            *listeners,
+            f"State is kept in {site.server.state_dir}.",
+            f"Account: {ACCOUNT}   password: {login}",
+            "Send a first message (then type its text, and end it with Ctrl-D):",
+            f"  curl -k --ssl-reqd smtp://127.0.0.1:2587 -u {ACCOUNT} --mail-from {ACCOUNT} "
+            "--mail-rcpt you@example.net -T -",
+            f"It stays in the queue, shown by `mta queue list`, until an SMTP server takes it at {SINK}:",
+            "the trial site sends everything there and nothing to the world.  For a real site write mta.toml.",
+        ]
+    )
+
+
+def _place(site: Site, name: str) -> str:
+    return ", ".join(parse_endpoint(text).place for text in site.listen[name].endpoint)
+
+
+def _about(site: Site, name: str) -> str:
+    listener = site.listen[name]
+    how = {"starttls": "STARTTLS offered", "implicit": "TLS from the start"}[listener.tls]
+    return {"mx": "MX: mail from other servers", "submission": f"submission: mail of {ACCOUNT}"}[
+        listener.role
+    ] + f"; {how}"
