@@ -1,0 +1,1 @@
+"""Questions to the DNS: a resolver on the reactor, with dnspython as its codec."""
