@@ -92,6 +92,10 @@ class Task(Generic[T]):
         """Whether it has ended, however."""
         return self._outcome.done
 
+    def when_done(self, call: Callable[[], None]) -> None:
+        """Call when the coroutine has ended, however it ends."""
+        self._deferred.addCallback(lambda _: call())
+
     def cancel(self) -> None:
         """Raise `Cancelled` where the coroutine waits; nothing when it has ended."""
         if not self._outcome.done:
@@ -111,17 +115,26 @@ class TaskGroup:
     log: ClassVar[Logger] = Logger()
 
     def __init__(self) -> None:
-        self._running: set[Task[None]] = set()
+        self._running: set[Task[Any]] = set()
 
     def __len__(self) -> int:
         return len(self._running)
 
     def start(self, name: str, coroutine: Coroutine[Any, Any, None]) -> Task[None]:
         """Run `coroutine` until its first wait, and on from there."""
-        task = Task(name, self._watched(name, coroutine))
+        return self._keep(Task(name, self._watched(name, coroutine)))
+
+    def shield(self, name: str, coroutine: Coroutine[Any, Any, T]) -> Task[T]:
+        """Run `coroutine` to its end, even if whoever awaits the task is cancelled.
+
+        What it raises is raised where the task is awaited.
+        """
+        return self._keep(Task(name, coroutine))
+
+    def _keep(self, task: Task[T]) -> Task[T]:
         if not task.done:
             self._running.add(task)
-            task._deferred.addBoth(lambda _: self._running.discard(task))  # noqa: SLF001
+            task.when_done(lambda: self._running.discard(task))
         return task
 
     async def _watched(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:
@@ -139,13 +152,27 @@ class TaskGroup:
 
     async def finish(self) -> None:
         """Wait until the last coroutine of the group has ended."""
-        while self._running:
-            await next(iter(self._running))
+        while running := [task for task in self._running if not task.done]:
+            await _ended(running[0])
+
+
+async def _ended(task: Task[Any]) -> None:
+    """Wait for the end of a task; its outcome is its owner's business."""
+    try:
+        await task
+    except Exception:  # noqa: BLE001 - its outcome is told to whoever awaits the task
+        if not task.done:
+            raise  # not the task ended but this wait
 
 
 def promise_of(deferred: Deferred[T]) -> Awaitable[T]:
     """Make Twisted's Deferred awaitable under the name this program uses."""
     return deferred
+
+
+def deferred_of(coroutine: Coroutine[Any, Any, T]) -> Deferred[T]:
+    """Run `coroutine` for a caller of Twisted's that asks for a Deferred; a cancel reaches it."""
+    return Deferred.fromCoroutine(coroutine)
 
 
 def sleep(clock: IReactorTime, seconds: float) -> Awaitable[None]:

@@ -1,0 +1,218 @@
+"""Coroutines, threads and time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
+
+from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.tasks import Cancelled, Promise, Task, TaskGroup, WorkerPool, sleep, within
+
+
+class InlineReactor:
+    """Runs what threads hand over when the test says so."""
+
+    def __init__(self) -> None:
+        self._calls: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+        self._arrived = threading.Semaphore(0)
+
+    def callFromThread(self, call: Callable[..., Any], *args: Any) -> None:  # noqa: N802
+        self._calls.append((call, args))
+        self._arrived.release()
+
+    def run_one(self) -> None:
+        assert self._arrived.acquire(timeout=10)
+        call, args = self._calls.pop(0)
+        call(*args)
+
+
+def result_of(task: Task[Any]) -> Any:
+    """What an ended task returns."""
+    results: list[Any] = []
+    Deferred.fromCoroutine(_into(task, results))
+    assert results, "the task has not ended"
+    return results[0]
+
+
+async def _into(task: Task[Any], results: list[Any]) -> None:
+    try:
+        results.append(await task)
+    except Exception as error:  # noqa: BLE001
+        results.append(error)
+
+
+async def wait_for(promise: Promise[int]) -> int:
+    return await promise
+
+
+def test_promise_serves_every_waiter() -> None:
+    """Those who wait before and those who ask later get the same result."""
+    promise: Promise[int] = Promise()
+    early = Task("early", wait_for(promise))
+    promise.resolve(7)
+    late = Task("late", wait_for(promise))
+
+    assert (result_of(early), result_of(late)) == (7, 7)
+
+
+def test_promise_fails_every_waiter() -> None:
+    """An error reaches them all, as raised."""
+    promise: Promise[int] = Promise()
+    early = Task("early", wait_for(promise))
+    promise.fail(KeyError("x"))
+
+    assert isinstance(result_of(early), KeyError)
+    assert isinstance(result_of(Task("late", wait_for(promise))), KeyError)
+
+
+def test_cancelled_waiter_leaves_the_promise_alone() -> None:
+    """Who stops waiting doesn't take the result from the others."""
+    promise: Promise[int] = Promise()
+    gone, staying = Task("gone", wait_for(promise)), Task("staying", wait_for(promise))
+
+    gone.cancel()
+    promise.resolve(1)
+
+    assert isinstance(result_of(gone), Cancelled)
+    assert result_of(staying) == 1
+
+
+def test_group_forgets_what_has_ended() -> None:
+    """Nothing accumulates; a failure is logged, since nobody else would see it."""
+    events: list[Any] = []
+    globalLogPublisher.addObserver(events.append)
+    group, promise = TaskGroup(), Promise[int]()
+
+    async def fails() -> None:
+        await promise
+        raise KeyError("lost")
+
+    group.start("fails", fails())
+    assert len(group) == 1
+    promise.resolve(0)
+    globalLogPublisher.removeObserver(events.append)
+
+    assert len(group) == 0
+    assert [event["task"] for event in events if event.get("event") == "task.failed"] == ["fails"]
+
+
+def test_shielded_work_survives_its_waiter() -> None:
+    """An acceptance handed to the writer ends even if the client has gone."""
+    group, promise, done = TaskGroup(), Promise[int](), []
+
+    async def work() -> None:
+        done.append(await promise)
+
+    async def session() -> None:
+        await group.shield("work", work())
+
+    waiting = Task("session", session())
+    waiting.cancel()
+    assert waiting.done
+    promise.resolve(3)
+
+    assert done == [3]
+    assert len(group) == 0
+
+
+def test_shield_hands_errors_to_its_waiter() -> None:
+    """Who awaits shielded work learns that it failed."""
+
+    async def work() -> None:
+        raise KeyError("x")
+
+    assert isinstance(result_of(TaskGroup().shield("work", work())), KeyError)
+
+
+def test_group_cancels_and_finishes() -> None:
+    """Stopping a group leaves nothing behind."""
+    clock, group = Clock(), TaskGroup()
+
+    async def sleeps() -> None:
+        await sleep(clock, 10)
+
+    group.start("a", sleeps())
+    group.start("b", sleeps())
+    finished = Task("finish", group.finish())
+    assert not finished.done
+    group.cancel()
+
+    assert finished.done
+    assert clock.getDelayedCalls() == []
+
+
+def test_within_cuts_what_takes_too_long() -> None:
+    """The coroutine is cancelled where it waits, and its timers go."""
+    clock = Clock()
+
+    async def sleeps(seconds: float) -> str:
+        await sleep(clock, seconds)
+        return "slept"
+
+    quick, slow = Task("quick", within(clock, 5, sleeps(1))), Task("slow", within(clock, 5, sleeps(60)))
+    clock.advance(1)
+    clock.advance(4)
+
+    assert result_of(quick) == "slept"
+    assert isinstance(result_of(slow), TimeoutError)
+    assert clock.getDelayedCalls() == []
+
+
+def test_pool_returns_and_raises() -> None:
+    """What the function returns or raises comes back to the reactor's thread."""
+    reactor = InlineReactor()
+    pool = WorkerPool(reactor, "test", threads=1, backlog=5)
+    good, bad = Task("good", pool.run(divmod, 7, 2)), Task("bad", pool.run(divmod, 7, 0))
+
+    reactor.run_one()
+    reactor.run_one()
+    pool.stop()
+
+    assert result_of(good) == (3, 1)
+    assert isinstance(result_of(bad), ZeroDivisionError)
+
+
+def test_full_pool_refuses() -> None:
+    """Past its backlog a pool says so at once instead of growing."""
+    reactor, gate, started = InlineReactor(), threading.Event(), threading.Event()
+
+    def block() -> None:
+        started.set()
+        gate.wait(10)
+
+    pool = WorkerPool(reactor, "test", threads=1, backlog=1)
+    tasks = [Task("running", pool.run(block))]
+    assert started.wait(10)
+    tasks.append(Task("waiting", pool.run(gate.is_set)))
+    refused = Task("refused", pool.run(gate.is_set))
+    gate.set()
+    reactor.run_one()
+    reactor.run_one()
+    pool.stop()
+
+    assert isinstance(result_of(refused), TemporaryError)
+    assert result_of(tasks[1]) is True
+
+
+def test_stopped_pool_refuses() -> None:
+    """After the stop nothing waits for threads that are gone."""
+    pool = WorkerPool(InlineReactor(), "test", threads=1, backlog=1)
+    pool.stop()
+
+    assert isinstance(result_of(Task("late", pool.run(int))), TemporaryError)
+
+
+def test_within_passes_errors_on() -> None:
+    """Only a timeout is a TimeoutError."""
+
+    async def fails() -> None:
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        raise result_of(Task("fails", within(Clock(), 5, fails())))

@@ -1,0 +1,45 @@
+"""Client addresses and the networks that limits and exemptions are counted by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Network = IPv4Network | IPv6Network
+
+
+def address_of(host: str) -> IPv4Address | IPv6Address | None:
+    """Return the address that `host` spells, or None (a UNIX socket has none).
+
+    A v4-mapped IPv6 address counts as its IPv4 address, a zone is ignored.
+    """
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def client_network(host: str) -> str:
+    """Return the network a client is counted under: its IPv4 address, its IPv6 /64."""
+    address = address_of(host)
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((address, 64), strict=False))
+    return host if address is None else str(address)
+
+
+def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    """Return networks from texts such as "127.0.0.0/8" or "::1".
+
+    Raises:
+        ValueError: one of them is no network.
+    """
+    return tuple(ip_network(text) for text in texts)
+
+
+def is_in(host: str, networks: Iterable[Network]) -> bool:
+    """Return whether the address `host` lies in one of the networks."""
+    address = address_of(host)
+    return address is not None and any(address in network for network in networks)
