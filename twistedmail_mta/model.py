@@ -33,7 +33,7 @@ class Address:
 
     def __str__(self) -> str:
         """Return the form used between angle brackets; empty for the null path."""
-        local = self.local if not self.local or _DOT_STRING.fullmatch(self.local) else self._quoted()
+        local = self.local if self.is_null or _DOT_STRING.fullmatch(self.local) else self._quoted()
         return f"{local}@{self.domain}" if self.domain else local
 
     def _quoted(self) -> str:
