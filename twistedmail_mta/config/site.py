@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import os
+from pathlib import Path
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
@@ -22,12 +24,21 @@ from twistedmail_mta.config.values import (
     Table,
     sequence,
 )
-from twistedmail_mta.model import RelayLogin, TLSLevel
+from twistedmail_mta.model import NextHop, RelayLogin, Route, TLSLevel
+from twistedmail_mta.routes import parse_via
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]
 Wait = Annotated[Duration, Field(gt=0)]
 Bytes = Annotated[Size, Field(ge=1024)]
+
+_MAX_STATE_DIR: Final = 90
+
+
+def _short(path: Path) -> Path:
+    if len(os.fsencode(path)) > _MAX_STATE_DIR:
+        raise ValueError(f"is longer than {_MAX_STATE_DIR} octets, too long for the control socket in it")
+    return path
 
 
 class ServerTable(Table):
@@ -43,7 +54,7 @@ class ServerTable(Table):
     """
 
     hostname: Domain
-    state_dir: FilePath
+    state_dir: Annotated[FilePath, AfterValidator(_short)]
     admin: Mailbox
     addresses: Addresses = ()
     user: str | None = Field(default=None, min_length=1)
@@ -89,6 +100,13 @@ def _recipients(value: str) -> str:
     raise ValueError('must be "callout", "file:PATH" or "any"')
 
 
+def _next_hop(via: str, tls: TLSLevel, port: int = 25) -> NextHop:
+    match parse_via(via, tls, None, port):
+        case NextHop() as hop:
+            return hop
+    raise ValueError('relay_to must be "smtp://HOST[:PORT]", "smtps://HOST[:PORT]" or "mx"')
+
+
 class DomainTable(Table):
     """[domains.NAME]: a domain we take mail for.
 
@@ -103,6 +121,15 @@ class DomainTable(Table):
     relay_to: Annotated[str, BeforeValidator(_relayed)] = Field(default=None, validate_default=True)
     tls: TLSLevel = "opportunistic"
     recipients: Annotated[str, AfterValidator(_recipients)] = "callout"
+
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> DomainTable:
+        _next_hop(self.relay_to, self.tls)
+        return self
+
+    def next_hop(self, outbound: OutboundTable) -> NextHop:
+        """Return where the domain's mail goes; with "mx" its host is still empty."""
+        return _next_hop(self.relay_to, self.tls, outbound.port)
 
 
 class SessionLimits(Table):
@@ -293,19 +320,29 @@ class RouteTable(Table):
     Attributes:
         match: which recipients.
         via: "smtp://HOST[:PORT]", "smtps://...", "mx", "discard" or "error:CODE TEXT".
-        tls: what is demanded of the next hop.
+        tls: what is demanded of the next hop; None: "required" with `auth`,
+            else what [outbound] says.
         auth: how to log in there.
     """
 
     match: MatchTable
     via: str
-    tls: TLSLevel = "opportunistic"
+    tls: TLSLevel | None = None
     auth: AuthTable | None = None
 
-    @property
-    def login(self) -> RelayLogin | None:
-        """How to log in, or None."""
-        return None if self.auth is None else self.auth.login
+    @model_validator(mode="after")
+    def _makes_sense(self) -> RouteTable:
+        hop = parse_via(self.via, self.tls or "opportunistic")
+        if self.auth is not None and (not isinstance(hop, NextHop) or hop.mx):
+            raise ValueError("auth needs a via of smtp:// or smtps://")
+        if self.auth is not None and self.tls == "opportunistic":
+            raise ValueError('auth with tls = "opportunistic" could send the password in clear; say "required"')
+        return self
+
+    def route(self, outbound: OutboundTable) -> Route:
+        """Return where the mail goes; with "mx" the next hop's host is still empty."""
+        tls = self.tls or ("required" if self.auth else outbound.tls)
+        return parse_via(self.via, tls, self.auth.login if self.auth else None, outbound.port)
 
 
 def _listeners(value: dict[str, ListenTable]) -> dict[str, ListenTable]:

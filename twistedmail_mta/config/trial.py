@@ -76,28 +76,26 @@ def open_trial(state_dir: Path) -> Trial:
     if path.exists():
         return Trial(path.read_text(encoding="ascii").strip(), first_start=False)
     password = secrets.token_urlsafe(9)
-    path.touch(mode=0o600)
-    path.write_text(password + "\n", encoding="ascii")
+    draft = path.with_suffix(".new")
+    draft.touch(mode=0o600)
+    draft.write_text(password + "\n", encoding="ascii")
+    draft.replace(path)
     return Trial(password, first_start=True)
 
 
 def welcome(site: Site, trial: Trial) -> str:
     """Return the first lines on the screen: what listens where, and how to send a first message."""
-    listeners = [f"  {_place(site, name):<22}{_about(site, name)}" for name in site.listen]
-    login = trial.password if trial.first_start else f"(in {site.server.state_dir / PASSWORD_FILE})"
-    return "\n".join(
-        [
-            "No site file found: this is the trial site, for this machine only.",
-            *listeners,
-            f"State is kept in {site.server.state_dir}.",
-            f"Account: {ACCOUNT}   password: {login}",
-            "Send a first message (then type its text, and end it with Ctrl-D):",
-            f"  curl -k --ssl-reqd smtp://127.0.0.1:2587 -u {ACCOUNT} --mail-from {ACCOUNT} "
-            "--mail-rcpt you@example.net -T -",
-            f"It stays in the queue, shown by `mta queue list`, until an SMTP server takes it at {SINK}:",
-            "the trial site sends everything there and nothing to the world.  For a real site write mta.toml.",
-        ]
-    )
+    state_dir = site.server.state_dir
+    listeners = "\n".join(f"  {_place(site, name):<18}{_about(site, name)}" for name in site.listen)
+    password = trial.password if trial.first_start else f"in {state_dir / PASSWORD_FILE}"
+    return f"""\
+No site file found, so this is the trial site: for this machine only.
+{listeners}
+State: {state_dir}    Account: {ACCOUNT}    Password: {password}
+Send a first message with curl (it asks for the password; then type a text and end it with Ctrl-D):
+  curl -k --ssl-reqd smtp://127.0.0.1:2587 -u {ACCOUNT} --mail-from {ACCOUNT} --mail-rcpt you@example.net -T -
+The trial site sends everything to {SINK} and nothing to the world.  Until an SMTP server
+listens there the message waits: see it with `mta queue list`.  For more, write a site file, mta.toml."""
 
 
 def _place(site: Site, name: str) -> str:
