@@ -160,7 +160,7 @@ async def _ended(task: Task[Any]) -> None:
     """Wait for the end of a task; its outcome is its owner's business."""
     try:
         await task
-    except Exception:  # noqa: BLE001 - its outcome is told to whoever awaits the task
+    except Exception:
         if not task.done:
             raise  # not the task ended but this wait
 
