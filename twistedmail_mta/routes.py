@@ -1,0 +1,81 @@
+"""The text of a route, such as "smtp://relay.example.net:587", and what it means."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv6Address
+from typing import Final
+
+from twistedmail_mta.model import Discard, NextHop, Refuse, RelayLogin, Reply, Route, TLSLevel
+
+SMTP_PORT: Final = 25
+SMTPS_PORT: Final = 465
+
+_GRAMMAR: Final = '"smtp://HOST[:PORT]", "smtps://HOST[:PORT]", "mx", "discard" or "error:CODE TEXT"'
+_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?")
+_TARGET = re.compile(r"(?:\[(?P<ipv6>[^\[\]]*)\]|(?P<host>[^\[\]:/]*))(?::(?P<port>[0-9]{1,5}))?/?")
+_ERROR = re.compile(r"(?P<code>5[0-9][0-9])(?: (?P<status>5\.[0-9]{1,3}\.[0-9]{1,3}))? (?P<text>[ -~]{1,400})")
+
+
+def parse_via(via: str, tls: TLSLevel, login: RelayLogin | None = None, port: int = SMTP_PORT) -> Route:
+    """Return what a route's `via` means.
+
+    A next hop of "mx" has no host yet: it is each recipient's own domain.
+
+    Args:
+        via: "smtp://HOST[:PORT]", "smtps://HOST[:PORT]", "mx", "discard" or
+            "error:CODE TEXT"; an IPv6 address stands in brackets.
+        tls: what is demanded of the next hop.
+        login: how to log in there.
+        port: where MX hosts listen.
+
+    Raises:
+        ValueError: `via` says none of these; the message tells a reader of the site file why.
+    """
+    if via == "mx":
+        return NextHop("", port, mx=True, tls=tls, login=login)
+    if via == "discard":
+        return Discard()
+    kind, separator, rest = via.partition(":")
+    if kind == "error" and separator:
+        return Refuse(_reply(rest))
+    if kind in ("smtp", "smtps") and rest.startswith("//"):
+        return _next_hop(kind, rest[2:], tls, login)
+    if kind == "lmtp":
+        raise ValueError("lmtp is not supported yet")
+    raise ValueError(f"must be {_GRAMMAR}")
+
+
+def _next_hop(scheme: str, text: str, tls: TLSLevel, login: RelayLogin | None) -> NextHop:
+    parts = _TARGET.fullmatch(text)
+    if parts is None:
+        raise ValueError(f"{text!r} is not HOST or HOST:PORT (an IPv6 address needs brackets)")
+    implicit_tls = scheme == "smtps"
+    if implicit_tls and tls == "none":
+        raise ValueError('smtps and tls = "none" contradict each other')
+    host = _host(parts["host"]) if parts["ipv6"] is None else _ipv6(parts["ipv6"])
+    port = int(parts["port"] or (SMTPS_PORT if implicit_tls else SMTP_PORT))
+    if not 0 < port < 65536:
+        raise ValueError(f"{port} is no port")
+    return NextHop(host, port, implicit_tls=implicit_tls, tls=tls, login=login)
+
+
+def _host(text: str) -> str:
+    host = text.lower()
+    if len(host) > 255 or not _HOST.fullmatch(host):
+        raise ValueError(f"{text!r} is no host name or address")
+    return host.rstrip(".")
+
+
+def _ipv6(text: str) -> str:
+    try:
+        return str(IPv6Address(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is no IPv6 address") from None
+
+
+def _reply(text: str) -> Reply:
+    parts = _ERROR.fullmatch(text.strip())
+    if parts is None:
+        raise ValueError(f'{text!r} is no permanent reply such as "550 5.1.2 No such host"')
+    return Reply(int(parts["code"]), parts["status"] or "5.0.0", parts["text"])
