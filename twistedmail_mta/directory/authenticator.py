@@ -1,0 +1,87 @@
+"""The way into `twisted.cred` for every protocol: one question, one answer or one refusal."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from twisted.cred.error import UnauthorizedLogin
+from twisted.cred.portal import Portal
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from twistedmail_mta.directory.accounts import MAX_NAME
+from twistedmail_mta.directory.credentials import LoginRefused, PeerPassword
+from twistedmail_mta.directory.throttle import LoginThrottle
+from twistedmail_mta.errors import PermanentError, TemporaryError
+from twistedmail_mta.interfaces import IAuthenticator, ISubmitter
+from twistedmail_mta.model import Reply
+from twistedmail_mta.tasks import promise_of, sleep
+
+BAD_CREDENTIALS: Final = Reply(535, "5.7.8", "Authentication credentials invalid")
+CANNOT_JUDGE: Final = Reply(454, "4.7.0", "Temporary authentication failure")
+MAX_DELAYED: Final = 500
+"""Failures whose answers may wait at once; past that they are answered without delay."""
+
+
+@implementer(IAuthenticator)
+class Authenticator:
+    """Logs people in through a portal, tells the log, and makes failures wait.
+
+    Whatever the reason, a client that fails gets the same reply after the same
+    time; the log knows why.
+    """
+
+    log: ClassVar[Logger] = Logger()
+
+    def __init__(self, portal: Portal, throttle: LoginThrottle, clock: IReactorTime) -> None:
+        self._portal = portal
+        self._throttle = throttle
+        self._clock = clock
+        self._delayed = 0
+
+    async def password(  # noqa: PLR0913, PLR0917 - the interface's
+        self, authcid: str, authzid: str, password: bytes, peer: str, protocol: str, tls: bool
+    ) -> ISubmitter:
+        """Check a name and password, as the interface says."""
+        login = PeerPassword(authcid, authzid, password, peer, protocol, tls)
+        try:
+            submitter = await self._log_in(login)
+        except UnauthorizedLogin as refusal:
+            await self._refuse(login, refusal)
+            raise PermanentError(BAD_CREDENTIALS) from None
+        except TemporaryError as error:
+            raise TemporaryError(error.reply if error.reply.code == CANNOT_JUDGE.code else CANNOT_JUDGE) from None
+        self.log.info(
+            "{account} logged in from {peer}",
+            event="auth.ok",
+            account=submitter.account,
+            peer=peer,
+            protocol=protocol,
+            tls=tls,
+        )
+        return submitter
+
+    async def _log_in(self, login: PeerPassword) -> ISubmitter:
+        _, avatar, _ = await promise_of(self._portal.login(login, None, ISubmitter))
+        return ISubmitter(avatar)
+
+    async def _refuse(self, login: PeerPassword, refusal: UnauthorizedLogin) -> None:
+        """Log a failure, and wait as long as it deserves; a client that leaves ends the wait."""
+        reason, name = (refusal.reason, refusal.name) if isinstance(refusal, LoginRefused) else ("refused", None)
+        self.log.info(
+            "login of {account} from {peer} failed: {reason}",
+            event="auth.failed",
+            account=name or login.authcid[:MAX_NAME],
+            peer=login.peer,
+            protocol=login.protocol,
+            tls=login.tls,
+            reason=reason,
+        )
+        if self._delayed >= MAX_DELAYED:
+            return
+        self._delayed += 1
+        try:
+            await sleep(self._clock, self._throttle.delay(login.peer, name))
+        finally:
+            self._delayed -= 1

@@ -1,0 +1,174 @@
+"""The rows of accounts: plain functions on a transaction, for the server and the commands alike.
+
+Names and patterns are given in the spelling of `account_name` and
+`parse_pattern`, and a password as `PasswordHash.store` returned it: whoever
+calls has done all computing before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from twistedmail_mta.directory.accounts import PROTOCOLS, Account, DirectoryError
+from twistedmail_mta.directory.passwords import StoredPassword
+from twistedmail_mta.interfaces import Transaction
+from twistedmail_mta.sasl.scram_keys import ScramKeys
+
+_ACCOUNT: Final = (
+    "SELECT id, address, enabled, protocols, credential_version, created_at,"
+    " (SELECT group_concat(pattern, ' ' ORDER BY pattern) FROM send_as WHERE account = accounts.id)"
+)
+
+
+def find_account(transaction: Transaction, name: str) -> Account | None:
+    """Return the account of that name, or None."""
+    rows = list(transaction.execute(_ACCOUNT + " FROM accounts WHERE address = ?", (name,)))
+    return _account(rows[0]) if rows else None
+
+
+def find_login(transaction: Transaction, name: str) -> tuple[Account, StoredPassword] | None:
+    """Return the account of that name with what is kept of its password, or None."""
+    columns = ", password_hash, scram_salt, scram_iterations, scram_stored_key, scram_server_key"
+    rows = list(transaction.execute(_ACCOUNT + columns + " FROM accounts WHERE address = ?", (name,)))
+    return (_account(rows[0][:7]), StoredPassword(rows[0][7], ScramKeys(*rows[0][8:]))) if rows else None
+
+
+def list_accounts(transaction: Transaction, after: str = "", limit: int = 1000) -> Sequence[Account]:
+    """Return the next accounts in the order of their names, those behind the name `after`."""
+    rows = transaction.execute(_ACCOUNT + " FROM accounts WHERE address > ? ORDER BY address LIMIT ?", (after, limit))
+    return [_account(row) for row in rows]
+
+
+def add_account(
+    transaction: Transaction,
+    name: str,
+    password: StoredPassword,
+    created_at: float,
+    protocols: Iterable[str] = PROTOCOLS,
+) -> None:
+    """Add an account, enabled and without patterns.
+
+    Raises:
+        DirectoryError: there is an account of that name already, or one of
+            which this would be a subaddress, or the other way round: the two
+            could send as one another.
+    """
+    _refuse_relatives(transaction, name)
+    transaction.execute(
+        "INSERT INTO accounts (address, enabled, protocols, credential_version, password_hash, scram_salt,"
+        " scram_iterations, scram_stored_key, scram_server_key, created_at) VALUES (?, 1, ?, 1, ?, ?, ?, ?, ?, ?)",
+        (name, _joined(protocols), *_columns(password), created_at),
+    )
+
+
+def remove_account(transaction: Transaction, name: str) -> None:
+    """Remove an account; it can't log in any more from then on.
+
+    Raises:
+        DirectoryError: there is none of that name.
+    """
+    transaction.execute("DELETE FROM send_as WHERE account = (SELECT id FROM accounts WHERE address = ?)", (name,))
+    transaction.execute("DELETE FROM accounts WHERE address = ?", (name,))
+    _demand_change(transaction, name)
+
+
+def set_password(transaction: Transaction, name: str, password: StoredPassword) -> None:
+    """Change the password; every login that is remembered ends.
+
+    Raises:
+        DirectoryError: there is no account of that name.
+    """
+    transaction.execute(
+        "UPDATE accounts SET credential_version = credential_version + 1, password_hash = ?, scram_salt = ?,"
+        " scram_iterations = ?, scram_stored_key = ?, scram_server_key = ? WHERE address = ?",
+        (*_columns(password), name),
+    )
+    _demand_change(transaction, name)
+
+
+def change_account(
+    transaction: Transaction,
+    name: str,
+    enabled: bool | None = None,
+    protocols: Iterable[str] | None = None,
+    send_as: Iterable[str] | None = None,
+) -> None:
+    """Change what is given and leave what is None.
+
+    Args:
+        transaction: where.
+        name: whose.
+        enabled: whether the account can be used at all.
+        protocols: what it may log in to.
+        send_as: its patterns, in place of those it had.
+
+    Raises:
+        DirectoryError: there is no account of that name.
+    """
+    transaction.execute(
+        "UPDATE accounts SET enabled = coalesce(?, enabled), protocols = coalesce(?, protocols) WHERE address = ?",
+        (enabled, None if protocols is None else _joined(protocols), name),
+    )
+    _demand_change(transaction, name)
+    if send_as is not None:
+        transaction.execute("DELETE FROM send_as WHERE account = (SELECT id FROM accounts WHERE address = ?)", (name,))
+        _insert_send_as(transaction, name, send_as)
+
+
+def renew_password(transaction: Transaction, account: Account, old_hash: str, new: StoredPassword) -> None:
+    """Store the same password anew, unless it was changed meanwhile; logins stay remembered."""
+    transaction.execute(
+        "UPDATE accounts SET password_hash = ?, scram_salt = ?, scram_iterations = ?, scram_stored_key = ?,"
+        " scram_server_key = ? WHERE id = ? AND password_hash = ?",
+        (*_columns(new), account.id, old_hash),
+    )
+
+
+def _account(row: tuple[Any, ...]) -> Account:
+    number, address, enabled, protocols, version, created_at, send_as = row
+    return Account(
+        id=number,
+        address=address,
+        enabled=bool(enabled),
+        protocols=frozenset(protocols.split(" ")) if protocols else frozenset(),
+        credential_version=version,
+        send_as=tuple(send_as.split(" ")) if send_as else (),
+        created_at=created_at,
+    )
+
+
+def _columns(password: StoredPassword) -> tuple[str, bytes, int, bytes, bytes]:
+    keys = password.scram
+    return password.hash, keys.salt, keys.iterations, keys.stored_key, keys.server_key
+
+
+def _joined(protocols: Iterable[str]) -> str:
+    return " ".join(sorted(set(protocols)))
+
+
+def _refuse_relatives(transaction: Transaction, name: str) -> None:
+    local, _, domain = name.rpartition("@")
+    base = f"{local.partition('+')[0]}@{domain}"
+    found = transaction.execute(
+        "SELECT address FROM accounts WHERE address IN (?, ?)"
+        " UNION ALL SELECT address FROM accounts WHERE address > ? AND address < ? AND substr(address, -length(?)) = ?",
+        (name, base, f"{local}+", f"{local},", f"@{domain}", f"@{domain}"),
+    )
+    for (address,) in list(found):
+        if address == name:
+            raise DirectoryError(f"there is an account {name} already")
+        raise DirectoryError(f"{name} and the account {address} would be subaddresses of one another")
+
+
+def _insert_send_as(transaction: Transaction, name: str, patterns: Iterable[str]) -> None:
+    transaction.executemany(
+        "INSERT OR IGNORE INTO send_as (account, pattern) SELECT id, ? FROM accounts WHERE address = ?",
+        [(pattern, name) for pattern in patterns],
+    )
+
+
+def _demand_change(transaction: Transaction, name: str) -> None:
+    """Refuse when the statement before changed nothing."""
+    if not transaction.changes():
+        raise DirectoryError(f"there is no account {name}")
