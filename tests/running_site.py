@@ -20,6 +20,7 @@ from twistedmail_mta.tls.certificates import write_self_signed
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
+ACCOUNT, PASSWORD = "alice@example.org", "correct horse"
 START_WITHIN = 30.0
 STEP = 0.02
 

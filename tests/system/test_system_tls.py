@@ -1,0 +1,57 @@
+"""STARTTLS: nothing crosses the border between clear and encrypted (RFC 3207 section 4.2)."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+
+from running_site import ACCOUNT, PASSWORD, RunningSite, wait_until
+from typist import Typist
+
+
+def test_commands_after_starttls_are_not_run(mx: Typist) -> None:
+    """Octets in the same segment as STARTTLS end the session before any handshake."""
+    mx.type("EHLO me")
+    mx.send(b"STARTTLS\r\nMAIL FROM:<injected@strangers.test>\r\nRCPT TO:<user@relayed.test>\r\n")
+
+    answer = mx.reply()
+    assert answer[:1] in "45"
+    assert b"250" not in mx.rest()
+
+
+def test_octets_before_the_handshake_fail_it(site: RunningSite, mx: Typist) -> None:
+    """What arrives in clear after the 220 is no TLS: the handshake fails, with one line in the log."""
+    mx.type("EHLO me")
+    assert mx.type("STARTTLS").startswith("220 ")
+    before = site.log.count("smtp.tls.failed") + site.log.count("TLS with")
+    mx.send(b"MAIL FROM:<injected@strangers.test>\r\n")
+
+    assert b"250" not in mx.rest()
+    wait_until(lambda: site.log.count("smtp.tls.failed") + site.log.count("TLS with") == before + 1)
+
+
+def test_nothing_said_in_clear_survives(mx: Typist) -> None:
+    """EHLO and MAIL given before TLS are forgotten."""
+    mx.type("EHLO me")
+    mx.type("MAIL FROM:<joe@strangers.test>")
+    mx.type("RSET")
+    mx.type("MAIL FROM:<joe@strangers.test>")
+    mx.type("RSET")
+    assert mx.type("STARTTLS").startswith("220")
+    mx.start_tls()
+    assert mx.type("RCPT TO:<user@relayed.test>").startswith("503")
+    assert mx.type("MAIL FROM:<joe@strangers.test>").startswith("503")
+    assert "STARTTLS" not in mx.type("EHLO me")
+    assert mx.type("STARTTLS").startswith("503")
+
+
+def test_standard_client(site: RunningSite) -> None:
+    """smtplib logs in over STARTTLS and over implicit TLS."""
+    context = ssl.create_default_context(cafile=str(site.certificate))
+    with smtplib.SMTP("localhost", site.ports["submission"], timeout=20) as client:
+        client.starttls(context=context)
+        client.login(ACCOUNT, PASSWORD)
+        assert client.sendmail(ACCOUNT, ["bob@anywhere.test"], "Subject: hi\r\n\r\n.hello\r\n") == {}
+    with smtplib.SMTP_SSL("localhost", site.ports["submissions"], timeout=20, context=context) as client:
+        client.login(ACCOUNT, PASSWORD)
+        assert client.sendmail(ACCOUNT, ["bob@anywhere.test"], "Subject: hi\r\n\r\nhello\r\n") == {}
