@@ -48,7 +48,7 @@ class Transaction(Protocol):
 class IDatabase(Interface):
     """Durable rows, with the commits of concurrent writers grouped."""
 
-    def write(function: Callable[[Transaction], T], urgent: bool = False) -> Awaitable[T]:
+    def write(function: Callable[[Transaction], T], urgent: bool = False, size: int = 0) -> Awaitable[T]:
         """Run `function` in a transaction and return what it returned, once that is on disk.
 
         `function` runs on the writer's thread, shares a commit with others, and
@@ -59,10 +59,11 @@ class IDatabase(Interface):
             function: the body of the transaction.
             urgent: goes before all that is not (settles before accepts), and
                 may use the space of the ballast when the disk is full.
+            size: about how many octets it writes; what is small may say nothing.
 
         Raises:
             TemporaryError: nothing of it was kept: disk full, input/output
-                error, or the database is closing.
+                error, too much waits already, or the database is closing.
             Exception: what `function` raised; nothing of it was kept.
         """
 
@@ -118,6 +119,8 @@ class IBodyStore(Interface):
 class ISpool(Interface):
     """Mail this host has accepted and not yet settled."""
 
+    lease: float = Attribute("seconds a claim holds without `renew`, which is due every third of it")
+
     def new_id() -> int:
         """Return a new message id, greater than every earlier one of this process."""
 
@@ -155,12 +158,20 @@ class ISpool(Interface):
     def settle(settlements: Sequence[Settlement], report: Report | None) -> Awaitable[bool]:
         """End claims of one message, and spool the report if it is still right, in one transaction.
 
-        Claims that were taken away (an old epoch) are left alone.  A report is
+        Claims that were taken away (an old epoch) are left alone.  A bounce is
         kept only if the set of unreported failures is exactly the one it names
-        and no recipient of the message is leased any more.
+        and no recipient of the message is leased any more, unless the first
+        failure is a minute old.  A delay warning is kept if a settlement that
+        counts it (`warned`) left its recipient in the spool.  What is wished of a
+        claimed recipient (hold, delete) happens now, unless it was delivered.
+
+        Args:
+            settlements: what became of claims; may be empty when only a report is due.
+            report: what its sender is to be told.
 
         Returns:
-            Whether `report` was kept (True when there was none to keep).
+            Whether `report` was kept (True when there was none to keep); the
+            settlements count in any case.
 
         Raises:
             TemporaryError: nothing changed; the claims stay.
@@ -172,14 +183,22 @@ class ISpool(Interface):
     def renew() -> Awaitable[None]:
         """Prolong the lease of every claim of this process."""
 
-    def next_due() -> Awaitable[float | None]:
-        """Return when the earliest unclaimed recipient is due, or None."""
+    def next_due(exclude: frozenset[str] = frozenset()) -> Awaitable[float | None]:
+        """Return when the earliest unclaimed recipient is due, or None.
+
+        Args:
+            exclude: recipient domains that are not wanted now, as for `claim`.
+        """
 
     def reports_due(before: float) -> Awaitable[Sequence[int]]:
         """Return messages whose unreported failures can be reported.
 
-        No recipient of such a message is leased, or the first failed before `before`.
+        No recipient of such a message is leased, or the first failed before
+        `before`, which is a minute ago or more.
         """
+
+    def wanted(claim: Claim) -> bool:
+        """Return whether no operator has asked to hold or delete the claimed recipient; no input or output."""
 
 
 class IAcceptance(Interface):

@@ -1,0 +1,95 @@
+"""The thread that moves what was committed from the WAL to the database, and looks at the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event, Thread
+from typing import Final
+
+import apsw
+
+from twistedmail_mta.store.space import DiskSpace
+
+CHECKPOINT_EVERY: Final = 0.2
+"""Seconds between checkpoints while something is written."""
+
+WAL_LIMIT: Final = 64 * 1024 * 1024
+"""Octets of WAL from which writers and readers are made to begin it anew."""
+
+LOOK_EVERY: Final = 5.0
+"""Seconds between looks at the disk of an idle server."""
+
+LOOK_EVERY_WHEN_LOW: Final = 1.0
+"""Seconds between looks while new mail is refused for lack of space."""
+
+
+class Checkpointer:
+    """Checkpoints on a thread of its own, so that no commit waits for one."""
+
+    def __init__(
+        self, connect: Callable[[], apsw.Connection], space: DiskSpace, report: Callable[[BaseException], None]
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            connect: opens a connection; with little patience, since a restart
+                of the WAL holds up the writers while it waits for readers.
+            space: looked at from time to time.
+            report: told of every failure of the disk.
+        """
+        self._space = space
+        self._report = report
+        self._written = Event()
+        self._written.set()
+        self._stop = Event()
+        self._failed = False
+        self._connection = connect()
+        self._thread = Thread(target=self._work, name="store-checkpoint", daemon=True)
+        self._thread.start()
+
+    def wrote(self) -> None:
+        """Something was committed; on any thread."""
+        if not self._written.is_set():
+            self._written.set()
+
+    def stop(self) -> None:
+        """End the thread; on another than the reactor's."""
+        self._stop.set()
+        self._written.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while True:
+            written = self._written.wait(LOOK_EVERY_WHEN_LOW if self._space.low else LOOK_EVERY)
+            if self._stop.wait(CHECKPOINT_EVERY if written else 0):
+                break
+            self._space.look()
+            if written:
+                self._checkpoint()
+        self._connection.close(force=True)
+
+    def _checkpoint(self) -> None:
+        self._written.clear()
+        try:
+            moved_all = self._move()
+        except apsw.BusyError:
+            moved_all = False
+        except apsw.Error as error:
+            moved_all = False
+            self._report_first(error)
+        else:
+            self._failed = False
+        if not moved_all:
+            self._written.set()
+
+    def _report_first(self, error: apsw.Error) -> None:
+        if not self._failed:
+            self._report(error)
+        self._failed = True
+
+    def _move(self) -> bool:
+        frames, moved = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        if frames * self._connection.pragma("page_size") > WAL_LIMIT:
+            # What is left to move while the writers wait is little by now.
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+        return frames == moved

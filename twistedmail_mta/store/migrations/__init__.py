@@ -1,0 +1,1 @@
+"""Numbered schema changes, `NNNN_name.sql`; applied in order, never edited once released."""

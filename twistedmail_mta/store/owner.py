@@ -1,0 +1,53 @@
+"""Who owns the state directory, and acting as that user."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+
+
+def make_state_directory(path: Path, user: str | None = None) -> None:
+    """Make the directory, for its owner only, unless it exists.
+
+    Args:
+        path: the directory; its parents are made too.
+        user: whose it is to be, when root makes it; None for root's own.
+
+    Raises:
+        OSError: it can't be made.
+        KeyError: there is no such user.
+    """
+    if path.is_dir():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=0o700, exist_ok=True)
+    if user is not None and os.geteuid() == 0:
+        entry = pwd.getpwnam(user)
+        os.chown(path, entry.pw_uid, entry.pw_gid)
+
+
+def act_as_owner_of(path: Path) -> None:
+    """Become the owner of `path` for good, if this process is root's; else do nothing.
+
+    A file that root left in the state directory, such as a new WAL, would stop
+    the server: so operators' commands call this before they open anything there.
+
+    Raises:
+        FileNotFoundError: there is no such path.
+    """
+    if os.geteuid() != 0:
+        return
+    status = path.stat()
+    if status.st_uid == 0:
+        return
+    _set_groups(status.st_uid, status.st_gid)
+    os.setgid(status.st_gid)
+    os.setuid(status.st_uid)
+
+
+def _set_groups(uid: int, gid: int) -> None:
+    try:
+        os.initgroups(pwd.getpwuid(uid).pw_name, gid)
+    except KeyError:  # an owner without a name, as containers have them
+        os.setgroups([gid])

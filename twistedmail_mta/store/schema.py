@@ -1,0 +1,87 @@
+"""Brings a database to the newest schema, one numbered migration after the other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Final
+
+import apsw
+
+from twistedmail_mta.store.sqlite import roll_back
+
+_FILE_NAME: Final = re.compile(r"(\d{4})_\w+\.sql")
+
+
+class SchemaError(Exception):
+    """The database can't be brought to the schema that this release knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema: SQL statements that run in one transaction.
+
+    Attributes:
+        number: the schema's version once it is applied, from 1 on.
+        name: the file it is in.
+        statements: SQL; no BEGIN, COMMIT or PRAGMA.
+    """
+
+    number: int
+    name: str
+    statements: str
+
+
+def shipped_migrations() -> tuple[Migration, ...]:
+    """Return the migrations of this release, in order.
+
+    Raises:
+        SchemaError: two files have the same number.
+    """
+    found = [
+        Migration(int(match[1]), entry.name, entry.read_text("utf-8"))
+        for entry in files("twistedmail_mta.store.migrations").iterdir()
+        if (match := _FILE_NAME.fullmatch(entry.name))
+    ]
+    if len({migration.number for migration in found}) < len(found):
+        raise SchemaError("two migrations have the same number")
+    return tuple(sorted(found, key=lambda migration: migration.number))
+
+
+def migrate(connection: apsw.Connection, migrations: Sequence[Migration]) -> None:
+    """Apply the migrations that the database doesn't have yet, each in a transaction of its own.
+
+    Safe to run in several processes at once.
+
+    Raises:
+        SchemaError: the database was written by a newer release.
+        apsw.Error: a migration failed; those before it stay applied.
+    """
+    known = max((migration.number for migration in migrations), default=0)
+    if _version(connection) > known:
+        raise SchemaError(
+            f"the database has schema version {_version(connection)}, but this release knows only {known}: "
+            "it was written by a newer release"
+        )
+    for migration in migrations:
+        if migration.number > _version(connection):
+            _apply(connection, migration)
+
+
+def _version(connection: apsw.Connection) -> int:
+    return int(connection.pragma("user_version"))
+
+
+def _apply(connection: apsw.Connection, migration: Migration) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have been faster.
+        if migration.number > _version(connection):
+            connection.execute(migration.statements)
+            connection.pragma("user_version", migration.number)
+        connection.execute("COMMIT")
+    except BaseException:
+        roll_back(connection)
+        raise

@@ -1,0 +1,122 @@
+"""Connections to the SQLite file, and what their errors mean."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+BUSY_POLL: Final = 0.0003
+"""Seconds between two tries for a lock of SQLite's."""
+
+PATIENCE: Final = 10.0
+"""Seconds after which a lock that another process holds is an error."""
+
+_PAGE_SIZE: Final = 4096
+_WAL_SIZE_KEPT: Final = 64 * 1024 * 1024
+_DISK_ERRORS: Final = (
+    apsw.IOError,
+    apsw.CorruptError,
+    apsw.NotADBError,
+    apsw.CantOpenError,
+    apsw.ReadOnlyError,
+    apsw.ProtocolError,
+    apsw.NoMemError,
+    apsw.InternalError,
+    apsw.PermissionsError,
+)
+
+
+def create_file(path: Path) -> None:
+    """Make an empty database file that only its owner can read, unless it exists.
+
+    SQLite gives its other files the mode of this one.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.close(descriptor)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def connect(path: Path, *, vfs: str | None = None, patience: float = PATIENCE, cache: int = 4) -> apsw.Connection:
+    """Open the file for reading and writing.
+
+    Args:
+        path: the database file; made before by `create_file`.
+        vfs: the name of an SQLite VFS; None for the ordinary one.
+        patience: seconds to wait for SQLite's own locks.
+        cache: MiB of pages to keep in memory.
+
+    Raises:
+        apsw.Error: it can't be opened, or is no database.
+    """
+    connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
+    try:
+        _configure(connection, patience, cache)
+    except BaseException:
+        connection.close(force=True)
+        raise
+    return connection
+
+
+def _configure(connection: apsw.Connection, patience: float, cache: int) -> None:
+    connection.set_busy_handler(_waiting_for(patience))
+    connection.pragma("page_size", _PAGE_SIZE)  # this and the next count only in an empty file
+    connection.pragma("auto_vacuum", 2)  # incremental
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", 2)  # full: a commit is on disk when it returns
+    connection.pragma("wal_autocheckpoint", 0)
+    connection.pragma("journal_size_limit", _WAL_SIZE_KEPT)
+    connection.pragma("cache_size", -1024 * cache)
+    connection.pragma("temp_store", 2)  # memory
+    connection.pragma("foreign_keys", 1)
+    connection.pragma("trusted_schema", 0)
+
+
+def connect_reader(path: Path, *, vfs: str | None = None) -> apsw.Connection:
+    """Open the file for reading only.
+
+    It is opened for writing underneath: a reader may have to recover the WAL.
+    """
+    connection = connect(path, vfs=vfs)
+    connection.pragma("query_only", 1)
+    return connection
+
+
+def _waiting_for(patience: float) -> Callable[[int], bool]:
+    tries = int(patience / BUSY_POLL)
+
+    def wait(count: int) -> bool:
+        time.sleep(BUSY_POLL)
+        return count < tries
+
+    return wait
+
+
+def roll_back(connection: apsw.Connection) -> None:
+    """End the transaction that an exception has broken, if there still is one.
+
+    After SQLITE_FULL or an input/output error SQLite may have rolled back by
+    itself; whatever was executed then would be a transaction of its own.
+    """
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether `error` says that there is no room; the shared memory's file counts too."""
+    if isinstance(error, apsw.IOError):
+        return bool(getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHMSIZE)
+    return isinstance(error, apsw.FullError)
+
+
+def is_disk_failure(error: BaseException) -> bool:
+    """Whether after `error` nothing that the connection holds can be trusted."""
+    return isinstance(error, _DISK_ERRORS) and not is_disk_full(error)

@@ -1,0 +1,91 @@
+"""The database without a reactor: for commands that run beside the server, or without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Self, TypeVar, cast
+
+import apsw
+
+from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.interfaces import Transaction
+from twistedmail_mta.store.files import DatabaseFiles
+from twistedmail_mta.store.group import Committer, Job
+from twistedmail_mta.store.replies import STORE_FAILED
+from twistedmail_mta.store.schema import Migration
+from twistedmail_mta.store.sqlite import is_disk_failure, roll_back
+
+T = TypeVar("T")
+
+
+class SyncDatabase:
+    """Runs the same functions as `Database`, at once, and returns when they are done.
+
+    A context manager.  Its user first becomes the owner of the state directory
+    (`owner.act_as_owner_of`).
+    """
+
+    def __init__(self, path: Path, *, migrations: Sequence[Migration] | None = None, vfs: str | None = None) -> None:
+        """Open the database, making it and its schema where needed.
+
+        Args:
+            path: the SQLite file.
+            migrations: the schema; that of this release unless a test says otherwise.
+            vfs: the name of an SQLite VFS; the ordinary one unless a test says otherwise.
+
+        Raises:
+            SchemaError: a newer release has written it.
+            apsw.Error: it is no database, or can't be used.
+            OSError: a file can't be made.
+        """
+        files = DatabaseFiles(path, migrations=migrations, vfs=vfs)
+        self._lock = files.lock()
+        files.prepare(self._lock)
+        self._committer = Committer(files.connect, self._lock, files.space(), lambda _: None)
+        self._reader = files.connect_reader()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files."""
+        self._reader.close()
+        self._committer.close()
+        self._lock.close()
+
+    def write(self, function: Callable[[Transaction], T], urgent: bool = False) -> T:
+        """Run `function` in a transaction and return what it returned, once that is on disk.
+
+        Args:
+            function: the body of the transaction; it may run twice.
+            urgent: it may use the space of the ballast when the disk is full.
+
+        Raises:
+            TemporaryError: nothing of it was kept: disk full or input/output error.
+            Exception: what `function` raised; nothing of it was kept.
+        """
+        outcome = self._committer.commit([Job(function, urgent)])[0]
+        if outcome.error is not None:
+            raise outcome.error
+        return cast(T, outcome.result)
+
+    def read(self, function: Callable[[Transaction], T]) -> T:
+        """Run `function` on one consistent state.
+
+        Raises:
+            TemporaryError: the disk failed.
+        """
+        try:
+            self._reader.execute("BEGIN")
+            try:
+                return function(cast(Transaction, self._reader))
+            finally:
+                roll_back(self._reader)
+        except apsw.Error as error:
+            if is_disk_failure(error) or isinstance(error, apsw.BusyError):
+                raise TemporaryError(STORE_FAILED) from error
+            raise
