@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from twistedmail_mta.config.endpoints import parse_endpoint
-from twistedmail_mta.config.load import parse_site
+from twistedmail_mta.config.load import find_site_file, parse_site, read_site
 from twistedmail_mta.config.site import Site
 
 ACCOUNT: Final = "demo@localhost"
+NAMES: Final = ("localhost", "127.0.0.1", "::1")
 PASSWORD_FILE: Final = "demo-password"  # noqa: S105 - the name of a file
 SINK: Final = "127.0.0.1:1025"
 
@@ -108,3 +110,31 @@ def _about(site: Site, name: str) -> str:
     return {"mx": "MX: mail from other servers", "submission": f"submission: mail of {ACCOUNT}"}[
         listener.role
     ] + f"; {how}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenSite:
+    """The site that a program works on.
+
+    Attributes:
+        site: what the site file says.
+        source: the file; None for the trial site.
+    """
+
+    site: Site
+    source: Path | None
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether there was no site file."""
+        return self.source is None
+
+
+def choose_site(option: str | None, environment: Mapping[str, str], folder: Path) -> ChosenSite:
+    """Find and read the site file, or take the trial site; arguments as `find_site_file`.
+
+    Raises:
+        ConfigError: there is a file and it can't be used.
+    """
+    source = find_site_file(option, environment, folder)
+    return ChosenSite(trial_site(folder) if source is None else read_site(source), source)

@@ -1,0 +1,135 @@
+"""What a site file says, held against this machine: files, users, certificates, directories."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from twistedmail_mta.config.problems import key_path
+from twistedmail_mta.config.secrets import is_credential, read_secret
+from twistedmail_mta.config.site import CertificateTable, Site
+from twistedmail_mta.privileges import PrivilegeError, User, find_user, is_writable_for, running_user, unreadable_for
+from twistedmail_mta.tls.certificates import CertificateError, read_identity, shortcomings
+from twistedmail_mta.tls.server import server_context
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something an operator should know.
+
+    Attributes:
+        level: an "error" keeps the server from starting, a "warning" doesn't.
+        path: the key of the site file.
+        text: what is wrong.
+    """
+
+    level: Literal["error", "warning"]
+    path: str
+    text: str
+
+    def __str__(self) -> str:
+        """Return the finding on one line."""
+        return f"{self.level}: {self.path}: {self.text}"
+
+
+def findings_of(site: Site, now: datetime) -> Iterator[Finding]:
+    """Yield everything found, errors and warnings, in the order of the site file."""
+    try:
+        user = _server_user(site)
+    except PrivilegeError as error:
+        yield Finding("error", "server.user", str(error))
+        user = running_user()
+    yield from _state_dir(site.server.state_dir, user)
+    yield from _certificates(site, user, now)
+    yield from _recipient_files(site, user)
+    yield from _logins(site, user)
+    yield from _plaintext(site)
+
+
+def errors_of(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings that keep the server from starting."""
+    return [finding for finding in findings if finding.level == "error"]
+
+
+def _server_user(site: Site) -> User:
+    now = running_user()
+    user = find_user(site.server.user) if site.server.user else now
+    if now.uid not in (0, user.uid):
+        raise PrivilegeError(f"only root can become {user.name}, and this is {now.name}")
+    return user
+
+
+def _state_dir(path: Path, user: User) -> Iterator[Finding]:
+    existing = next(folder for folder in (path, *path.parents) if folder.exists())
+    if not existing.is_dir():
+        yield Finding("error", "server.state_dir", f"{existing} is no directory")
+    elif existing == path and not is_writable_for(user, path):
+        yield Finding("error", "server.state_dir", f"{path} is not writable for {user.name}")
+    elif existing != path and not is_writable_for(running_user(), existing):
+        yield Finding("error", "server.state_dir", f"{path} doesn't exist and can't be made")
+    elif existing == path and path.stat().st_mode & 0o007:
+        yield Finding("warning", "server.state_dir", f"{path} holds mail and is open to everybody: chmod 700 {path}")
+
+
+def _certificates(site: Site, user: User, now: datetime) -> Iterator[Finding]:
+    if site.tls is None:
+        yield Finding("warning", "tls", "there is no certificate, so nobody can send mail here encrypted")
+        return
+    yield from _certificate(("tls",), site.tls, site.server.hostname, user, now)
+    for name, files in site.tls.names.items():
+        yield from _certificate(("tls", "names", name), files, name, user, now)
+
+
+def _certificate(
+    steps: tuple[str, ...], files: CertificateTable, host: str, user: User, now: datetime
+) -> Iterator[Finding]:
+    path = key_path(steps)
+    try:
+        identity = read_identity(files.certificate, files.key)
+        server_context(identity)
+    except CertificateError as error:
+        yield Finding("error", path, str(error))
+        return
+    for text in shortcomings(identity, [host], now):
+        yield Finding("warning", path, f"{files.certificate} {text}")
+    lasting = [file for file in (files.certificate, files.key) if not is_credential(file)]
+    for file in unreadable_for(user, lasting):
+        yield Finding("error", path, f"{user.name} can't read {file}, so it couldn't be reloaded when it is renewed")
+    if files.key in lasting and files.key.stat().st_mode & 0o007:
+        yield Finding("warning", path, f"{files.key} is open to everybody: chmod 600 {files.key}")
+
+
+def _recipient_files(site: Site, user: User) -> Iterator[Finding]:
+    for name, domain in site.domains.items():
+        kind, _, file = domain.recipients.partition(":")
+        if kind == "file" and unreadable_for(user, [Path(file)]):
+            yield Finding("error", key_path(("domains", name, "recipients")), f"{user.name} can't read {file}")
+
+
+def _logins(site: Site, user: User) -> Iterator[Finding]:
+    for place, route in enumerate(site.route):
+        path = key_path(("route", place, "auth"))
+        if route.auth is None:
+            continue
+        file = route.auth.password_file
+        if file is not None:
+            if unreadable_for(user, [file]):
+                yield Finding("error", path, f"{user.name} can't read {file}")
+            elif file.stat().st_mode & 0o007:
+                yield Finding("warning", path, f"{file} is open to everybody: chmod 600 {file}")
+            continue
+        try:
+            read_secret(route.auth.login.password_source)
+        except (OSError, ValueError) as error:
+            yield Finding("warning", path, f"the password isn't to be found from here: {error}")
+
+
+def _plaintext(site: Site) -> Iterator[Finding]:
+    for name, listener in site.listen.items():
+        if listener.plaintext_login:
+            networks = ", ".join(str(network) for network in listener.plaintext_login)
+            path = key_path(("listen", name, "plaintext_login"))
+            yield Finding("warning", path, f"passwords cross the network in clear from {networks}")

@@ -1,0 +1,124 @@
+"""`twistd mta`: options, and the service that twistd starts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar, Final, NoReturn, cast
+
+from twisted.application.service import MultiService, Service
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.logger import Logger
+from twisted.python.usage import Options as TwistdOptions
+
+from twistedmail_mta.checks import errors_of, findings_of
+from twistedmail_mta.config.problems import ConfigError, Problem
+from twistedmail_mta.config.site import Site
+from twistedmail_mta.config.trial import NAMES, ChosenSite, Trial, choose_site, open_trial, welcome
+from twistedmail_mta.privileges import PrivilegeError, User, become, find_user, running_user
+from twistedmail_mta.store.owner import make_state_directory
+from twistedmail_mta.tls.certificates import write_self_signed
+
+log = Logger()
+
+SWITCH_INTERVAL: Final = 1e-4
+"""Seconds a busy thread keeps the interpreter from the others.  With Python's
+default of 5 ms the database's writer waits that long after every statement."""
+
+
+class Options(TwistdOptions):
+    """The options of `twistd mta`."""
+
+    optParameters: ClassVar[list[list[str | None]]] = [  # noqa: N815 - Twisted's name
+        ["config", "c", None, "The site file (default: $MTA_CONFIG, ./mta.toml, /etc/mta/mta.toml, else a trial site)."]
+    ]
+
+
+def makeService(options: Options) -> MultiService:  # noqa: N802 - Twisted's name
+    """Return the service of a site; a site that can't be served ends the program with a list of reasons."""
+    from twisted.internet import reactor  # noqa: PLC0415 - importing it installs it
+
+    from twistedmail_mta.app import SiteService  # noqa: PLC0415 - it needs the reactor too
+
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    try:
+        chosen = choose_site(options["config"], os.environ, Path.cwd())
+        trial = _prepare_trial(chosen.site) if chosen.is_trial else None
+        user = _prepare(chosen)
+    except (ConfigError, PrivilegeError, OSError) as error:
+        _refuse(str(error))
+    site_service = SiteService(reactor, chosen.site, trial)
+    return service_of(site_service, site_service.reload, user, cast(IReactorFromThreads, reactor))
+
+
+def service_of(
+    site_service: Service, reload: Callable[[], None], user: User, reactor: IReactorFromThreads
+) -> MultiService:
+    """Return the whole: ports are bound first, then root is given up, then the site starts.
+
+    Args:
+        site_service: binds its ports in `privilegedStartService`.
+        reload: called at SIGHUP.
+        user: whom the process becomes.
+        reactor: calls `reload`.
+    """
+    whole = MultiService()
+    UserChange(user).setServiceParent(whole)  # before the site: services start in this order
+    site_service.setServiceParent(whole)
+    ReloadSignal(reactor, reload).setServiceParent(whole)
+    return whole
+
+
+class UserChange(Service):
+    """Becomes the user of the site file, once every port is bound."""
+
+    def __init__(self, user: User) -> None:
+        self._user = user
+
+    def startService(self) -> None:  # noqa: N802 - Twisted's name
+        """Give up root for good, unless twistd's --uid has done so."""
+        super().startService()
+        if os.geteuid() == 0:
+            become(self._user)
+
+
+class ReloadSignal(Service):
+    """Calls a function whenever SIGHUP comes."""
+
+    def __init__(self, reactor: IReactorFromThreads, reload: Callable[[], None]) -> None:
+        self._reactor = reactor
+        self._reload = reload
+
+    def startService(self) -> None:  # noqa: N802 - Twisted's name
+        """Begin to listen for the signal."""
+        super().startService()
+        signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._reload))
+
+
+def _prepare_trial(site: Site) -> Trial:
+    trial = open_trial(site.server.state_dir)
+    if site.tls is not None and not (site.tls.certificate.exists() and site.tls.key.exists()):
+        write_self_signed(site.tls.certificate, site.tls.key, NAMES, datetime.now(UTC))
+    print(welcome(site, trial), flush=True)  # noqa: T201 - it is for the screen
+    return trial
+
+
+def _prepare(chosen: ChosenSite) -> User:
+    site = chosen.site
+    findings = list(findings_of(site, datetime.now(UTC)))
+    if errors := errors_of(findings):
+        raise ConfigError(str(chosen.source or "the trial site"), [Problem(item.path, item.text) for item in errors])
+    if not chosen.is_trial:
+        for finding in findings:
+            log.warn("{path}: {text}", path=finding.path, text=finding.text, event="site.warning")
+    make_state_directory(site.server.state_dir, site.server.user)
+    return find_user(site.server.user) if site.server.user else running_user()
+
+
+def _refuse(reasons: str) -> NoReturn:
+    print(reasons, file=sys.stderr)  # noqa: T201 - before any log
+    raise SystemExit(1)
