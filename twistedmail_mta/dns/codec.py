@@ -8,6 +8,7 @@ content makes these functions raise.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -17,18 +18,28 @@ import dns.message
 import dns.name
 import dns.rcode
 import dns.rdata
-import dns.rdatatype
+from dns.rdataclass import RdataClass
+from dns.rdatatype import RdataType
+
+from twistedmail_mta.dns.packet import Names, Record, records
 
 MAX_DATAGRAM: Final = 1232
 """What we say we take (RFC 6891 section 6.2.3): fits every path unfragmented."""
 
 MAX_RECORDS: Final = 512
 """More in one message is taken for an attack."""
+MAX_NAMED: Final = 32
+"""How many records of a type that holds names are kept: names are slow to
+build, and no delivery tries that many hosts."""
+MAX_CNAMES: Final = 16
+MAX_TTL: Final = 0x7FFFFFFF
+"""Anything above counts as 0 (RFC 2181 section 8)."""
 
 _HEADER: Final = struct.Struct("!HHHHHH")
 _OPT_SIZE: Final = 11
 _ROOT: Final = (b"",)
 _RESPONSE_MASK: Final = dns.flags.QR | 0x7800
+_NAMED: Final = frozenset({RdataType.MX, RdataType.NS, RdataType.PTR, RdataType.SRV, RdataType.CNAME, RdataType.SOA})
 _UNDERSTOOD: Final = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
 
 
@@ -42,7 +53,7 @@ class Question:
     """
 
     name: str
-    rdtype: dns.rdatatype.RdataType
+    rdtype: RdataType
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +65,7 @@ class Response:
             records end in a CNAME to `name`, which is to be asked next;
             "truncated": ask over TCP; "failed": no use, `detail` says why.
         records: of the type asked for, CNAMEs followed.
-        name: the end of the chain of CNAMEs.
+        name: the end of the chain of CNAMEs of an alias.
         ttl: seconds, the least of the chain; for a negative answer that of
             RFC 2308 section 5, and 0 without SOA.
         authentic: the AD bit, as received.
@@ -94,10 +105,19 @@ class Query:
             return _failed(dns.rcode.to_text(rcode))
         if flags & dns.flags.TC:
             return Response("truncated")
-        return _failed("too many records") if sum(counts) > MAX_RECORDS else _parse(wire)
+        return _failed("too many records") if sum(counts) > MAX_RECORDS else self._parse(wire, counts)
+
+    def _parse(self, wire: bytes, counts: Sequence[int]) -> Response:
+        question = self._question
+        rdtype = RdataType.make(int.from_bytes(question[-4:-2], "big"))
+        return _parse(wire, _HEADER.size + len(question), counts, rdtype)
+
+    @property
+    def _question(self) -> bytes:
+        return self.wire[_HEADER.size : -_OPT_SIZE]
 
     def _is_repeated(self, wire: bytes) -> bool:
-        question = self.wire[_HEADER.size : -_OPT_SIZE]
+        question = self._question
         repeated = wire[_HEADER.size : _HEADER.size + len(question)]
         return repeated[:-4].lower() == question[:-4].lower() and repeated[-4:] == question[-4:]
 
@@ -145,29 +165,86 @@ def _failed(detail: str) -> Response:
     return Response("failed", detail=detail)
 
 
-def _parse(wire: bytes) -> Response:
+def _parse(wire: bytes, start: int, counts: Sequence[int], rdtype: RdataType) -> Response:
+    names = Names(wire)
     try:
-        return _response(dns.message.from_wire(wire, ignore_trailing=True), len(wire))
+        found = tuple(records(wire, start, counts, names))
+        return _response(wire, found, names, rdtype)
     except Exception:  # noqa: BLE001 - foreign code on hostile octets; a traceback would help nobody
         return _failed("malformed")
 
 
-def _response(message: dns.message.Message, size: int) -> Response:
-    if not isinstance(message, dns.message.QueryMessage) or message.rcode() not in _UNDERSTOOD:
-        return _failed(dns.rcode.to_text(message.rcode()))
-    chain = message.resolve_chaining()
-    name, authentic = name_text(chain.canonical_name), bool(message.flags & dns.flags.AD)
-    if chain.answer is not None:
-        return Response("found", tuple(chain.answer), name, chain.minimum_ttl, authentic, size)
-    has_soa = _has_soa(message, chain.canonical_name)
-    ttl = chain.minimum_ttl if has_soa else 0
-    if message.rcode() == dns.rcode.NXDOMAIN:
-        return Response("missing", (), name, ttl, authentic, size)
-    if chain.cnames and not has_soa:
-        alias_ttl = min(int(cname.ttl) for cname in chain.cnames)
-        return Response("alias", (), name, alias_ttl, authentic, size)
-    return Response("empty", (), name, ttl, authentic, size)
+def _response(wire: bytes, found: Sequence[Record], names: Names, rdtype: RdataType) -> Response:
+    if any(record.rdtype == RdataType.OPT and record.ttl >> 24 for record in found):
+        return _failed("extended error")
+    chain = _follow(found, names, names.at(_HEADER.size), rdtype)
+    if chain is None:
+        return _failed("CNAMEs in a circle")
+    flags = int.from_bytes(wire[2:4], "big")
+    soa = next((one for one in found if _is_soa(one) and chain.name.endswith(one.owner)), None)
+    status = _status(chain, flags & 0xF, has_soa=soa is not None)
+    return Response(
+        status,
+        tuple(_rdata(wire, record) for record in chain.answer[: _kept(rdtype)]),
+        name_text(dns.name.from_wire(chain.name, 0)[0]) if status == "alias" else "",
+        _ttl(wire, chain, soa if status in {"missing", "empty"} else None, status),
+        bool(flags & dns.flags.AD),
+        len(wire),
+    )
 
 
-def _has_soa(message: dns.message.Message, name: dns.name.Name) -> bool:
-    return any(rrset.rdtype == dns.rdatatype.SOA and name.is_subdomain(rrset.name) for rrset in message.authority)
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """The CNAMEs of an answer, the name at their end, and the records found there."""
+
+    cnames: tuple[Record, ...]
+    name: bytes
+    answer: tuple[Record, ...]
+
+
+def _follow(found: Sequence[Record], names: Names, name: bytes, rdtype: RdataType) -> _Chain | None:
+    """Return the chain that begins at `name`; None when it has no end."""
+    owned: dict[tuple[bytes, int], list[Record]] = {}
+    for record in found:
+        if record.section == "answer" and record.rdclass == RdataClass.IN:
+            owned.setdefault((record.owner, record.rdtype), []).append(record)
+    cnames: tuple[Record, ...] = ()
+    while len(cnames) <= MAX_CNAMES:
+        answer = owned.get((name, rdtype))
+        alias = owned.get((name, RdataType.CNAME))
+        if answer or not alias:
+            return _Chain(cnames, name, tuple(answer or ()))
+        cnames += (alias[0],)
+        name = names.at(alias[0].start)
+    return None
+
+
+def _status(chain: _Chain, rcode: int, *, has_soa: bool) -> Literal["found", "missing", "alias", "empty"]:
+    if chain.answer:
+        return "found"
+    if rcode == dns.rcode.NXDOMAIN:
+        return "missing"
+    return "alias" if chain.cnames and not has_soa else "empty"
+
+
+def _ttl(wire: bytes, chain: _Chain, soa: Record | None, status: str) -> int:
+    if soa is None and status in {"missing", "empty"}:
+        return 0
+    ttls = [record.ttl for record in (*chain.cnames, *chain.answer)]
+    if soa is not None:
+        end = soa.start + soa.size
+        ttls += [soa.ttl, int.from_bytes(wire[end - 4 : end], "big")]
+    least = min(ttls)
+    return least if least <= MAX_TTL else 0
+
+
+def _is_soa(record: Record) -> bool:
+    return record.section == "authority" and record.rdtype == RdataType.SOA
+
+
+def _kept(rdtype: RdataType) -> int:
+    return MAX_NAMED if rdtype in _NAMED else MAX_RECORDS
+
+
+def _rdata(wire: bytes, record: Record) -> dns.rdata.Rdata:
+    return dns.rdata.from_wire(RdataClass.IN, RdataType.make(record.rdtype), wire, record.start, record.size)

@@ -136,7 +136,7 @@ class Upstream:
 
     def _shun(self, server: Nameserver, detail: str) -> None:
         if self._shunned.get(server, 0.0) <= self._clock.seconds():
-            self.log.warn(  # noqa: G010 - Twisted's name
+            self.log.warn(
                 "name server {server} does not answer: {detail}",
                 event="dns.server.silent",
                 server=server.address,
