@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from typing import Self
 
 
 class Typist:
@@ -50,7 +51,7 @@ class Typist:
         self.lines.close()
         self.socket.close()
 
-    def __enter__(self) -> Typist:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

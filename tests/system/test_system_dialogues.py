@@ -35,7 +35,7 @@ def test_first_steps(mx: Typist, sink: Sink) -> None:
 
     message = arrived(sink, mark)
     assert message.sender.startswith("<joe@strangers.test>")
-    header, _, body = message.data.partition(b"\r\n\r\n")
+    header, _, _body = message.data.partition(b"\r\n\r\n")
     assert header.startswith(b"Received: from me ")
 
 

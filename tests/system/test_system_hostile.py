@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from collections.abc import Iterator
@@ -98,10 +99,8 @@ def test_junk_commands(site: RunningSite) -> None:
     """10,000 junk commands are answered slowly, then not at all."""
     with Typist(site.ports["mx"]) as typist:
         typist.reply()
-        try:
+        with contextlib.suppress(OSError):
             typist.send(b"JUNK\r\n" * 10_000)
-        except OSError:
-            pass
         answers = typist.rest().split(b"\r\n")
 
     assert len(answers) <= 30
@@ -113,10 +112,8 @@ def test_others_are_served_meanwhile(site: RunningSite) -> None:
     with Typist(site.ports["mx"]) as flood, Typist(site.ports["mx"]) as other:
         flood.reply()
         flood.socket.setblocking(False)
-        try:
+        with contextlib.suppress(OSError):
             flood.send(b"A" * (5 * MIB))
-        except OSError:
-            pass
         assert other.reply().startswith("220")
         assert other.type("EHLO me").startswith("250")
 
