@@ -5,7 +5,7 @@ A role gets what it needs through these, from `app`; tests give it small fakes.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from zope.interface import Attribute, Interface
@@ -114,6 +114,17 @@ class IBodyStore(Interface):
 
     def remove(names: Iterable[str]) -> Awaitable[None]:
         """Unlink files that no row names any more."""
+
+    def sweep(named: Callable[[Sequence[str]], Awaitable[Collection[str]]], older_than: float) -> Awaitable[int]:
+        """Unlink the files that no row names; return how many.
+
+        What is younger than that, or still being written by a living process,
+        is spared.
+
+        Args:
+            named: returns those of some names that rows name.
+            older_than: seconds; longer than from a body's end to its commit.
+        """
 
 
 class ISpool(Interface):

@@ -88,7 +88,7 @@ class Database:
 
     def _report(self, error: BaseException) -> None:
         self._reactor.callFromThread(
-            self.log.error, "the database failed: {reason}", reason=str(error), event="store.failed"
+            self.log.warn, "the database failed: {reason}", reason=str(error), event="store.failed"
         )
 
 
