@@ -1,0 +1,53 @@
+"""What the server session says by itself: syntax, order, and what it offers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twistedmail_mta.model import Reply
+
+OK: Final = Reply(250, "2.0.0", "OK")
+RESET: Final = Reply(250, "2.0.0", "Reset")
+HELP: Final = Reply(
+    214,
+    "2.0.0",
+    "Commands: EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\n"
+    "A message: EHLO your.host.name, MAIL FROM:<you@example.org>, RCPT TO:<them@example.com>, DATA,\n"
+    "the header, an empty line, the text, and a line with nothing but a dot",
+)
+
+UNKNOWN_COMMAND: Final = Reply(500, "5.5.1", "Command not recognized; try HELP")
+NOT_IMPLEMENTED: Final = Reply(502, "5.5.1", "Command not implemented")
+COMMAND_TOO_LONG: Final = Reply(500, "5.5.2", "Line too long")
+RESPONSE_TOO_LONG: Final = Reply(500, "5.5.6", "Authentication exchange line is too long")
+NO_ARGUMENT: Final = Reply(501, "5.5.4", "Command takes no argument")
+NEEDS_ARGUMENT: Final = Reply(501, "5.5.4", "Command needs an argument")
+
+HELLO_FIRST: Final = Reply(503, "5.5.1", "Send EHLO or HELO first")
+MAIL_FIRST: Final = Reply(503, "5.5.1", "Send MAIL first")
+RCPT_FIRST: Final = Reply(503, "5.5.1", "Send RCPT first")
+NESTED_MAIL: Final = Reply(503, "5.5.1", "A mail transaction is under way already")
+CHUNKS_UNDER_WAY: Final = Reply(503, "5.5.1", "BDAT is under way")
+NO_RECIPIENTS: Final = Reply(554, "5.5.1", "No valid recipients")
+FAR_TOO_LARGE: Final = Reply(421, "4.3.0", "Message far too large, closing the connection")
+
+NO_TLS: Final = Reply(502, "5.5.1", "TLS is not available")
+TLS_ACTIVE: Final = Reply(503, "5.5.1", "TLS is active already")
+TLS_INJECTION: Final = Reply(554, "5.5.0", "Input after STARTTLS refused, closing the connection")
+
+NO_LOGIN: Final = Reply(502, "5.5.1", "Authentication is not available")
+LOGIN_NEEDS_TLS: Final = Reply(538, "5.7.11", "Encryption required for requested authentication mechanism")
+LOGGED_IN_ALREADY: Final = Reply(503, "5.5.1", "Already authenticated")
+LOGIN_IN_TRANSACTION: Final = Reply(503, "5.5.1", "AUTH is not permitted during a mail transaction")
+UNKNOWN_MECHANISM: Final = Reply(504, "5.5.4", "Unrecognized authentication mechanism")
+
+
+def offer(first_line: str, max_size: int, mechanisms: tuple[str, ...], *, starttls: bool) -> Reply:
+    """Return the answer to EHLO (RFC 5321 section 4.1.1.1)."""
+    lines = [first_line, "PIPELINING", f"SIZE {max_size}", "8BITMIME", "ENHANCEDSTATUSCODES"]
+    if starttls:
+        lines.append("STARTTLS")
+    if mechanisms:
+        lines.append(" ".join(("AUTH", *mechanisms)))
+    lines += ["SMTPUTF8", "DSN", "CHUNKING", "HELP"]
+    return Reply(250, "", "\n".join(lines))

@@ -1,0 +1,64 @@
+"""Reads a body off the wire, event by event: all that follows DATA, or one chunk of BDAT."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from twistedmail_mta.model import Reply
+from twistedmail_mta.smtp.body import BodyReader
+from twistedmail_mta.smtp.events import BodyBlock, BodyEnd, Chunk
+from twistedmail_mta.wire import WireBuffer
+
+MAX_BLOCK: Final = 256 * 1024
+
+
+@dataclass(slots=True)
+class DataIntake:
+    """Reads to the lone dot; what follows stays on the wire."""
+
+    wire: WireBuffer
+    body: BodyReader
+    refusal: None = None
+
+    def next_event(self) -> BodyBlock | BodyEnd | None:
+        """Return what arrived; None when more is needed, or when reading on is hopeless."""
+        while self.wire and not self.body.finished and not self.body.is_hopeless:
+            block = self.body.receive_data(self.wire.take(MAX_BLOCK))
+            if self.body.finished:
+                self.wire.put_back(self.body.unread)
+            if block:
+                return BodyBlock(block)
+        return BodyEnd(self.body.fault, last=True) if self.body.finished else None
+
+
+@dataclass(slots=True)
+class ChunkIntake:
+    """Reads the octets of one chunk (RFC 3030 section 2).
+
+    Attributes:
+        refusal: why the chunk can't be taken where the session stands; its
+            octets come nevertheless, and are dropped.
+    """
+
+    wire: WireBuffer
+    body: BodyReader
+    chunk: Chunk
+    refusal: Reply | None = None
+    received: int = 0
+
+    def __post_init__(self) -> None:
+        self.body.announce(self.chunk.size, self.refusal)
+
+    def next_event(self) -> BodyBlock | BodyEnd | None:
+        """Return what arrived; None when more is needed, or when reading on is hopeless."""
+        while self.wire and self.received < self.chunk.size and not self.body.is_hopeless:
+            octets = self.wire.take(min(MAX_BLOCK, self.chunk.size - self.received))
+            self.received += len(octets)
+            if block := self.body.receive_chunk(octets):
+                return BodyBlock(block)
+        if self.received < self.chunk.size:
+            return None
+        if self.chunk.last and (block := self.body.finish()):
+            return BodyBlock(block)
+        return BodyEnd(self.body.fault, self.chunk.last)

@@ -1,0 +1,308 @@
+"""The server's end of an SMTP session, as a state machine without input or output.
+
+Octets go in, events come out; the driver decides, and its replies go out in
+the order of the commands.  What is only syntax or order is answered here.
+"""
+
+from __future__ import annotations
+
+from binascii import b2a_base64
+from collections.abc import Callable
+from typing import Final
+
+from twistedmail_mta.model import Reply
+from twistedmail_mta.smtp import answers
+from twistedmail_mta.smtp.body import BodyReader
+from twistedmail_mta.smtp.command import (
+    MAX_AUTH_LINE,
+    MAX_COMMAND,
+    decode_argument,
+    parse_chunk,
+    parse_response,
+    skip_telnet,
+    split_command,
+)
+from twistedmail_mta.smtp.data import LineEnds
+from twistedmail_mta.smtp.errors import CommandError
+from twistedmail_mta.smtp.events import (
+    Answered,
+    Auth,
+    AuthCancelled,
+    AuthResponse,
+    BodyBlock,
+    BodyEnd,
+    Chunk,
+    Data,
+    Event,
+    Hello,
+    Mail,
+    Quit,
+    Rcpt,
+    Reset,
+    StartTLS,
+    Verify,
+)
+from twistedmail_mta.smtp.intake import ChunkIntake, DataIntake
+from twistedmail_mta.smtp.reply import encode_reply
+from twistedmail_mta.smtp.verbs import VERBS, SessionSettings, Standing, Transaction
+from twistedmail_mta.wire import LineTooLong, WireBuffer
+
+__all__ = [
+    "Answered",
+    "Auth",
+    "AuthCancelled",
+    "AuthResponse",
+    "BodyBlock",
+    "BodyEnd",
+    "Chunk",
+    "Data",
+    "Event",
+    "Hello",
+    "Mail",
+    "Quit",
+    "Rcpt",
+    "Reset",
+    "ServerSession",
+    "SessionSettings",
+    "StartTLS",
+    "Verify",
+    "challenge",
+]
+
+_NEED_REPLY: Final = (Hello, Mail, Rcpt, Data, BodyEnd, StartTLS, Auth, AuthResponse, Verify, Quit)
+
+
+def challenge(data: bytes) -> Reply:
+    """Return the 334 that hands a challenge to the client (RFC 4954 section 4)."""
+    return Reply(334, "", b2a_base64(data, newline=False).decode("ascii"))
+
+
+class ServerSession:
+    """One client's session.
+
+    Give it octets with `receive_bytes` and call `next_event` until it returns
+    None.  An event that needs a reply is answered by `send_reply` before the
+    next one comes: so pipelined commands are answered in order (RFC 2920
+    section 3.2).  Then write `bytes_to_send`, and close if `closing` is set.
+
+    Attributes:
+        closing: everything is said; close when it is written.
+        commands: how many lines the client has sent, those of bodies aside.
+        errors: how many of the replies were refusals for good (5xx).
+    """
+
+    def __init__(self, settings: SessionSettings) -> None:
+        self.closing = False
+        self.commands = 0
+        self.errors = 0
+        self._standing = Standing(settings)
+        self._input = WireBuffer()
+        self._output: list[bytes] = []
+        self._unanswered: Event | None = None
+        self._read: Callable[[], Event | None] = self._read_command
+        self._intake: DataIntake | ChunkIntake = DataIntake(self._input, self._new_body())
+
+    @property
+    def mechanisms(self) -> tuple[str, ...]:
+        """The SASL mechanisms that may be used now; with none AUTH isn't offered.  The driver sets them."""
+        return self._standing.mechanisms
+
+    @mechanisms.setter
+    def mechanisms(self, mechanisms: tuple[str, ...]) -> None:
+        self._standing.mechanisms = mechanisms
+
+    @property
+    def tls_available(self) -> bool:
+        """Whether STARTTLS may be used, encrypted sessions aside.  The driver sets it."""
+        return self._standing.tls_available
+
+    @tls_available.setter
+    def tls_available(self, available: bool) -> None:
+        self._standing.tls_available = available
+
+    @property
+    def tls_active(self) -> bool:
+        """Whether the connection is encrypted.  The driver sets it where TLS begins with the first octet."""
+        return self._standing.tls_active
+
+    @tls_active.setter
+    def tls_active(self, active: bool) -> None:
+        self._standing.tls_active = active
+
+    def greet(self, reply: Reply) -> None:
+        """Queue the greeting, 220 or a refusal (RFC 5321 section 3.1)."""
+        self._write(reply)
+
+    def receive_bytes(self, data: bytes) -> None:
+        """Take octets from the transport, also while an event is unanswered.
+
+        Raises:
+            Overflow: the client sends on and on although the transport is paused.
+        """
+        if not self.closing:
+            self._input.append(data)
+
+    def next_event(self) -> Event | None:
+        """Return what happened next; None when more octets, or the driver's reply, are needed first.
+
+        Each call looks at one command at most, so the driver stays in charge
+        of how fast it answers.
+        """
+        if self._unanswered is not None or self.closing:
+            return None
+        event = self._read()
+        if isinstance(event, _NEED_REPLY):
+            self._unanswered = event
+        return event
+
+    def send_reply(self, reply: Reply) -> None:
+        """Answer the last event.
+
+        Raises:
+            RuntimeError: no event waits for an answer; the driver is wrong.
+        """
+        event, self._unanswered = self._unanswered, None
+        match event:
+            case None:
+                raise RuntimeError("no event waits for a reply")
+            case Hello():
+                reply = self._settle_hello(event, reply)
+            case Mail() if reply.accepts:
+                self._standing.transaction = Transaction(event.parameters.smtputf8)
+            case Rcpt() if reply.accepts and self._standing.transaction is not None:
+                self._standing.transaction.accepted = True
+            case Data() if reply.code == 354:
+                self._intake = DataIntake(self._input, self._new_body())
+                self._read = self._read_body
+            case BodyEnd() if event.last or event.fault is not None or not reply.accepts:
+                self._standing.transaction = None
+            case StartTLS() if reply.accepts and self._input:
+                reply = self._refuse_injection()
+            case Auth() | AuthResponse():
+                self._read = self._read_response if reply.code == 334 else self._read_command
+            case _:
+                pass
+        self._write(reply)
+        if isinstance(event, Quit):
+            self._close()
+
+    def bytes_to_send(self) -> bytes:
+        """Take what is to be written."""
+        octets = b"".join(self._output)
+        self._output.clear()
+        return octets
+
+    def starttls_done(self, mechanisms: tuple[str, ...] = ()) -> None:
+        """Begin anew under TLS, as if nothing had been said (RFC 3207 section 4.2)."""
+        self._input.clear()
+        self._standing.forget()
+        self.tls_active = True
+        self.mechanisms = mechanisms
+
+    def authenticated(self) -> None:
+        """Take notice that the client has logged in: no second AUTH (RFC 4954 section 4)."""
+        self._standing.authenticated = True
+
+    def _write(self, reply: Reply) -> None:
+        self._output.append(encode_reply(reply))
+        if reply.code >= 500:
+            self.errors += 1
+        elif reply.code == 421:
+            self._close()
+
+    def _close(self) -> None:
+        self.closing = True
+        self._input.clear()
+
+    def _answer(self, reply: Reply) -> Answered:
+        self._write(reply)
+        return Answered(reply)
+
+    def _read_command(self) -> Event | None:
+        try:
+            line = self._input.take_line(MAX_AUTH_LINE)
+            return None if line is None else self._obey(line)
+        except LineTooLong:
+            self.commands += 1
+            return self._answer(answers.COMMAND_TOO_LONG)
+        except CommandError as error:
+            return self._answer(error.reply)
+
+    def _obey(self, line: bytes) -> Event | None:
+        if not self.commands:
+            line = skip_telnet(line)
+        self.commands += 1
+        verb, octets = split_command(line)
+        if len(line) > MAX_COMMAND and verb != b"AUTH":
+            raise CommandError(answers.COMMAND_TOO_LONG)
+        if verb == b"BDAT":
+            return self._begin_chunk(octets)
+        obey = VERBS.get(verb)
+        if obey is None:
+            raise CommandError(answers.UNKNOWN_COMMAND)
+        outcome = obey(self._standing, decode_argument(octets))
+        if isinstance(outcome, Reply):
+            return self._answer(outcome)
+        if isinstance(outcome, StartTLS) and self._input:
+            return self._answer(self._refuse_injection())
+        if isinstance(outcome, Reset):
+            self._write(answers.RESET)
+        return outcome
+
+    def _settle_hello(self, hello: Hello, reply: Reply) -> Reply:
+        if not reply.accepts:
+            return reply
+        self._standing.greeted = True
+        return self._standing.welcome(hello, reply.text)
+
+    def _refuse_injection(self) -> Reply:
+        """Hear nothing more: what came in clear after STARTTLS isn't the client's (RFC 3207 section 4.2)."""
+        self._close()
+        return answers.TLS_INJECTION
+
+    def _read_response(self) -> Event | None:
+        try:
+            line = self._input.take_line(MAX_AUTH_LINE)
+            if line is None:
+                return None
+            self.commands += 1
+            return AuthResponse(parse_response(line))
+        except LineTooLong:
+            self._write(answers.RESPONSE_TOO_LONG)
+        except CommandError as error:
+            self._write(error.reply)
+        self._read = self._read_command
+        return AuthCancelled()
+
+    def _begin_chunk(self, argument: bytes) -> Event | None:
+        """Read a chunk, even one that can't be taken: its octets are no commands (RFC 3030 section 2)."""
+        try:
+            chunk = parse_chunk(decode_argument(argument))
+        except CommandError:
+            self._close()
+            raise
+        self._read = self._read_body
+        try:
+            transaction = self._standing.demand_recipients()
+        except CommandError as error:
+            self._intake = ChunkIntake(self._input, self._new_body(), chunk, error.reply)
+            return self._read_body()
+        if transaction.body is None:
+            transaction.body = self._new_body()
+        self._intake = ChunkIntake(self._input, transaction.body, chunk)
+        return chunk
+
+    def _read_body(self) -> Event | None:
+        intake = self._intake
+        event = intake.next_event()
+        if event is None and intake.body.is_hopeless:
+            return self._answer(answers.FAR_TOO_LARGE)
+        if isinstance(event, BodyEnd):
+            self._read = self._read_command
+            if intake.refusal is not None:
+                return self._answer(intake.refusal)
+        return event
+
+    def _new_body(self) -> BodyReader:
+        settings = self._standing.settings
+        return BodyReader(settings.max_size, LineEnds(strict=settings.strict, max_line=settings.max_line))

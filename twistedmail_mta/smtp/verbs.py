@@ -1,0 +1,213 @@
+"""What each command means where the session stands: an event, or an answer at once.
+
+Order and syntax are judged here (RFC 5321 section 4.1.4); whether the client
+may is the driver's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from twistedmail_mta.model import Reply
+from twistedmail_mta.smtp import answers
+from twistedmail_mta.smtp.body import TOO_LARGE, BodyReader
+from twistedmail_mta.smtp.command import parse_auth, parse_hello, parse_mail, parse_rcpt
+from twistedmail_mta.smtp.errors import CommandError
+from twistedmail_mta.smtp.events import Data, Event, Hello, Quit, Reset, StartTLS, Verify
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """What a session needs to know of its listener; sizes in octets.
+
+    Attributes:
+        hostname: our name, in EHLO.
+        max_size: the largest message, announced by SIZE and enforced.
+        max_line: the longest line of a message, its CRLF aside.
+        strict: refuse bare CR and LF in messages instead of repairing them.
+        login_after_tls: AUTH will be offered once TLS is active, so a login in
+            clear is told to start it.
+    """
+
+    hostname: str
+    max_size: int
+    max_line: int = 1024 * 1024
+    strict: bool = False
+    login_after_tls: bool = False
+
+
+@dataclass(slots=True)
+class Transaction:
+    """The mail transaction under way (RFC 5321 section 3.3).
+
+    Attributes:
+        smtputf8: MAIL asked for SMTPUTF8.
+        asked: RCPT was given.
+        accepted: a recipient was accepted.
+        body: what has come by BDAT, from the first chunk on.
+    """
+
+    smtputf8: bool
+    asked: bool = False
+    accepted: bool = False
+    body: BodyReader | None = None
+
+
+@dataclass(slots=True)
+class Standing:
+    """What a session has come to; `ServerSession` documents what its driver sets."""
+
+    settings: SessionSettings
+    mechanisms: tuple[str, ...] = ()
+    tls_available: bool = False
+    tls_active: bool = False
+    greeted: bool = False
+    authenticated: bool = False
+    transaction: Transaction | None = None
+
+    def forget(self) -> None:
+        """Know nothing more of the client (RFC 3207 section 4.2)."""
+        self.greeted = False
+        self.authenticated = False
+        self.transaction = None
+
+    def demand_recipients(self) -> Transaction:
+        """Return the transaction, which has recipients.
+
+        Raises:
+            CommandError: there is none, or it has none.
+        """
+        transaction = self.transaction
+        if transaction is None:
+            raise CommandError(answers.MAIL_FIRST)
+        if not transaction.accepted:
+            raise CommandError(answers.NO_RECIPIENTS if transaction.asked else answers.RCPT_FIRST)
+        return transaction
+
+    def welcome(self, hello: Hello, text: str) -> Reply:
+        """Return the accepting answer to HELO or EHLO: our name and, to EHLO, what we offer."""
+        hostname = self.settings.hostname
+        if not hello.extended:
+            return Reply(250, "", f"{hostname} {text}")
+        return answers.offer(
+            f"{hostname} {text}",
+            self.settings.max_size,
+            () if self.authenticated else self.mechanisms,
+            starttls=self.tls_available and not self.tls_active,
+        )
+
+
+Verb = Callable[[Standing, str], Event | Reply]
+
+
+def _demand(condition: object, refusal: Reply) -> None:
+    if not condition:
+        raise CommandError(refusal)
+
+
+def _ehlo(standing: Standing, argument: str) -> Event:
+    standing.transaction = None
+    return Hello(parse_hello(argument), extended=True)
+
+
+def _helo(standing: Standing, argument: str) -> Event:
+    standing.transaction = None
+    return Hello(parse_hello(argument), extended=False)
+
+
+def _mail(standing: Standing, argument: str) -> Event:
+    _demand(standing.greeted, answers.HELLO_FIRST)
+    _demand(standing.transaction is None, answers.NESTED_MAIL)
+    mail = parse_mail(argument)
+    _demand((mail.parameters.size or 0) <= standing.settings.max_size, TOO_LARGE)
+    return mail
+
+
+def _rcpt(standing: Standing, argument: str) -> Event:
+    transaction = standing.transaction
+    if transaction is None:
+        raise CommandError(answers.MAIL_FIRST)
+    _demand(transaction.body is None, answers.CHUNKS_UNDER_WAY)
+    rcpt = parse_rcpt(argument, smtputf8=transaction.smtputf8)
+    transaction.asked = True
+    return rcpt
+
+
+def _data(standing: Standing, argument: str) -> Event:
+    _demand(not argument, answers.NO_ARGUMENT)
+    _demand(standing.demand_recipients().body is None, answers.CHUNKS_UNDER_WAY)
+    return Data()
+
+
+def _rset(standing: Standing, argument: str) -> Event:
+    _demand(not argument, answers.NO_ARGUMENT)
+    standing.transaction = None
+    return Reset()
+
+
+def _quit(_: Standing, argument: str) -> Event:
+    _demand(not argument, answers.NO_ARGUMENT)
+    return Quit()
+
+
+def _vrfy(_: Standing, argument: str) -> Event:
+    _demand(argument, answers.NEEDS_ARGUMENT)
+    return Verify(argument)
+
+
+def _starttls(standing: Standing, argument: str) -> Event:
+    _demand(not argument, answers.NO_ARGUMENT)
+    _demand(not standing.tls_active, answers.TLS_ACTIVE)
+    _demand(standing.tls_available, answers.NO_TLS)
+    _demand(standing.greeted, answers.HELLO_FIRST)
+    return StartTLS()
+
+
+def _auth(standing: Standing, argument: str) -> Event:
+    _demand(standing.greeted, answers.HELLO_FIRST)
+    _demand(not standing.authenticated, answers.LOGGED_IN_ALREADY)
+    _demand(standing.transaction is None, answers.LOGIN_IN_TRANSACTION)
+    if not standing.mechanisms:
+        needs_tls = standing.settings.login_after_tls and not standing.tls_active
+        raise CommandError(answers.LOGIN_NEEDS_TLS if needs_tls else answers.NO_LOGIN)
+    auth = parse_auth(argument)
+    _demand(auth.mechanism in standing.mechanisms, answers.UNKNOWN_MECHANISM)
+    return auth
+
+
+def _noop(_: Standing, __: str) -> Reply:
+    return answers.OK
+
+
+def _help(_: Standing, __: str) -> Reply:
+    return answers.HELP
+
+
+def _not_implemented(_: Standing, __: str) -> Reply:
+    return answers.NOT_IMPLEMENTED
+
+
+# BDAT is the session's own: whatever its answer, octets follow it.
+VERBS: Final[dict[bytes, Verb]] = {
+    b"EHLO": _ehlo,
+    b"HELO": _helo,
+    b"MAIL": _mail,
+    b"RCPT": _rcpt,
+    b"DATA": _data,
+    b"RSET": _rset,
+    b"QUIT": _quit,
+    b"VRFY": _vrfy,
+    b"STARTTLS": _starttls,
+    b"AUTH": _auth,
+    b"NOOP": _noop,
+    b"HELP": _help,
+    # RFC 5321 section 3.5 and appendix F, RFC 1985
+    b"EXPN": _not_implemented,
+    b"TURN": _not_implemented,
+    b"ETRN": _not_implemented,
+    b"SEND": _not_implemented,
+    b"SOML": _not_implemented,
+    b"SAML": _not_implemented,
+}
