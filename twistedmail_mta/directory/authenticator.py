@@ -12,14 +12,12 @@ from zope.interface import implementer
 
 from twistedmail_mta.directory.accounts import MAX_NAME
 from twistedmail_mta.directory.credentials import LoginRefused, PeerPassword
+from twistedmail_mta.directory.replies import BAD_CREDENTIALS, CANNOT_JUDGE
 from twistedmail_mta.directory.throttle import LoginThrottle
 from twistedmail_mta.errors import PermanentError, TemporaryError
 from twistedmail_mta.interfaces import IAuthenticator, ISubmitter
-from twistedmail_mta.model import Reply
 from twistedmail_mta.tasks import promise_of, sleep
 
-BAD_CREDENTIALS: Final = Reply(535, "5.7.8", "Authentication credentials invalid")
-CANNOT_JUDGE: Final = Reply(454, "4.7.0", "Temporary authentication failure")
 MAX_DELAYED: Final = 500
 """Failures whose answers may wait at once; past that they are answered without delay."""
 
@@ -70,7 +68,7 @@ class Authenticator:
         """Log a failure, and wait as long as it deserves; a client that leaves ends the wait."""
         reason, name = (refusal.reason, refusal.name) if isinstance(refusal, LoginRefused) else ("refused", None)
         self.log.info(
-            "login of {account} from {peer} failed: {reason}",
+            "login of {account!r} from {peer} failed: {reason}",
             event="auth.failed",
             account=name or login.authcid[:MAX_NAME],
             peer=login.peer,

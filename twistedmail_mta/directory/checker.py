@@ -14,18 +14,19 @@ from twistedmail_mta.directory.accounts import Account, account_name
 from twistedmail_mta.directory.credentials import IPeerPassword, LoginRefused, PeerPassword
 from twistedmail_mta.directory.logins import RememberedLogins, Verdict
 from twistedmail_mta.directory.passwords import PasswordHash, StoredPassword
+from twistedmail_mta.directory.replies import CANNOT_JUDGE, TOO_MANY_FAILURES
 from twistedmail_mta.directory.tables import find_account, find_login, renew_password
 from twistedmail_mta.directory.throttle import Attempt, LoginThrottle, OverLimit
 from twistedmail_mta.errors import MailError, TemporaryError
 from twistedmail_mta.interfaces import IDatabase
-from twistedmail_mta.model import Reply
 from twistedmail_mta.sasl.preparation import opaque_string
 from twistedmail_mta.tasks import Task, TaskGroup, WorkerPool, deferred_of
 
-TOO_MANY_FAILURES: Final = Reply(454, "4.7.0", "Too many failed logins, please try again later")
 THREADS: Final = 2
 BACKLOG: Final = 64
-"""Checks that may wait for a thread, two seconds' work."""
+"""Checks that may wait for a thread: a second's work."""
+BACKLOG_OF_STRANGERS: Final = 48
+"""Checks under way past which only networks with a recent good login get another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,8 @@ class PasswordChecker:
         """
         task = self._running.get(claim.key)
         if task is None:
+            if len(self._running) >= BACKLOG_OF_STRANGERS and not self._throttle.knows(peer, claim.name):
+                raise TemporaryError(CANNOT_JUDGE)
             attempt = self._admit(peer, claim.name)
             task = self._tasks.shield("directory.judge", self._compare(claim, attempt))
             if not task.done:

@@ -148,12 +148,14 @@ def _joined(protocols: Iterable[str]) -> str:
 
 
 def _refuse_relatives(transaction: Transaction, name: str) -> None:
+    """Refuse a name that is taken, a subaddress of an account, or one that has subaddresses as accounts."""
     local, _, domain = name.rpartition("@")
-    base = f"{local.partition('+')[0]}@{domain}"
+    parts = local.split("+")
+    bases = ["+".join(parts[:count]) + f"@{domain}" for count in range(1, len(parts) + 1)]
     found = transaction.execute(
-        "SELECT address FROM accounts WHERE address IN (?, ?)"
+        f"SELECT address FROM accounts WHERE address IN ({', '.join('?' * len(bases))})"  # noqa: S608 - question marks
         " UNION ALL SELECT address FROM accounts WHERE address > ? AND address < ? AND substr(address, -length(?)) = ?",
-        (name, base, f"{local}+", f"{local},", f"@{domain}", f"@{domain}"),
+        (*bases, f"{local}+", f"{local},", f"@{domain}", f"@{domain}"),
     )
     for (address,) in list(found):
         if address == name:

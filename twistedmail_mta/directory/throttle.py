@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Address, IPv6Network
+from ipaddress import ip_network
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
 from twistedmail_mta.directory.expiring import ExpiringMap
-from twistedmail_mta.networks import address_of
+from twistedmail_mta.networks import address_of, client_network
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Buckets:
         bucket = self._buckets.get(key)
         if bucket is None:
             return 0.0
-        leaked = (self._clock.seconds() - bucket.at) / self._allowance.interval
+        leaked = max(0.0, self._clock.seconds() - bucket.at) / self._allowance.interval
         return max(0.0, bucket.level - leaked)
 
     def has_room(self, key: str) -> bool:
@@ -88,7 +88,10 @@ class Buckets:
 
     def add(self, key: str, failures: int) -> None:
         """Count failures, or take some back when `failures` is negative."""
-        level = max(0.0, self.level(key) + failures)
+        level = self.level(key) + failures
+        if level <= 0:
+            self._buckets.pop(key, None)
+            return
         self._buckets[key] = _Bucket(level, self._clock.seconds())
         self._buckets.move_to_end(key)
         if len(self._buckets) > MAX_REMEMBERED:
@@ -161,7 +164,11 @@ class LoginThrottle:
 
     def know(self, peer: str, account: str) -> None:
         """Remember that an account logged in from this network."""
-        self._good.put(_pair(_networks(peer)[0], account), True)
+        self._good.put(_pair(peer, account), True)
+
+    def knows(self, peer: str, account: str) -> bool:
+        """Return whether an account logged in from this network lately."""
+        return self._good.get(_pair(peer, account)) is not None
 
     def delay(self, peer: str, account: str | None) -> float:
         """Return how many seconds the answer to a failure should wait."""
@@ -170,22 +177,18 @@ class LoginThrottle:
         return min(self._allowances.longest_delay, self._allowances.delay * failures)
 
     def _charges(self, peer: str, account: str | None) -> Sequence[tuple[Buckets, str]]:
-        network, neighbourhood = _networks(peer)
-        if account is not None and self._good.get(pair := _pair(network, account)):
-            return [(self._known, pair)]
-        charges = [(self._networks, network), (self._neighbourhoods, neighbourhood)]
+        if account is not None and self.knows(peer, account):
+            return [(self._known, _pair(peer, account))]
+        charges = [(self._networks, client_network(peer)), (self._neighbourhoods, _neighbourhood(peer))]
         return charges if account is None else [*charges, (self._accounts, account)]
 
 
-def _pair(network: str, account: str) -> str:
-    return f"{network} {account}"
+def _pair(peer: str, account: str) -> str:
+    return f"{client_network(peer)} {account}"
 
 
-def _networks(peer: str) -> tuple[str, str]:
-    """Return the network and the neighbourhood of a client."""
+def _neighbourhood(peer: str) -> str:
     address = address_of(peer)
     if address is None:
-        return peer, peer
-    if isinstance(address, IPv6Address):
-        return str(IPv6Network((address, 64), strict=False)), str(IPv6Network((address, 48), strict=False))
-    return str(address), str(IPv4Network((address, 24), strict=False))
+        return peer
+    return str(ip_network((address, 24 if address.version == 4 else 48), strict=False))
