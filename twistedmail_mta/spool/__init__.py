@@ -1,0 +1,1 @@
+"""Mail this host has accepted and not yet settled."""

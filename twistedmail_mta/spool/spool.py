@@ -1,0 +1,150 @@
+"""The spool: accepts, claims and settles mail for the roles above."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from zope.interface import implementer
+
+from twistedmail_mta.interfaces import IBodyStore, IDatabase, ISpool
+from twistedmail_mta.model import Claim, FailedRecipient, Message, Report, Settlement
+from twistedmail_mta.spool import tables
+from twistedmail_mta.spool.ids import MessageIds
+from twistedmail_mta.spool.rows import (
+    Key,
+    claims_of,
+    failed_recipient_of,
+    message_of,
+    message_rows,
+    released_rows,
+    report_rows,
+    settlement_rows,
+)
+from twistedmail_mta.spool.tenure import Tenure
+from twistedmail_mta.tasks import TaskGroup
+
+REPORT_PATIENCE: Final = 60.0
+"""Seconds from a message's first failure after which its report waits for nobody any more."""
+
+REPORTS: Final = 1000
+"""How many messages with failures to report are named at once."""
+
+
+@implementer(ISpool)
+class Spool:
+    """Mail this host has accepted and not yet settled, and this process's claims on it.
+
+    Attributes:
+        lease: seconds a claim holds without `renew`.
+    """
+
+    def __init__(self, database: IDatabase, bodies: IBodyStore, tasks: TaskGroup, tenure: Tenure) -> None:
+        """Make the spool of this process.
+
+        Args:
+            database: where the rows are.
+            bodies: where large bodies are.
+            tasks: what is left to do after a commit runs here.
+            tenure: what entitles this process to claims.
+        """
+        self.lease = tenure.lease
+        self._database = database
+        self._bodies = bodies
+        self._tasks = tasks
+        self._tenure = tenure
+        self._ids = MessageIds(tenure.now, tenure.host.process, tenure.greatest_id)
+        self._unwanted: set[Key] = set()
+
+    def new_id(self) -> int:
+        """See `ISpool.new_id`."""
+        return self._ids.new()
+
+    async def accept(self, message: Message, claim: bool) -> Sequence[Claim]:
+        """See `ISpool.accept`."""
+        rows = message_rows(message, self._tenure.running_time(), self._tenure.owner if claim else None)
+        await self._database.write(lambda tx: tables.insert(tx, rows), size=message.size)
+        if not claim:
+            return ()
+        return [
+            Claim(message.id, n, 1, recipient, attempts=0, age=0.0, warnings=0)
+            for n, recipient in enumerate(message.envelope.recipients)
+        ]
+
+    async def claim(self, limit: int, exclude: frozenset[str]) -> Sequence[Claim]:
+        """See `ISpool.claim`."""
+        now, domains = self._tenure.now(), json.dumps(list(exclude))
+        rows = await self._database.write(
+            lambda tx: tables.claim(tx, self._tenure.owner, now, domains, limit), urgent=True
+        )
+        return claims_of(rows, self._tenure.running_time())
+
+    async def message(self, message_id: int) -> Message | None:
+        """See `ISpool.message`."""
+        rows = await self._database.read(lambda tx: tables.message(tx, message_id))
+        return None if rows is None else message_of(*rows)
+
+    async def unreported(self, message_id: int) -> Sequence[FailedRecipient]:
+        """See `ISpool.unreported`."""
+        rows = await self._database.read(lambda tx: tables.unreported(tx, message_id))
+        return [failed_recipient_of(row) for row in rows]
+
+    async def settle(self, settlements: Sequence[Settlement], report: Report | None) -> bool:
+        """See `ISpool.settle`."""
+        running = self._tenure.running_time()
+        rows = settlement_rows(settlements, running)
+        patience = self._tenure.now() - REPORT_PATIENCE
+        kept = None if report is None else report_rows(report, running, patience)
+        settled = await self._database.write(lambda tx: tables.settle(tx, rows, kept), urgent=True)
+        self._forget(settlement.claim for settlement in settlements)
+        self._unlink(settled.files)
+        return settled.reported
+
+    async def release_claims(self, claims: Sequence[Claim]) -> None:
+        """See `ISpool.release_claims`."""
+        rows = released_rows(claims, self._tenure.running_time())
+        settled = await self._database.write(lambda tx: tables.settle(tx, rows, None), urgent=True)
+        self._forget(claims)
+        self._unlink(settled.files)
+
+    async def renew(self) -> None:
+        """See `ISpool.renew`."""
+        await self._tenure.renew()
+
+    async def next_due(self, exclude: frozenset[str] = frozenset()) -> float | None:
+        """See `ISpool.next_due`."""
+        domains = json.dumps(list(exclude))
+        return await self._database.read(lambda tx: tables.next_due(tx, domains))
+
+    async def reports_due(self, before: float) -> Sequence[int]:
+        """See `ISpool.reports_due`."""
+        return await self._database.read(lambda tx: tables.reports_due(tx, before, REPORTS))
+
+    def wanted(self, claim: Claim) -> bool:
+        """See `ISpool.wanted`."""
+        return (claim.message_id, claim.index) not in self._unwanted
+
+    def note_wishes(self, recipients: Iterable[tuple[int, int, int | None]], wanted: bool) -> None:
+        """Hear what operators did to recipients.
+
+        Args:
+            recipients: message, place, and who leases it.
+            wanted: they are to be tried; else those of them that we lease are not.
+        """
+        if wanted:
+            self._unwanted.difference_update((message, n) for message, n, _ in recipients)
+        else:
+            ours = self._tenure.owner
+            self._unwanted.update((message, n) for message, n, owner in recipients if owner == ours)
+
+    def _forget(self, claims: Iterable[Claim]) -> None:
+        if self._unwanted:
+            self._unwanted.difference_update((claim.message_id, claim.index) for claim in claims)
+
+    def _unlink(self, files: Sequence[str]) -> None:
+        if files:
+            self._tasks.start("spool.unlink", self._remove(files))
+
+    async def _remove(self, files: Sequence[str]) -> None:
+        await self._bodies.remove(files)

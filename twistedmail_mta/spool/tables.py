@@ -1,0 +1,218 @@
+"""The transactions of the way in and out, one function each.
+
+They run SQL and return what changed, nothing else: the group commit of
+`IDatabase` may run them twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from twistedmail_mta.interfaces import Transaction
+from twistedmail_mta.spool.rows import Key, MessageRows, ReportRows, Row, SettlementRows
+
+BODY: Final = "INSERT INTO body (id, refs, size, file, data) VALUES (?, 1, ?, ?, ?)"
+
+MESSAGE: Final = """
+INSERT INTO message (id, body, size, received_at, sender_local, sender_domain, eight_bit, smtputf8, ret, envid, auth,
+                     protocol, peer, helo, account, listener, header)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+RECIPIENT: Final = """
+INSERT INTO recipient (message, n, local, domain, notify, orcpt, due, since, owner, epoch)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+CLAIM: Final = """
+UPDATE recipient SET owner = ?1, epoch = epoch + 1
+WHERE (message, n) IN (
+    SELECT message, n FROM recipient INDEXED BY recipient_due
+    WHERE state = 'waiting' AND owner IS NULL AND due <= ?2 AND domain NOT IN (SELECT value FROM json_each(?3))
+    ORDER BY due LIMIT ?4
+)
+RETURNING due, message, n, epoch, local, domain, notify, orcpt, attempts, since, warnings
+"""
+
+NEXT_DUE: Final = """
+SELECT due FROM recipient INDEXED BY recipient_due
+WHERE state = 'waiting' AND owner IS NULL AND domain NOT IN (SELECT value FROM json_each(?))
+ORDER BY due LIMIT 1
+"""
+
+READ_MESSAGE: Final = """
+SELECT m.id, m.received_at, m.sender_local, m.sender_domain, m.eight_bit, m.smtputf8, m.ret, m.envid, m.auth,
+       m.protocol, m.peer, m.helo, m.account, m.listener, m.header, b.size, b.file, b.data
+FROM message m JOIN body b ON b.id = m.body WHERE m.id = ?
+"""
+
+READ_RECIPIENTS: Final = "SELECT local, domain, notify, orcpt FROM recipient WHERE message = ? ORDER BY n"
+
+UNREPORTED: Final = """
+SELECT n, local, domain, notify, orcpt, code, status, reply, remote, attempted_at FROM recipient
+WHERE message = ? AND state = 'failed' ORDER BY n
+"""
+
+REPORTS_DUE: Final = """
+SELECT message FROM (
+    SELECT message, min(attempted_at) AS first FROM recipient INDEXED BY recipient_failed
+    WHERE state = 'failed' GROUP BY message
+) AS f
+WHERE first < ?1
+   OR NOT EXISTS (SELECT 1 FROM recipient r WHERE r.message = f.message AND r.owner IS NOT NULL)
+LIMIT ?2
+"""
+
+GONE: Final = "DELETE FROM recipient WHERE message = ? AND n = ? AND epoch = ?"
+
+UNWANTED: Final = "DELETE FROM recipient WHERE message = ? AND n = ? AND epoch = ? AND wish = 'delete'"
+
+ATTEMPTED: Final = """
+UPDATE recipient SET
+    owner = NULL, epoch = epoch + 1, wish = NULL, attempts = attempts + 1,
+    state = iif(wish = 'hold' OR state = 'held', 'held', ?1),
+    held_since = iif(wish = 'hold', ?2, held_since),
+    due = coalesce(?3, due), attempted_at = ?4, code = ?5, status = ?6, reply = ?7, remote = ?8,
+    warnings = warnings + ?9
+WHERE message = ?10 AND n = ?11 AND epoch = ?12
+RETURNING n
+"""
+
+BACK: Final = """
+UPDATE recipient SET
+    owner = NULL, epoch = epoch + 1, wish = NULL,
+    state = iif(wish = 'hold', 'held', state),
+    held_since = iif(wish = 'hold', ?1, held_since)
+WHERE message = ?2 AND n = ?3 AND epoch = ?4
+"""
+
+FAILURES: Final = "SELECT n, attempted_at FROM recipient WHERE message = ? AND state = 'failed'"
+
+LEASED: Final = "SELECT 1 FROM recipient WHERE message = ? AND owner IS NOT NULL LIMIT 1"
+
+REPORTED: Final = "DELETE FROM recipient WHERE message = ? AND state = 'failed'"
+
+LAST_GONE: Final = """
+DELETE FROM message WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM recipient WHERE message = ?1) RETURNING body
+"""
+
+LAST_REFERENCE: Final = "DELETE FROM body WHERE id = ? AND refs = 1 RETURNING file"
+
+REFERENCE: Final = "UPDATE body SET refs = refs - 1 WHERE id = ?"
+
+
+def insert(tx: Transaction, rows: MessageRows) -> None:
+    """Keep a message."""
+    tx.execute(BODY, rows.body)
+    tx.execute(MESSAGE, rows.message)
+    for _ in tx.executemany(RECIPIENT, rows.recipients):
+        pass
+
+
+def claim(tx: Transaction, owner: int, now: float, exclude: str, limit: int) -> list[Row]:
+    """Lease what is due to `owner`, oldest first; the rows come in no order.
+
+    Args:
+        tx: the transaction.
+        owner: who claims.
+        now: what is due by then.
+        exclude: recipient domains left alone, as a JSON array.
+        limit: how many rows.
+    """
+    return list(tx.execute(CLAIM, (owner, now, exclude, limit)))
+
+
+def next_due(tx: Transaction, exclude: str) -> float | None:
+    """Return the due time of the next recipient that can be claimed."""
+    for (due,) in tx.execute(NEXT_DUE, (exclude,)):
+        return float(due)
+    return None
+
+
+def message(tx: Transaction, message_id: int) -> tuple[Row, list[Row]] | None:
+    """Read a message with its body's row and its recipients."""
+    for row in list(tx.execute(READ_MESSAGE, (message_id,))):
+        return row, list(tx.execute(READ_RECIPIENTS, (message_id,)))
+    return None
+
+
+def unreported(tx: Transaction, message_id: int) -> list[Row]:
+    """Read the failed recipients of a message."""
+    return list(tx.execute(UNREPORTED, (message_id,)))
+
+
+def reports_due(tx: Transaction, before: float, limit: int) -> list[int]:
+    """Read which messages have failures to report."""
+    return [message_id for (message_id,) in tx.execute(REPORTS_DUE, (before, limit))]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a settlement changed.
+
+    Attributes:
+        reported: the report was kept, or there was none.
+        files: what no row names any more.
+    """
+
+    reported: bool
+    files: tuple[str, ...]
+
+
+def settle(tx: Transaction, rows: SettlementRows, report: ReportRows | None) -> Settled:
+    """End claims, keep the report if it is right, and drop messages whose last recipient went."""
+    if rows.gone:
+        _each(tx, GONE, rows.gone)
+    if rows.back:
+        _each(tx, UNWANTED, [row[-3:] for row in rows.back])
+        _each(tx, BACK, rows.back)
+    stayed: set[int] = set()
+    if rows.attempted:
+        _each(tx, UNWANTED, [row[-3:] for row in rows.attempted])
+        stayed.update(n for (n,) in tx.executemany(ATTEMPTED, rows.attempted))
+    reported = report is None or _keep_report(tx, report, stayed & rows.warned)
+    messages = rows.messages if report is None else {*rows.messages, report.about}
+    return Settled(reported, drop_empty(tx, messages))
+
+
+def _keep_report(tx: Transaction, report: ReportRows, warned: set[int]) -> bool:
+    if not (_failures_fit(tx, report) if report.failed else warned):
+        return False
+    if report.failed:
+        tx.execute(REPORTED, (report.about,))
+    if report.message is not None:
+        insert(tx, report.message)
+    return True
+
+
+def _failures_fit(tx: Transaction, report: ReportRows) -> bool:
+    failures = dict(tx.execute(FAILURES, (report.about,)))
+    if failures.keys() != report.failed:
+        return False
+    return min(failures.values()) <= report.patience or not list(tx.execute(LEASED, (report.about,)))
+
+
+def drop_empty(tx: Transaction, messages: Iterable[int]) -> tuple[str, ...]:
+    """Drop those of `messages` that have no recipient left; return the files to unlink."""
+    files = []
+    for message_id in messages:
+        for (body,) in list(tx.execute(LAST_GONE, (message_id,))):
+            file = release_body(tx, body)
+            if file is not None:
+                files.append(file)
+    return tuple(files)
+
+
+def release_body(tx: Transaction, body: int) -> str | None:
+    """Give up one reference to a body; return its file when that was the last."""
+    for (file,) in list(tx.execute(LAST_REFERENCE, (body,))):
+        return file  # type: ignore[no-any-return]
+    tx.execute(REFERENCE, (body,))
+    return None
+
+
+def _each(tx: Transaction, sql: str, rows: Sequence[Row] | Sequence[Key]) -> None:
+    for _ in tx.executemany(sql, rows):
+        pass
