@@ -1,0 +1,129 @@
+"""The header view: every octet that isn't asked to change stays."""
+
+from __future__ import annotations
+
+from email import message_from_bytes
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from twistedmail_mta.mail.header import Header, begins_with_field, split
+
+BLOCK = (
+    b"Received: from a\r\n\tby b; today\r\n"
+    b"received : from c\r\n"
+    b"From: A <a@example.org>\r\n"
+    b"BCC: x@example.org,\r\n y@example.org\r\n"
+    b"Subject: \r\n"
+    b"X-From: no\r\n"
+    b"\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("data", "header", "body"),
+    [
+        (b"A: 1\r\n\r\nbody\r\n", b"A: 1\r\n\r\n", b"body\r\n"),
+        (b"A: 1\r\nB: 2\r\n", b"A: 1\r\nB: 2\r\n", b""),
+        (b"A : 1\r\n\r\n\r\nx", b"A : 1\r\n\r\n", b"\r\nx"),
+        (b"\r\nbody", b"\r\n", b"body"),
+        (b"hello there\r\n\r\nA: 1\r\n", b"", b"hello there\r\n\r\nA: 1\r\n"),
+        (b"From me Mon\r\nA: 1\r\n\r\n", b"", b"From me Mon\r\nA: 1\r\n\r\n"),
+        (b" A: 1\r\n\r\n", b"", b" A: 1\r\n\r\n"),
+        (b": 1\r\n\r\n", b"", b": 1\r\n\r\n"),
+        (b"\xc3\xa4: 1\r\n\r\n", b"", b"\xc3\xa4: 1\r\n\r\n"),
+        (b"A: 1\r\nbroken\r\n\r\nb", b"A: 1\r\nbroken\r\n\r\n", b"b"),
+        (b"", b"", b""),
+    ],
+)
+def test_split(data: bytes, header: bytes, body: bytes) -> None:
+    """The header ends behind its empty line; text without a field at its head has none."""
+    assert split(data) == (header, body)
+
+
+def test_bytearray_can_be_looked_at() -> None:
+    """The receiving side asks about the buffer it still fills."""
+    assert begins_with_field(bytearray(b"Subject: x"))
+    assert not begins_with_field(bytearray(b"Subject x"))
+
+
+def test_fields_are_found_whatever_their_case() -> None:
+    """Case and the obsolete space before the colon don't hide a field; a longer name is another."""
+    header = Header(BLOCK)
+
+    assert header.count(b"Received") == 2
+    assert header.get_all(b"RECEIVED") == [b"from a\r\n\tby b; today", b"from c"]
+    assert header.get_all(b"from") == [b"A <a@example.org>"]
+    assert header.get(b"Subject") == b""
+    assert header.get(b"To") is None
+    assert header.has(b"bcc")
+    assert not header.has(b"cc")
+
+
+def test_without_takes_whole_fields() -> None:
+    """Folded lines go with their field, everything else stays octet for octet."""
+    header = Header(BLOCK).without(b"Bcc", b"Received", b"nothing", b"bcc")
+
+    assert header.block == b"From: A <a@example.org>\r\nSubject: \r\nX-From: no\r\n\r\n"
+
+
+def test_broken_line_goes_with_its_field() -> None:
+    """A blind copy's address on a line that lost its indentation must not be revealed."""
+    header = Header(b"To: a@b\r\nBcc: c@d,\r\ne@f\r\nSubject: x\r\n\r\n")
+
+    assert header.without(b"bcc").block == b"To: a@b\r\nSubject: x\r\n\r\n"
+
+
+def test_last_field_ends_before_the_empty_line() -> None:
+    """Removing the last field keeps the empty line that ends the header."""
+    assert Header(b"A: 1\r\nBcc: x\r\n\r\n").without(b"bcc").block == b"A: 1\r\n\r\n"
+    assert Header(b"Bcc: x").without(b"bcc").block == b""
+
+
+@pytest.mark.parametrize(
+    ("block", "prepended", "appended"),
+    [
+        (b"A: 1\r\n\r\n", b"N: 0\r\nA: 1\r\n\r\n", b"A: 1\r\nN: 0\r\n\r\n"),
+        (b"A: 1\r\n", b"N: 0\r\nA: 1\r\n", b"A: 1\r\nN: 0\r\n"),
+        (b"A: 1", b"N: 0\r\nA: 1", b"A: 1\r\nN: 0\r\n"),
+        (b"\r\n", b"N: 0\r\n\r\n", b"N: 0\r\n\r\n"),
+        (b"", b"N: 0\r\n\r\n", b"N: 0\r\n\r\n"),
+    ],
+)
+def test_adding(block: bytes, prepended: bytes, appended: bytes) -> None:
+    """A field goes before or behind the others; a header that begins to exist ends in an empty line."""
+    assert Header(block).prepend(b"N: 0\r\n").block == prepended
+    assert Header(block).append(b"N: 0\r\n").block == appended
+
+
+def test_eight_bit_header_is_seen() -> None:
+    """Whether SMTPUTF8 is needed depends on it."""
+    assert Header(b"A: 1\r\n\r\n").is_ascii
+    assert not Header(b"A: \xc3\xa4\r\n\r\n").is_ascii
+
+
+@settings(derandomize=True, max_examples=200)
+@given(st.lists(st.tuples(st.sampled_from([b"From", b"X", b"bcc"]), st.sampled_from([b"a", b"", b"b\r\n c", b"d:e"]))))
+def test_agrees_with_the_standard_parser(fields: list[tuple[bytes, bytes]]) -> None:
+    """On well-formed fields the view finds what the standard library finds."""
+    block = b"".join(name + b": " + value + b"\r\n" for name, value in fields) + b"\r\n"
+    parsed = message_from_bytes(block)
+
+    for name in (b"from", b"x", b"bcc"):
+        expected = [value.encode() for value in parsed.get_all(name.decode(), [])]
+        assert [value.replace(b"\r\n", b"\n") for value in Header(block).get_all(name)] == [
+            value.replace(b"\r\n", b"\n") for value in expected
+        ]
+        left = message_from_bytes(Header(block).without(name).block)
+        assert left.keys() == [key for key in parsed.keys() if key.lower() != name.decode()]  # noqa: SIM118
+
+
+@settings(derandomize=True, max_examples=300)
+@given(st.lists(st.sampled_from([b"A", b"bcc", b":", b" ", b"\r\n", b"\t", b"\xff", b"\x00", b"x"])).map(b"".join))
+def test_odd_input_loses_nothing(data: bytes) -> None:
+    """Whatever comes in, the parts join to the whole, and removing a field removes it."""
+    header, body = split(data)
+
+    assert header + body == data
+    assert not Header(header).without(b"bcc").has(b"bcc")

@@ -1,0 +1,124 @@
+"""A view over a header block: finds, removes and adds fields, and changes no other octet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from twistedmail_mta.model import CRLF
+
+_FIELD_NAME = re.compile(rb"[!-9;-~]++[ \t]*+:")
+_COLON = re.compile(rb"[ \t]*+:")
+_FIELD_END = re.compile(rb"\n(?=[!-9;-~]++[ \t]*+:|\r\n)")
+_HEADER_END = re.compile(rb"\r\n\r\n")
+
+
+def begins_with_field(data: bytes | bytearray) -> bool:
+    """Return whether the first line is a header field (RFC 5322 section 2.2)."""
+    return _FIELD_NAME.match(data) is not None
+
+
+def split(data: bytes) -> tuple[bytes, bytes]:
+    """Return the header block, with the empty line that ends it, and the body.
+
+    A message whose first line is no header field has no header: people type
+    such messages by hand.  An empty first line is an empty header.
+    """
+    if data.startswith(CRLF):
+        return CRLF, data[2:]
+    if not begins_with_field(data):
+        return b"", data
+    found = _HEADER_END.search(data)
+    end = found.end() if found else len(data)
+    return data[:end], data[end:]
+
+
+class Header:
+    """The fields of a header block.
+
+    Names are compared without regard to case, and a space before the colon is
+    forgiven (RFC 5322 section 4.5.8).  Folded lines belong to their field, and
+    so do broken lines, those that neither begin a field nor continue one.
+    Nothing is parsed ahead: a search costs what `bytes.find` costs.
+
+    Attributes:
+        block: the octets, all lines ended by CRLF, with the empty line behind
+            the last field where there is one.
+    """
+
+    __slots__ = ("_lower", "block")
+
+    def __init__(self, block: bytes) -> None:
+        self.block = block
+        self._lower = b"\n" + block.lower()
+
+    @property
+    def is_ascii(self) -> bool:
+        """Whether no field holds an octet above 127."""
+        return self.block.isascii()
+
+    def count(self, name: bytes) -> int:
+        """Return how many fields have this name."""
+        return sum(1 for _ in self._starts(name))
+
+    def has(self, name: bytes) -> bool:
+        """Return whether there is a field of this name."""
+        return next(self._starts(name), None) is not None
+
+    def get(self, name: bytes) -> bytes | None:
+        """Return the value of the first field of this name, as `get_all` does."""
+        return next(self._values(name), None)
+
+    def get_all(self, name: bytes) -> list[bytes]:
+        """Return the values of all fields of this name.
+
+        A value is what follows the colon, its folding kept, without white
+        space at both ends.
+        """
+        return list(self._values(name))
+
+    def without(self, *names: bytes) -> Header:
+        """Return the header without the fields of these names."""
+        spans = sorted((start, self._end(value)) for name in names for start, value in self._starts(name))
+        if not spans:
+            return self
+        kept, position = [], 0
+        for start, end in spans:
+            kept.append(self.block[position:start])
+            position = end
+        kept.append(self.block[position:])
+        return Header(b"".join(kept))
+
+    def prepend(self, field: bytes) -> Header:
+        """Return the header with `field`, which ends in CRLF, before all others.
+
+        Where there was no header at all the empty line follows, so that the
+        text behind it stays the body.
+        """
+        return Header(field + (self.block or CRLF))
+
+    def append(self, field: bytes) -> Header:
+        """Return the header with `field`, which ends in CRLF, behind all others."""
+        if self.block == CRLF or not self.block:
+            return Header(field + CRLF)
+        if self.block.endswith(CRLF + CRLF):
+            return Header(self.block[:-2] + field + CRLF)
+        return Header(self.block + (b"" if self.block.endswith(CRLF) else CRLF) + field)
+
+    def _starts(self, name: bytes) -> Iterator[tuple[int, int]]:
+        """Yield where each field of this name starts, and where its value does."""
+        lower, sought = self._lower, b"\n" + name.lower()
+        position = lower.find(sought)
+        while position >= 0:
+            colon = _COLON.match(lower, position + len(sought))
+            if colon is not None:
+                yield position, colon.end() - 1  # `lower` is one octet longer than `block`
+            position = lower.find(sought, position + 1)
+
+    def _values(self, name: bytes) -> Iterator[bytes]:
+        return (self.block[value : self._end(value)].strip() for _, value in self._starts(name))
+
+    def _end(self, value: int) -> int:
+        """Return where the field whose value starts at `value` ends, behind its CRLF."""
+        found = _FIELD_END.search(self.block, value)
+        return found.end() if found else len(self.block)
