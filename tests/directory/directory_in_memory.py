@@ -15,6 +15,7 @@ from zope.interface import implementer
 import twistedmail_mta
 from twistedmail_mta.directory.authenticator import Authenticator
 from twistedmail_mta.directory.checker import PasswordChecker
+from twistedmail_mta.directory.judge import PasswordJudge
 from twistedmail_mta.directory.logins import RememberedLogins
 from twistedmail_mta.directory.passwords import Cost, PasswordHash, StoredPassword
 from twistedmail_mta.directory.realm import MailRealm
@@ -106,7 +107,8 @@ class Directory:
         self.hashes = PasswordHash(CHEAP)
         self.throttle = LoginThrottle(self.clock, self.allowances)
         self.logins = RememberedLogins(self.clock, bytes(32))
-        self.checker = PasswordChecker(self.database, self.throttle, self.logins, self.hashes, self.pool)
+        judge = PasswordJudge(self.database, self.throttle, self.logins, self.hashes, self.pool)
+        self.checker = PasswordChecker(self.database, judge)
         self.portal = Portal(MailRealm(), [self.checker])
         self.authenticator = Authenticator(self.portal, self.throttle, self.clock)
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from directory_in_memory import PASSWORD, TIM, Directory, outcome
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm, Portal
@@ -18,8 +20,9 @@ from zope.interface.verify import verifyClass, verifyObject
 
 from twistedmail_mta.directory import authenticator as authenticator_module
 from twistedmail_mta.directory.authenticator import Authenticator
-from twistedmail_mta.directory.checker import BACKLOG_OF_STRANGERS, PasswordChecker
+from twistedmail_mta.directory.checker import PasswordChecker
 from twistedmail_mta.directory.credentials import IPeerPassword, PeerPassword
+from twistedmail_mta.directory.judge import BACKLOG_OF_STRANGERS, PasswordJudge
 from twistedmail_mta.directory.passwords import Cost, PasswordHash
 from twistedmail_mta.directory.realm import MailRealm, Submitter
 from twistedmail_mta.directory.replies import BAD_CREDENTIALS, CANNOT_JUDGE, TOO_MANY_FAILURES
@@ -442,13 +445,22 @@ def test_database_fails(directory: Directory) -> None:
     assert isinstance(directory.log_in(), Submitter)
 
 
+def test_damaged_row(directory: Directory, events: list[dict[str, Any]]) -> None:
+    """A hash that can't be compared is the operator's business: temporary, told, and nobody's failure."""
+    directory.database.connection.execute("UPDATE accounts SET password_hash = 'damaged'")
+
+    for _ in range(60):
+        assert directory.log_in() == CANNOT_JUDGE
+
+    assert named(events, "auth.broken")[0]["account"] == TIM
+
+
 def dearer(directory: Directory) -> PasswordHash:
     """Let passwords cost more from now on."""
     hashes = PasswordHash(Cost(passes=2, memory=16, scram_iterations=5000))
     directory.hashes = hashes
-    directory.checker = PasswordChecker(
-        directory.database, directory.throttle, directory.logins, hashes, directory.pool
-    )
+    judge = PasswordJudge(directory.database, directory.throttle, directory.logins, hashes, directory.pool)
+    directory.checker = PasswordChecker(directory.database, judge)
     directory.authenticator = Authenticator(
         Portal(MailRealm(), [directory.checker]), directory.throttle, directory.clock
     )
@@ -517,3 +529,21 @@ def test_logins_go_through_the_portal(directory: Directory) -> None:
 
     assert outcome(task) == BAD_CREDENTIALS
     assert checker.asked == [PeerPassword(TIM, "", PASSWORD.encode(), "192.0.2.1", "smtp", True)]
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    st.text(max_size=30),
+    st.text(max_size=30),
+    st.one_of(st.binary(max_size=30), st.text(max_size=30)),
+    st.text(max_size=20),
+)
+def test_nothing_but_replies(name: str, authzid: str, password: str | bytes, peer: str) -> None:
+    """Whatever a client claims, from wherever: it gets a reply, and nothing breaks."""
+    directory = Directory()
+    directory.add()
+    octets = password.encode("utf-8", "surrogatepass") if isinstance(password, str) else password
+
+    for claimed in (name, TIM):
+        assert directory.log_in(claimed, octets, authzid=authzid, peer=peer) == BAD_CREDENTIALS
+    assert not directory.clock.getDelayedCalls()

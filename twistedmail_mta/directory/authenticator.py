@@ -50,6 +50,7 @@ class Authenticator:
             raise PermanentError(BAD_CREDENTIALS) from None
         except TemporaryError as error:
             raise TemporaryError(error.reply if error.reply.code == CANNOT_JUDGE.code else CANNOT_JUDGE) from None
+        self._throttle.know(peer, submitter.account)
         self.log.info(
             "{account} logged in from {peer}",
             event="auth.ok",

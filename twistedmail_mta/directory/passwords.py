@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from argon2 import PasswordHasher, Type
-from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
 from twistedmail_mta.sasl.preparation import opaque_string
 from twistedmail_mta.sasl.scram_keys import ScramKeys, derive_keys
@@ -44,6 +44,10 @@ class StoredPassword:
 
     hash: str = field(repr=False)
     scram: ScramKeys
+
+
+class CannotCompare(Exception):
+    """A password could be neither confirmed nor refuted."""
 
 
 DEFAULT_COST: Final = Cost()
@@ -89,11 +93,17 @@ class PasswordHash:
         )
 
     def matches(self, stored: str, prepared: str) -> bool:
-        """Return whether a prepared password is the one `stored` was made of."""
+        """Return whether a prepared password is the one `stored` was made of.
+
+        Raises:
+            CannotCompare: `stored` is damaged, or memory is short.
+        """
         try:
             return self._argon2.verify(stored, prepared)
-        except (VerificationError, InvalidHashError):
+        except VerifyMismatchError:
             return False
+        except (VerificationError, InvalidHashError) as error:
+            raise CannotCompare(str(error)) from error
 
     def is_outdated(self, stored: str, scram_iterations: int) -> bool:
         """Return whether a matching password should be stored anew, at today's cost."""
