@@ -300,3 +300,10 @@ class IAuthenticator(Interface):
             PermanentError: 535 5.7.8 wrong credentials, and the like.
             TemporaryError: 454 4.7.0 too many failures, or too busy to check.
         """
+
+
+class IRecipientCheck(Interface):
+    """Says which recipients of a domain exist, before their mail is taken."""
+
+    def verify(recipient: Address) -> Awaitable[Reply | None]:
+        """Return the refusal to give at RCPT, or None when the recipient is fine or can't be judged now."""

@@ -1,0 +1,51 @@
+"""Who is at the other end of a session, as far as it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from twisted.internet.interfaces import ITCPTransport
+
+from twistedmail_mta.interfaces import ISubmitter
+
+
+@dataclass(slots=True)
+class Client:
+    """What a session has learnt about its client; STARTTLS makes it forget all but the host.
+
+    Attributes:
+        host: the client's address.
+        session: names the session in the log.
+        helo: what the client called itself.
+        extended: it said EHLO, not HELO.
+        submitter: the login, if there is one.
+        describe_tls: says version and cipher once the connection is encrypted.
+    """
+
+    host: str
+    session: str
+    helo: str = ""
+    extended: bool = False
+    submitter: ISubmitter | None = None
+    describe_tls: Callable[[], str] | None = None
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the connection is protected by TLS."""
+        return self.describe_tls is not None
+
+    @property
+    def account(self) -> str | None:
+        """The account that is logged in, or None."""
+        return self.submitter.account if self.submitter is not None else None
+
+    def forget(self) -> None:
+        """Drop what was said in clear, as RFC 3207 section 4.2 demands."""
+        self.helo, self.extended, self.submitter = "", False, None
+
+
+def describe_tls(transport: ITCPTransport) -> str:
+    """Return version and cipher of an encrypted connection, as a trace field tells them."""
+    connection = transport.getHandle()  # type: ignore[attr-defined]
+    return f"{connection.get_protocol_version_name()} {connection.get_cipher_name()}"

@@ -1,0 +1,211 @@
+"""What each command of a client means: the conversation that leads to a message."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar
+
+from twisted.logger import Logger
+
+from twistedmail_mta.errors import MailError, PermanentError, TemporaryError
+from twistedmail_mta.model import Reply
+from twistedmail_mta.networks import is_in
+from twistedmail_mta.receive import replies
+from twistedmail_mta.receive.client import Client
+from twistedmail_mta.receive.listener import Listener
+from twistedmail_mta.receive.login import Login
+from twistedmail_mta.receive.transaction import Transaction
+from twistedmail_mta.sasl.server import MECHANISMS
+from twistedmail_mta.smtp import server as smtp
+from twistedmail_mta.tasks import Cancelled
+
+
+class Dialogue:
+    """Answers the events of one session.
+
+    The pure session has checked syntax and order by then; here it is decided
+    whether the client may, and what follows.
+    """
+
+    log: ClassVar[Logger] = Logger()
+
+    def __init__(
+        self, listener: Listener, session: smtp.ServerSession, client: Client, start_tls: Callable[[], None]
+    ) -> None:
+        self._listener = listener
+        self._session = session
+        self._client = client
+        self._start_tls = start_tls
+        self._transaction: Transaction | None = None
+        self._login: Login | None = None
+        self._commands_at_message = 0
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether MAIL was given and the message isn't answered yet."""
+        return self._transaction is not None
+
+    @property
+    def deadline(self) -> float | None:
+        """When the transaction must have ended, in the clock's seconds; None without one."""
+        return self._transaction.deadline if self._transaction is not None else None
+
+    @property
+    def is_fruitless(self) -> bool:
+        """Whether too many commands have come since the last message."""
+        return self._session.commands - self._commands_at_message > self._listener.limits.commands
+
+    async def answer(self, event: smtp.Event) -> None:
+        """Do what one event asks, and answer it.
+
+        A refusal raised on the way is the answer; anything unexpected is 451.
+        """
+        try:
+            await self._ANSWERS[type(event)](self, event)
+        except Cancelled:
+            raise
+        except MailError as error:
+            self._refuse(event, error.reply)
+        except Exception:  # noqa: BLE001 - the client is told to try later
+            self.log.failure("session {session} broke", event="smtp.broken", session=self._client.session)
+            self._session.send_reply(replies.TRY_LATER)
+
+    def _refuse(self, event: smtp.Event, reply: Reply) -> None:
+        self._session.send_reply(reply)
+        self.log.info(
+            "session {session}: {command} refused: {reply}",
+            event="smtp.refused",
+            session=self._client.session,
+            peer=self._client.host,
+            account=self._client.account,
+            command=event,
+            reply=reply,
+            code=reply.code,
+            status=reply.status,
+        )
+
+    def drop(self) -> None:
+        """Forget the transaction under way, if any, and what it has written."""
+        if self._transaction is not None:
+            self._transaction.abandon()
+            self._transaction = None
+
+    # Commands
+
+    async def _hello(self, event: smtp.Hello) -> None:
+        self.drop()
+        self._client.helo, self._client.extended = event.name, event.extended
+        self._offer()
+        self._session.send_reply(replies.HELLO)
+
+    def _offer(self) -> None:
+        self._session.mechanisms = MECHANISMS if self._may_log_in else ()
+
+    @property
+    def _may_log_in(self) -> bool:
+        listener = self._listener
+        return listener.needs_login and (self._client.encrypted or is_in(self._client.host, listener.plaintext_login))
+
+    async def _mail(self, event: smtp.Mail) -> None:
+        listener, client = self._listener, self._client
+        self._demand_login()
+        if client.submitter is not None and not (event.address.is_null or client.submitter.may_send_as(event.address)):
+            raise PermanentError(replies.SENDER_NOT_YOURS)
+        unwell = listener.database.refusal()
+        if unwell is not None:
+            raise TemporaryError(unwell)
+        self._transaction = Transaction(listener, client, event.address, event.parameters)
+        self._session.send_reply(replies.SENDER_OK)
+
+    def _demand_login(self) -> None:
+        if self._listener.needs_login and self._client.submitter is None:
+            raise PermanentError(replies.LOGIN_FIRST if self._may_log_in else replies.TLS_FIRST)
+
+    async def _rcpt(self, event: smtp.Rcpt) -> None:
+        await self._current.add_recipient(event.address, event.parameters)
+        self._session.send_reply(replies.RECIPIENT_OK)
+
+    @property
+    def _current(self) -> Transaction:
+        if self._transaction is None:
+            raise RuntimeError("the session gave an event of a transaction without one")
+        return self._transaction
+
+    # The message
+
+    async def _data(self, _: smtp.Data) -> None:
+        self._session.send_reply(replies.SEND_DATA)
+
+    async def _nothing(self, _: smtp.Event) -> None:
+        """The session has answered by itself, or an answer comes later."""
+
+    async def _body_block(self, event: smtp.BodyBlock) -> None:
+        await self._current.add_block(event.data)
+
+    async def _body_end(self, event: smtp.BodyEnd) -> None:
+        transaction = self._current
+        if event.fault is None and not event.last:
+            self._session.send_reply(replies.CHUNK_OK)
+            return
+        try:
+            if event.fault is not None:
+                raise PermanentError(event.fault)
+            self._session.send_reply(await transaction.finish())
+            self._commands_at_message = self._session.commands
+        finally:
+            self.drop()
+
+    # Logging in, TLS and the rest
+
+    async def _auth(self, event: smtp.Auth) -> None:
+        self._login = Login(event.mechanism, self._client, self._listener.authenticator)
+        await self._step(event.initial)
+
+    async def _auth_response(self, event: smtp.AuthResponse) -> None:
+        await self._step(event.data)
+
+    async def _step(self, response: bytes | None) -> None:
+        login = self._login
+        if login is None:
+            raise RuntimeError("the session gave a response without an exchange")
+        outcome = await login.step(response)
+        if isinstance(outcome, Reply):
+            self._session.send_reply(outcome)
+            return
+        self._client.submitter = outcome
+        self._session.authenticated()
+        self._session.send_reply(replies.LOGGED_IN)
+
+    async def _starttls(self, _: smtp.StartTLS) -> None:
+        self._session.send_reply(replies.READY_FOR_TLS)
+        if not self._session.closing:
+            self.drop()
+            self._client.forget()
+            self._start_tls()
+
+    async def _reset(self, _: smtp.Reset) -> None:
+        self.drop()
+
+    async def _verify(self, _: smtp.Verify) -> None:
+        self._session.send_reply(replies.CANNOT_VERIFY)
+
+    async def _quit(self, _: smtp.Quit) -> None:
+        self._session.send_reply(replies.GOODBYE)
+
+    _ANSWERS: ClassVar[dict[type, Callable[[Any, Any], Awaitable[None]]]] = {
+        smtp.Hello: _hello,
+        smtp.Mail: _mail,
+        smtp.Rcpt: _rcpt,
+        smtp.Data: _data,
+        smtp.Chunk: _nothing,
+        smtp.BodyBlock: _body_block,
+        smtp.BodyEnd: _body_end,
+        smtp.Auth: _auth,
+        smtp.AuthResponse: _auth_response,
+        smtp.AuthCancelled: _nothing,
+        smtp.StartTLS: _starttls,
+        smtp.Reset: _reset,
+        smtp.Verify: _verify,
+        smtp.Quit: _quit,
+        smtp.Answered: _nothing,
+    }

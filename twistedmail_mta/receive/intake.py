@@ -1,0 +1,96 @@
+"""Takes the octets of a message as they arrive: the header block apart, the body to its writer."""
+
+from __future__ import annotations
+
+from twistedmail_mta.errors import PermanentError
+from twistedmail_mta.interfaces import IBodyWriter
+from twistedmail_mta.mail.header import begins_with_field
+from twistedmail_mta.model import CRLF, Body
+from twistedmail_mta.receive.replies import HEADER_TOO_LARGE
+
+_END_OF_HEADER = b"\r\n\r\n"
+
+
+class Intake:
+    """Splits an arriving message at its empty line.
+
+    The header block is kept in memory, bounded; the body goes to the writer,
+    which knows when to turn to a file.  A message whose first line is no header
+    field is all body: people type such messages.
+
+    Attributes:
+        header: the header block with its empty line, once it is complete; empty
+            when the message has none.
+        eight_bit: octets above 127 were seen.
+    """
+
+    __slots__ = ("_head", "_in_body", "_looked", "_max_header", "_writer", "eight_bit", "header")
+
+    def __init__(self, writer: IBodyWriter, max_header: int) -> None:
+        self.header = b""
+        self.eight_bit = False
+        self._writer = writer
+        self._max_header = max_header
+        self._head = bytearray()
+        self._looked = 0
+        self._in_body = False
+
+    def add(self, block: bytes) -> bool:
+        """Take the next octets; True when `flush` must be awaited before more.
+
+        Raises:
+            PermanentError: the header block is larger than allowed.
+        """
+        if not self.eight_bit and not block.isascii():
+            self.eight_bit = True
+        if self._in_body:
+            return self._writer.add(block)
+        self._head += block
+        return self._look_for_end()
+
+    def _look_for_end(self) -> bool:
+        head = self._head
+        if not self._looked and not self._has_header():
+            return self._begin_body(0)
+        if head.startswith(CRLF):
+            return self._begin_body(len(CRLF))
+        end = head.find(_END_OF_HEADER, max(0, self._looked - len(_END_OF_HEADER) + 1))
+        if end >= 0:
+            return self._begin_body(end + len(_END_OF_HEADER))
+        if len(head) > self._max_header:
+            raise PermanentError(HEADER_TOO_LARGE)
+        self._looked = len(head)
+        return False
+
+    def _has_header(self) -> bool:
+        """Judge by the first line; an unfinished one may still become a field."""
+        head = self._head
+        return self._is_header() if CRLF in head else len(head) <= self._max_header
+
+    def _is_header(self) -> bool:
+        """An empty first line is the end of an empty header."""
+        return self._head.startswith(CRLF) or begins_with_field(self._head)
+
+    def _begin_body(self, end: int) -> bool:
+        if end > self._max_header:
+            raise PermanentError(HEADER_TOO_LARGE)
+        self.header = bytes(self._head[:end])
+        rest = bytes(self._head[end:])
+        self._head.clear()
+        self._in_body = True
+        return self._writer.add(rest)
+
+    async def flush(self) -> None:
+        """Let the writer put on disk what waits."""
+        await self._writer.flush()
+
+    async def finish(self) -> Body:
+        """Return the body; from then on `header` is complete even if no empty line came."""
+        if not self._in_body:
+            self._begin_body(len(self._head) if self._is_header() else 0)
+        return await self._writer.finish()
+
+    def abandon(self) -> None:
+        """Forget everything that was taken."""
+        self._head.clear()
+        self._writer.abandon()

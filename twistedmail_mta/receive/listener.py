@@ -1,0 +1,57 @@
+"""What a listener is: what its clients may do, within which limits, and who serves them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
+
+from twistedmail_mta.config.limits import ListenerLimits
+from twistedmail_mta.interfaces import IAcceptance, IAuthenticator, IBodyStore, IDatabase
+from twistedmail_mta.networks import Network
+from twistedmail_mta.receive.relaying import RelayRules
+from twistedmail_mta.tasks import TaskGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One listener of the site file, with everything its sessions need.
+
+    Attributes:
+        name: as in the site file.
+        role: "mx" takes mail for domains we serve, from anyone; "submission"
+            takes mail for anywhere, from logins only.
+        hostname: our name in greeting, EHLO and Received.
+        limits: what one client may ask for.
+        tls: makes the server side of a TLS connection; None without certificate.
+        implicit_tls: TLS from the first octet.
+        plaintext_login: networks whose clients may log in without TLS.
+        strict: refuse bare CR and LF instead of repairing them.
+        hide_client: leave the client's name and address out of Received.
+    """
+
+    name: str
+    role: Literal["mx", "submission"]
+    hostname: str
+    limits: ListenerLimits
+    tls: IOpenSSLServerConnectionCreator | None
+    implicit_tls: bool
+    plaintext_login: tuple[Network, ...]
+    strict: bool
+    hide_client: bool
+    relaying: RelayRules
+    authenticator: IAuthenticator
+    acceptance: IAcceptance
+    bodies: IBodyStore
+    database: IDatabase
+    new_id: Callable[[], int]
+    now: Callable[[], float]
+    clock: IReactorTime
+    tasks: TaskGroup
+
+    @property
+    def needs_login(self) -> bool:
+        """Whether MAIL is for logins only (RFC 6409 section 4.3)."""
+        return self.role == "submission"

@@ -1,0 +1,287 @@
+"""One SMTP connection: octets in, one event at a time, replies out.
+
+Twisted drives the pure session here, in order and with backpressure; what a
+command means is the dialogue's business.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from OpenSSL import SSL
+from twisted.internet.interfaces import IConsumer, IDelayedCall, IPushProducer, ITLSTransport
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twistedmail_mta.model import Reply, id_text
+from twistedmail_mta.receive.client import Client, describe_tls
+from twistedmail_mta.receive.crowd import Crowd
+from twistedmail_mta.receive.dialogue import Dialogue
+from twistedmail_mta.receive.listener import Listener
+from twistedmail_mta.receive.replies import (
+    BROKEN,
+    FLOODED,
+    IDLE_TOO_LONG,
+    SHUTTING_DOWN,
+    TOO_MANY_COMMANDS,
+    TOO_MANY_ERRORS,
+    TRANSACTION_TOO_LONG,
+)
+from twistedmail_mta.smtp.reply import encode_reply
+from twistedmail_mta.smtp.server import ServerSession, SessionSettings
+from twistedmail_mta.tasks import Cancelled, Task, sleep
+from twistedmail_mta.wire import Overflow
+
+ERROR_DELAY = 1.0
+FLUSH_AFTER = 1.0
+CLOSE_WITHIN = 30.0
+
+
+class IServerTransport(ITLSTransport, IConsumer):
+    """What a connection of a TCP server can do."""
+
+
+@implementer(IPushProducer)
+class ServerProtocol(Protocol):
+    """The connection of one client.
+
+    The transport is paused while an event waits for its answer, so pipelined
+    commands are answered in order (RFC 2920 section 3.2), however long that
+    takes, and a fast client can't fill the memory.  Octets that TLS had already
+    decrypted may still arrive: the session keeps them.
+
+    Its producer methods are called by the transport when the client doesn't
+    read its replies: then it isn't read from either.
+    """
+
+    log: ClassVar[Logger] = Logger()
+    transport: IServerTransport
+
+    def __init__(
+        self, listener: Listener, settings: SessionSettings, crowd: Crowd, connections: set[ServerProtocol]
+    ) -> None:
+        self._listener = listener
+        self._crowd = crowd
+        self._connections = connections
+        self._session = ServerSession(settings)
+        self._client: Client | None = None
+        self._dialogue: Dialogue | None = None
+        self._serving: Task[None] | None = None
+        self._timer: IDelayedCall | None = None
+        self._flusher: IDelayedCall | None = None
+        self._progress = 0.0
+        self._reading = True
+        self._output_full = False
+        self._closing = False
+        self._finishing = False
+
+    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
+        """Let the client in, or tell it why not."""
+        listener = self._listener
+        self.transport.setTcpNoDelay(enabled=True)
+        host = getattr(self.transport.getPeer(), "host", "")
+        refusal = self._crowd.enter(host)
+        if refusal is not None:
+            self._turn_away(host, refusal)
+            return
+        self._connections.add(self)
+        self._client = Client(host, id_text(listener.new_id()))
+        self._dialogue = Dialogue(listener, self._session, self._client, self._start_tls)
+        self._session.tls_available = listener.tls is not None
+        if listener.implicit_tls:
+            self._encrypt()
+            self._session.tls_active = True
+        self.transport.registerProducer(self, streaming=True)
+        self._session.greet(Reply(220, "", f"{listener.hostname} ESMTP"))
+        self.transport.write(self._session.bytes_to_send())
+        self._progress = listener.clock.seconds()
+        self._timer = listener.clock.callLater(self._patience(), self._check_time)
+
+    def _turn_away(self, host: str, refusal: Reply) -> None:
+        self.log.info(
+            "{peer} turned away: {reply}", event="smtp.turned_away", peer=host, reply=refusal, code=refusal.code
+        )
+        if not self._listener.implicit_tls:
+            self.transport.write(encode_reply(refusal))
+        self._close()
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        """Take octets; begin to serve unless a command is being answered."""
+        if self._closing:
+            return
+        try:
+            self._session.receive_bytes(data)
+        except Overflow:
+            self._give_up(FLOODED)
+            return
+        if self._serving is None:
+            self._serving = self._listener.tasks.start("smtp.session", self._serve())
+            if self._serving.done:
+                self._serving = None
+            else:
+                self._wait_for_answer()
+
+    def _wait_for_answer(self) -> None:
+        self._read(wanted=False)
+        self._flusher = self._listener.clock.callLater(FLUSH_AFTER, self._flush)
+
+    async def _serve(self) -> None:
+        """Answer whatever is complete, then read on."""
+        try:
+            await self._answer_all()
+        except Cancelled:
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, this client alone pays for it
+            self.log.failure("session {session} broke", event="smtp.broken", session=self._session_id)
+            self._give_up(BROKEN)
+        self._served()
+
+    async def _answer_all(self) -> None:
+        dialogue, session, limits = self._dialogue, self._session, self._listener.limits
+        assert dialogue is not None
+        while not self._closing and (event := session.next_event()) is not None:
+            errors = session.errors
+            await dialogue.answer(event)
+            self._progress = self._listener.clock.seconds()
+            if session.errors > limits.errors:
+                self._give_up(TOO_MANY_ERRORS)
+            elif dialogue.is_fruitless:
+                self._give_up(TOO_MANY_COMMANDS)
+            elif session.errors > max(errors, limits.errors_before_delay):
+                await sleep(self._listener.clock, ERROR_DELAY)
+
+    def _served(self) -> None:
+        self._flush()
+        self._serving = None
+        _cancel(self._flusher)
+        if self._session.closing:
+            self._close()
+        elif self._finishing and self._is_idle():
+            self._give_up(SHUTTING_DOWN)
+        else:
+            self._read(wanted=not self._output_full)
+
+    def _flush(self) -> None:
+        if not self._closing and (data := self._session.bytes_to_send()):
+            self.transport.write(data)
+
+    def _read(self, *, wanted: bool) -> None:
+        if wanted != self._reading and not self._closing:
+            self._reading = wanted
+            source = IPushProducer(self.transport)
+            if wanted:
+                source.resumeProducing()
+            else:
+                source.pauseProducing()
+
+    def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """Read nothing more: the client doesn't take its replies."""
+        self._output_full = True
+        self._read(wanted=False)
+
+    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """Read again, unless a command still waits for its answer."""
+        self._output_full = False
+        self._read(wanted=self._serving is None)
+
+    def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """Nothing to do: connectionLost follows."""
+
+    def _start_tls(self) -> None:
+        """Encrypt, after the 220 to STARTTLS has been written (RFC 3207 section 4)."""
+        self._flush()
+        self._encrypt()
+        self._session.starttls_done()
+
+    def _encrypt(self) -> None:
+        creator = self._listener.tls
+        assert creator is not None and self._client is not None  # noqa: PT018 - offered only then
+        self.transport.startTLS(creator)
+        self._client.describe_tls = lambda: describe_tls(self.transport)
+
+    def _is_idle(self) -> bool:
+        return self._serving is None and (self._dialogue is None or not self._dialogue.in_transaction)
+
+    def finish(self) -> None:
+        """End the session with 421, at once if no transaction is under way, else after it."""
+        self._finishing = True
+        if self._is_idle() and not self._closing:
+            self._give_up(SHUTTING_DOWN)
+
+    def abort(self) -> None:
+        """End the session with 421 whatever it does; what isn't accepted stays with the client."""
+        if not self._closing:
+            self._give_up(SHUTTING_DOWN)
+
+    @property
+    def _session_id(self) -> str:
+        return self._client.session if self._client is not None else ""
+
+    def _patience(self) -> float:
+        return min(self._listener.limits.idle, self._listener.limits.transaction)
+
+    def _check_time(self) -> None:
+        now = self._listener.clock.seconds()
+        deadline = self._dialogue.deadline if self._dialogue is not None else None
+        self._timer = None
+        if self._serving is None and now - self._progress >= self._listener.limits.idle:
+            self._give_up(IDLE_TOO_LONG)
+        elif self._serving is None and deadline is not None and now >= deadline:
+            self._give_up(TRANSACTION_TOO_LONG)
+        else:
+            self._timer = self._listener.clock.callLater(self._until_next_check(now, deadline), self._check_time)
+
+    def _until_next_check(self, now: float, deadline: float | None) -> float:
+        idle_until = self._progress + self._listener.limits.idle
+        next_check = min(idle_until, now + self._patience(), deadline or idle_until)
+        return max(1.0, next_check - now)
+
+    def _give_up(self, reply: Reply) -> None:
+        self._flush()
+        if not self._closing:
+            self.transport.write(encode_reply(reply))
+        self.log.info(
+            "session {session} ended: {reply}",
+            event="smtp.ended",
+            session=self._session_id,
+            reply=reply,
+            code=reply.code,
+        )
+        self._close()
+
+    def _close(self) -> None:
+        """Close when everything is written, or after a while if the client doesn't take it."""
+        if self._closing:
+            return
+        self._closing = True
+        _cancel(self._timer)
+        self._timer = self._listener.clock.callLater(CLOSE_WITHIN, self.transport.abortConnection)
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802 - Twisted's name
+        """Drop what isn't accepted; an acceptance already handed to the writer finishes."""
+        self._closing = True
+        self._connections.discard(self)
+        _cancel(self._timer)
+        _cancel(self._flusher)
+        if self._serving is not None:
+            self._serving.cancel()
+        if self._dialogue is not None:
+            self._dialogue.drop()
+        if self._client is not None:
+            self._crowd.leave(self._client.host)
+            if isinstance(reason.value, SSL.Error):
+                self.log.info(
+                    "TLS with {peer} failed",
+                    event="smtp.tls.failed",
+                    session=self._client.session,
+                    peer=self._client.host,
+                )
+
+
+def _cancel(call: IDelayedCall | None) -> None:
+    if call is not None and call.active():
+        call.cancel()

@@ -1,0 +1,41 @@
+"""What the receiving role answers, apart from what the pure session says by itself.
+
+The texts name no host, file or rule.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twistedmail_mta.model import Reply
+
+HELLO: Final = Reply(250, "", "at your service")
+CHUNK_OK: Final = Reply(250, "2.0.0", "Chunk OK")
+SENDER_OK: Final = Reply(250, "2.1.0", "Sender OK")
+RECIPIENT_OK: Final = Reply(250, "2.1.5", "Recipient OK")
+SEND_DATA: Final = Reply(354, "", "End data with <CR><LF>.<CR><LF>")
+READY_FOR_TLS: Final = Reply(220, "2.0.0", "Ready to start TLS")
+LOGGED_IN: Final = Reply(235, "2.7.0", "Authentication succeeded")
+CANNOT_VERIFY: Final = Reply(252, "2.1.5", "Cannot verify, but send some mail and it will be tried")
+GOODBYE: Final = Reply(221, "2.0.0", "Bye")
+
+TLS_FIRST: Final = Reply(530, "5.7.0", "Must issue a STARTTLS command first")
+LOGIN_FIRST: Final = Reply(530, "5.7.0", "Authentication required")
+RELAY_DENIED: Final = Reply(550, "5.7.1", "Relaying denied")
+SENDER_NOT_YOURS: Final = Reply(553, "5.7.1", "Sender address is not owned by this login")
+FROM_NOT_YOURS: Final = Reply(550, "5.7.1", "From header is not an address of this login")
+NO_SINGLE_FROM: Final = Reply(550, "5.6.0", "From header can't be understood")
+TOO_MANY_RECIPIENTS: Final = Reply(452, "4.5.3", "Too many recipients")
+TOO_MANY_HOPS: Final = Reply(554, "5.4.6", "Too many hops: this message is going in circles")
+HEADER_TOO_LARGE: Final = Reply(552, "5.3.4", "Message header is too large")
+TRY_LATER: Final = Reply(451, "4.3.0", "Local error, please try again later")
+TOO_SLOW_HERE: Final = Reply(451, "4.3.2", "The message can't be stored in time, please try again later")
+TOO_MANY_COMMANDS: Final = Reply(421, "4.7.0", "Too many commands without mail")
+TOO_MANY_ERRORS: Final = Reply(421, "4.7.0", "Too many errors")
+TOO_MANY_CONNECTIONS: Final = Reply(421, "4.3.2", "Too many connections, please try again later")
+TOO_MANY_FROM_YOU: Final = Reply(421, "4.7.0", "Too many connections from your network")
+IDLE_TOO_LONG: Final = Reply(421, "4.4.2", "Timeout: closing the connection")
+TRANSACTION_TOO_LONG: Final = Reply(421, "4.4.2", "The transaction takes too long: closing the connection")
+SHUTTING_DOWN: Final = Reply(421, "4.3.2", "The server is shutting down")
+FLOODED: Final = Reply(421, "4.7.0", "Too much input")
+BROKEN: Final = Reply(421, "4.3.0", "Local error: closing the connection")

@@ -1,0 +1,63 @@
+"""What a submission server does to a header (RFC 6409 section 8) and demands of it.
+
+Missing From, Date and Message-ID are added, Bcc is removed; From must be the
+login's.  Nothing else is touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from twistedmail_mta.errors import PermanentError
+from twistedmail_mta.interfaces import ISubmitter
+from twistedmail_mta.mail.addresses import addresses
+from twistedmail_mta.mail.header import Header
+from twistedmail_mta.receive.replies import FROM_NOT_YOURS, NO_SINGLE_FROM
+
+_REMOVED: Final = (b"Bcc", b"Resent-Bcc", b"Return-Path")
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What missing fields are made of.
+
+    Attributes:
+        date: as `date_text` gives it.
+        message_id: without angle brackets.
+    """
+
+    date: str
+    message_id: str
+
+
+def complete_header(header: Header, submitter: ISubmitter, completion: Completion) -> Header:
+    """Return the header as it is sent on.
+
+    Raises:
+        PermanentError: From isn't the login's, or can't be understood.
+    """
+    _check_from(header, submitter)
+    fields = (
+        (b"Message-ID", f"Message-ID: <{completion.message_id}>"),
+        (b"Date", f"Date: {completion.date}"),
+        (b"From", f"From: <{submitter.account}>"),
+    )
+    missing = [field for name, field in fields if not header.has(name)]
+    completed = header.without(*_REMOVED)
+    for field in missing:
+        completed = completed.prepend(f"{field}\r\n".encode())
+    return completed
+
+
+def _check_from(header: Header, submitter: ISubmitter) -> None:
+    """Demand one From at most, with addresses of the login only."""
+    values = header.get_all(b"From")
+    if len(values) > 1:
+        raise PermanentError(NO_SINGLE_FROM)
+    for value in values:
+        authors = addresses(value)
+        if not authors:
+            raise PermanentError(NO_SINGLE_FROM)
+        if not all(submitter.may_send_as(author) for author in authors):
+            raise PermanentError(FROM_NOT_YOURS)
