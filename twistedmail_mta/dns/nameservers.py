@@ -32,14 +32,16 @@ class Nameserver:
     trusted: bool = False
 
 
-def nameservers(addresses: Iterable[str], port: int = DNS_PORT, dnssec: DNSSEC = "probe") -> tuple[Nameserver, ...]:
+def nameservers(
+    addresses: Iterable[str | IPv4Address | IPv6Address], port: int = DNS_PORT, dnssec: DNSSEC = "probe"
+) -> tuple[Nameserver, ...]:
     """Return the servers at `addresses`, in that order, duplicates dropped.
 
     Raises:
         ValueError: one of them is not an IP address.
     """
-    unique = dict.fromkeys(addresses)
-    return tuple(Nameserver(address, port, _is_trusted(ip_address(address), dnssec)) for address in unique)
+    unique = dict.fromkeys(ip_address(address) for address in addresses)
+    return tuple(Nameserver(str(address), port, _is_trusted(address, dnssec)) for address in unique)
 
 
 def system_nameservers(path: Path = RESOLV_CONF) -> tuple[str, ...]:

@@ -1,0 +1,134 @@
+"""The site of the interop tests: a name server, two peers and the server under test.
+
+Host 53 of the run's own loopback network is knot, 10 Postfix, 11 Exim, 20 the
+server under test; nothing listens on 99.  Without the peers' packages, which
+`install-peers.sh` installs, the tests are skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+from interop_daemons import Daemon, LoopbackNetwork, own_network
+from interop_peers import EXIM, Peer, start_exim, start_knot, start_postfix
+from interop_server import HOSTNAME, MailServer, make_server
+from interop_swaks import SWAKS
+
+NEEDED = {
+    "postfix": Path("/usr/sbin/postfix"),
+    "exim": EXIM,
+    "knot": Path("/usr/sbin/knotd"),
+    "swaks": SWAKS,
+}
+LOGIN = ("alice@sender.test", "correct horse battery staple")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Know the mark below even where pytest-xdist is switched off."""
+    config.addinivalue_line("markers", "xdist_group(name): tests that run in one process")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep these tests in one process: they share the daemons."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("interop"))
+
+
+@pytest.fixture(scope="session")
+def root() -> Iterator[Path]:
+    """A folder that daemons of other users can reach; skips where the peers are not installed."""
+    missing = [name for name, program in NEEDED.items() if not program.exists()]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)} (tests/interop/install-peers.sh installs them)")
+    if os.geteuid() != 0:
+        pytest.skip("Postfix and Exim need root")
+    path = Path(tempfile.mkdtemp(prefix="mta-interop-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="session")
+def network() -> LoopbackNetwork:
+    """The run's own loopback network."""
+    return own_network()
+
+
+@pytest.fixture(scope="session")
+def certificate(root: Path) -> Path:
+    """A file with a key and a certificate for every host here."""
+    issued = trustme.CA().issue_cert("postfix.peers.test", "exim.peers.test", HOSTNAME)
+    path = root / "certificate.pem"
+    issued.private_key_and_cert_chain_pem.write_to_path(path)
+    path.chmod(0o644)
+    return path
+
+
+@pytest.fixture(scope="session")
+def knot(root: Path, network: LoopbackNetwork) -> Iterator[Daemon]:
+    """A name server with every zone of the tests."""
+    postfix, exim, mta = "@ MX 10 postfix.peers.test.", "@ MX 10 exim.peers.test.", "@ MX 10 mta.peers.test."
+    hosts = {"postfix": 10, "exim": 11, "mta": 20, "dead": 99}
+    zones = {
+        "peers.test": "\n".join(f"{name} A {network.address(host)}" for name, host in hosts.items()),
+        "sender.test": postfix,
+        "postfix.test": postfix,
+        "exim.test": exim,
+        "grey.test": exim,
+        "relayed.test": mta,
+        "null.test": "@ MX 0 .",
+        "second.test": "@ MX 10 dead.peers.test.\n@ MX 20 postfix.peers.test.",
+        "hostless.test": f"@ A {network.address(11)}",
+        "alias.test": "www CNAME exim.test.",
+    }
+    daemon = start_knot(root, network, zones)
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture(scope="session")
+def postfix(root: Path, network: LoopbackNetwork, certificate: Path) -> Iterator[Peer]:
+    """Postfix, with mailboxes, sending `relayed.test` to the server under test."""
+    domains = "sender.test postfix.test second.test"
+    peer = start_postfix(root, network, certificate, domains, relayed="relayed.test")
+    yield peer
+    peer.daemon.stop()
+
+
+@pytest.fixture(scope="session")
+def exim(root: Path, network: LoopbackNetwork, certificate: Path) -> Iterator[Peer]:
+    """Exim, with mailboxes, greylisting `grey.test` once."""
+    domains = "exim.test : relayed.test : hostless.test : www.alias.test"
+    peer = start_exim(root, network, certificate, domains, grey="grey.test")
+    yield peer
+    peer.daemon.stop()
+
+
+@pytest.fixture(scope="session")
+def peers(knot: Daemon, postfix: Peer, exim: Peer) -> None:
+    """Whatever the server under test talks to, running."""
+
+
+@pytest.fixture(scope="session")
+def server(root: Path, network: LoopbackNetwork, certificate: Path, peers: None) -> Iterator[MailServer]:
+    """The server under test, running, with the account of `login`."""
+    server = make_server(root, network, certificate)
+    user, password = LOGIN
+    server.command("account", "add", user, "--password-stdin", text=password + "\n")
+    server.start()
+    yield server
+    server.daemon.stop()
+
+
+@pytest.fixture(scope="session")
+def login() -> tuple[str, str]:
+    """The account's address and password."""
+    return LOGIN
