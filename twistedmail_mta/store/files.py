@@ -13,7 +13,7 @@ from twistedmail_mta.store.ballast import Ballast
 from twistedmail_mta.store.lock import WriteLock
 from twistedmail_mta.store.schema import Migration, migrate, shipped_migrations
 from twistedmail_mta.store.space import DiskSpace
-from twistedmail_mta.store.sqlite import PATIENCE, connect, connect_reader, create_file
+from twistedmail_mta.store.sqlite import PATIENCE, connect, connect_reader, create_file, set_format
 
 DATABASE_NAME: Final = "mta.db"
 """The database's file in the state directory."""
@@ -54,6 +54,7 @@ class DatabaseFiles:
         with lock:
             connection = self.connect()
             try:
+                set_format(connection)
                 migrate(connection, shipped_migrations() if self.migrations is None else self.migrations)
             finally:
                 connection.close()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import apsw
 
@@ -19,6 +19,9 @@ from twistedmail_mta.store.sqlite import is_disk_failure, is_disk_full, roll_bac
 
 GROUP_TIME: Final = 0.02
 """Seconds of work after which a group is committed."""
+
+RECOVER_EVERY: Final = 1.0
+"""Seconds between attempts to open a database again that has failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,38 @@ class Outcome:
 
 class TransactionLost(Exception):
     """A function went on although SQLite had rolled its transaction back."""
+
+
+class GuardedTransaction:
+    """The transaction of a group: executes nothing once SQLite has rolled it back.
+
+    A function that swallowed the error of a full disk would else go on in
+    transactions of its own, each committed at once.
+    """
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Iterable[tuple[Any, ...]]:
+        """Run one statement (`Transaction.execute`)."""
+        self.check()
+        return self._connection.execute(sql, parameters)
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> Iterable[tuple[Any, ...]]:
+        """Run one statement for each of `rows` (`Transaction.executemany`)."""
+        self.check()
+        return self._connection.executemany(sql, rows)
+
+    def changes(self) -> int:
+        """Return how many rows the last statement changed."""
+        return self._connection.changes()
+
+    def check(self) -> None:
+        """Raise TransactionLost if the transaction is no more."""
+        if not self._connection.in_transaction:
+            raise TransactionLost
 
 
 class DatabaseClosed(Exception):
@@ -87,6 +122,7 @@ class Committer:
         self._lock = lock
         self._space = space
         self._report = report
+        self._tried_at = 0.0
         self._connection = connect()
 
     def close(self) -> None:
@@ -116,6 +152,7 @@ class Committer:
 
     def recover(self) -> None:
         """Open the database again after a failure; `failing` says whether that worked."""
+        self._tried_at = time.monotonic()
         self._connection.close(force=True)
         try:
             self._connection = self._connect()
@@ -126,6 +163,8 @@ class Committer:
             self.failing = False
 
     def _transaction(self, jobs: Sequence[Job]) -> list[Outcome]:
+        if self.failing and time.monotonic() - self._tried_at >= RECOVER_EVERY:
+            self.recover()
         if self.failing:
             raise DatabaseClosed
         connection = self._connection
@@ -141,8 +180,7 @@ class Committer:
         return outcomes
 
     def _run(self, jobs: Sequence[Job]) -> list[Outcome]:
-        connection = self._connection
-        transaction = cast(Transaction, connection)
+        transaction = GuardedTransaction(self._connection)
         deadline = time.monotonic() + GROUP_TIME
         outcomes = []
         for job in jobs:
@@ -150,8 +188,7 @@ class Committer:
                 outcomes.append(_refused(DISK_FULL))
                 continue
             result = job.function(transaction)
-            if not connection.in_transaction:
-                raise TransactionLost
+            transaction.check()
             outcomes.append(Outcome(result))
             if time.monotonic() > deadline:
                 break

@@ -63,7 +63,7 @@ class Readers:
         except apsw.BusyError as error:
             raise TemporaryError(STORE_FAILED) from error
         except apsw.Error as error:
-            if not is_disk_failure(error):
+            if not is_disk_failure(error) or isinstance(error, apsw.ReadOnlyError):
                 raise
             self._report(error)
             self._drop_connection()

@@ -68,9 +68,6 @@ def connect(path: Path, *, vfs: str | None = None, patience: float = PATIENCE, c
 
 def _configure(connection: apsw.Connection, patience: float, cache: int) -> None:
     connection.set_busy_handler(_waiting_for(patience))
-    connection.pragma("page_size", _PAGE_SIZE)  # this and the next count only in an empty file
-    connection.pragma("auto_vacuum", 2)  # incremental
-    connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", 2)  # full: a commit is on disk when it returns
     connection.pragma("wal_autocheckpoint", 0)
     connection.pragma("journal_size_limit", _WAL_SIZE_KEPT)
@@ -78,6 +75,14 @@ def _configure(connection: apsw.Connection, patience: float, cache: int) -> None
     connection.pragma("temp_store", 2)  # memory
     connection.pragma("foreign_keys", 1)
     connection.pragma("trusted_schema", 0)
+
+
+def set_format(connection: apsw.Connection) -> None:
+    """Give an empty file the form that it keeps."""
+    if not connection.pragma("page_count"):
+        connection.pragma("page_size", _PAGE_SIZE)
+        connection.pragma("auto_vacuum", 2)  # incremental
+    connection.pragma("journal_mode", "wal")
 
 
 def connect_reader(path: Path, *, vfs: str | None = None) -> apsw.Connection:

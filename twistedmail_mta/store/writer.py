@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.model import Reply
-from twistedmail_mta.store.group import Committer, Job, Outcome
+from twistedmail_mta.store.group import RECOVER_EVERY, Committer, Job, Outcome
 from twistedmail_mta.store.lock import WriteLock
 from twistedmail_mta.store.replies import STORE_BUSY, STORE_CLOSED, STORE_FAILED
 from twistedmail_mta.tasks import Promise
@@ -28,8 +28,6 @@ MAX_WAITING: Final = 10_000
 
 MAX_WAITING_SIZE: Final = 64 * 1024 * 1024
 """Octets that may wait; urgent ones may be as many again."""
-
-_RECOVER_EVERY: Final = 1.0
 
 _Waiting = tuple[Job, Promise[Any]]
 
@@ -120,7 +118,7 @@ class Writer:
     def _next_arrival(self) -> _Waiting | None:
         while self._committer.failing:
             try:
-                return self._arrivals.get(timeout=_RECOVER_EVERY)
+                return self._arrivals.get(timeout=RECOVER_EVERY)
             except Empty:
                 self._committer.recover()
         return self._arrivals.get()
