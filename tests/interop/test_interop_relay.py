@@ -11,7 +11,7 @@ import pytest
 from interop_daemons import SMTP_PORT, Daemon, eventually
 from interop_mail import Maildir, as_stored, below_received_by, hostile_bodies, letter, trace_fields
 from interop_peers import Peer
-from interop_server import HOSTNAME, SUBMISSIONS_PORT, SUBMISSION_PORT, MailServer
+from interop_server import HOSTNAME, SUBMISSION_PORT, SUBMISSIONS_PORT, MailServer
 from interop_swaks import run_swaks, send, submit, swaks
 
 ALICE = "alice@sender.test"
