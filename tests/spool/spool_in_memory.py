@@ -42,6 +42,8 @@ OK = Reply(250, "2.0.0", "Ok")
 LATER = Reply(451, "4.3.0", "Try again later")
 NEVER = Reply(550, "5.1.1", "No such user")
 START = 1_800_000_000.0
+ANN = Address("ann", "example.org")
+HELLO = InlineBody(b"Hello\r\n")
 
 
 def run(coroutine: Awaitable[T]) -> T:
@@ -142,8 +144,8 @@ def new_site() -> Site:
 def message(
     spool: Spool,
     *recipients: str | Recipient,
-    sender: Address = Address("ann", "example.org"),
-    body: Body = InlineBody(b"Hello\r\n"),
+    sender: Address = ANN,
+    body: Body = HELLO,
     **envelope: Any,
 ) -> Message:
     """Return a message that was not accepted yet."""

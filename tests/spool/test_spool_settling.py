@@ -215,7 +215,7 @@ def test_withdrawn_is_no_attempt(spool: Spool) -> None:
 )
 def test_hold_of_a_claimed_recipient(spool: Spool, site: Site, outcome: str, state: str | None) -> None:
     """It is held when the attempt ends, unless it was delivered; the runner is told meanwhile."""
-    sent, (claim,) = accepted(spool, "a@example.net")
+    _, (claim,) = accepted(spool, "a@example.net")
     assert spool.wanted(claim)
 
     assert run(site.control.change("hold", EVERYTHING)) == 1
@@ -231,7 +231,7 @@ def test_hold_of_a_claimed_recipient(spool: Spool, site: Site, outcome: str, sta
 @pytest.mark.parametrize("outcome", ["delivered", "deferred", "failed", "withdrawn"])
 def test_delete_of_a_claimed_recipient(spool: Spool, site: Site, outcome: str) -> None:
     """It goes when the attempt ends, without a bounce; body and file go with the last."""
-    sent, (claim,) = accepted(spool, "a@example.net")
+    _, (claim,) = accepted(spool, "a@example.net")
 
     assert run(site.control.change("delete", EVERYTHING)) == 1
     assert not spool.wanted(claim)

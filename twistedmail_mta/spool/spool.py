@@ -75,9 +75,11 @@ class Spool:
     async def claim(self, limit: int, exclude: frozenset[str]) -> Sequence[Claim]:
         """See `ISpool.claim`."""
         now, domains = self._tenure.now(), json.dumps(list(exclude))
-        rows = await self._database.write(
-            lambda tx: tables.claim(tx, self._tenure.owner, now, domains, limit), urgent=True
-        )
+        due = await self._database.read(lambda tx: tables.due(tx, now, domains, limit))
+        if not due:
+            return ()
+        owner, keys = self._tenure.owner, json.dumps(due)
+        rows = await self._database.write(lambda tx: tables.claim(tx, owner, keys, now), urgent=True)
         return claims_of(rows, self._tenure.running_time())
 
     async def message(self, message_id: int) -> Message | None:

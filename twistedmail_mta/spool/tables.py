@@ -26,13 +26,16 @@ INSERT INTO recipient (message, n, local, domain, notify, orcpt, due, since, own
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
+DUE: Final = """
+SELECT message, n FROM recipient INDEXED BY recipient_due
+WHERE state = 'waiting' AND owner IS NULL AND due <= ? AND domain NOT IN (SELECT value FROM json_each(?))
+ORDER BY due LIMIT ?
+"""
+
 CLAIM: Final = """
 UPDATE recipient SET owner = ?1, epoch = epoch + 1
-WHERE (message, n) IN (
-    SELECT message, n FROM recipient INDEXED BY recipient_due
-    WHERE state = 'waiting' AND owner IS NULL AND due <= ?2 AND domain NOT IN (SELECT value FROM json_each(?3))
-    ORDER BY due LIMIT ?4
-)
+WHERE (message, n) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))
+  AND state = 'waiting' AND owner IS NULL AND due <= ?3
 RETURNING due, message, n, epoch, local, domain, notify, orcpt, attempts, since, warnings
 """
 
@@ -111,17 +114,24 @@ def insert(tx: Transaction, rows: MessageRows) -> None:
         pass
 
 
-def claim(tx: Transaction, owner: int, now: float, exclude: str, limit: int) -> list[Row]:
-    """Lease what is due to `owner`, oldest first; the rows come in no order.
+def due(tx: Transaction, now: float, exclude: str, limit: int) -> list[Key]:
+    """Read which recipients can be claimed, oldest due first.
+
+    Done apart from `claim`, since it has to pass over whatever waits for the
+    excluded domains: that may be long, and would hold up all who write.
 
     Args:
         tx: the transaction.
-        owner: who claims.
         now: what is due by then.
         exclude: recipient domains left alone, as a JSON array.
         limit: how many rows.
     """
-    return list(tx.execute(CLAIM, (owner, now, exclude, limit)))
+    return [(message, n) for message, n in tx.execute(DUE, (now, exclude, limit))]
+
+
+def claim(tx: Transaction, owner: int, keys: str, now: float) -> list[Row]:
+    """Lease to `owner` those of `keys` (a JSON array) that are still due; the rows come in no order."""
+    return list(tx.execute(CLAIM, (owner, keys, now)))
 
 
 def next_due(tx: Transaction, exclude: str) -> float | None:
