@@ -233,13 +233,21 @@ def test_changed_patterns_count_at_once(directory: Directory) -> None:
     assert after.may_send_as(Address("x", "example.net"))
 
 
+def test_removed_account_is_like_one_that_never_was(directory: Directory) -> None:
+    """What is remembered of it neither lets in nor saves the work that any unknown name takes."""
+    directory.log_in()
+    remove_account(directory.database.connection, TIM)
+
+    assert directory.log_in() == BAD_CREDENTIALS
+    assert directory.pool.hashes[1:] == [directory.hashes.dummy]
+
+
 def test_removed_and_added_anew(directory: Directory) -> None:
     """An account of the same name is not the one that was remembered."""
     directory.log_in()
     remove_account(directory.database.connection, TIM)
-    assert directory.log_in() == BAD_CREDENTIALS
-
     directory.add(TIM, "another")
+
     assert directory.log_in() == BAD_CREDENTIALS
     assert isinstance(directory.log_in(TIM, "another"), Submitter)
 

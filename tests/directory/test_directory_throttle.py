@@ -65,7 +65,6 @@ def test_limit_of_an_account(throttle: LoginThrottle) -> None:
     ("one", "other", "count"),
     [
         ("2001:db8::1", "2001:db8::ffff:1:2:3", 4),
-        ("2001:db8::1", "2001:db8:0:1::1", 8),
         ("2001:db8::1", "2001:db8:1::1", 6),
         ("::ffff:192.0.2.1", "192.0.2.1", 4),
         ("fe80::1%eth0", "fe80::2", 4),
@@ -74,6 +73,11 @@ def test_limit_of_an_account(throttle: LoginThrottle) -> None:
 def test_ipv6(throttle: LoginThrottle, one: str, other: str, count: int) -> None:
     """A /64 is one network, a /48 a neighbourhood, and a mapped address its IPv4 address."""
     assert failures(throttle, [one, other], [TIM] if count == 6 else [f"u{n}@x" for n in range(50)]) == count
+
+
+def test_ipv6_neighbourhood(throttle: LoginThrottle) -> None:
+    """Many /64 of one /48 share the wider limit."""
+    assert failures(throttle, [f"2001:db8:0:{n:x}::1" for n in range(200)], [f"u{n}@x" for n in range(200)]) == 8
 
 
 def test_no_address_at_all(throttle: LoginThrottle) -> None:
