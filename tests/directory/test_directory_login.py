@@ -111,6 +111,21 @@ def test_refusals_are_alike(directory: Directory, events: list[dict[str, Any]], 
     assert event["reason"] == reason
 
 
+@pytest.mark.parametrize("reason", REFUSED)
+def test_delays_grow_alike(directory: Directory, reason: str) -> None:
+    """How long the answer takes doesn't tell a right password that is of no use from a wrong one."""
+    prepare, claim = REFUSED[reason]
+    prepare(directory)
+    directory.throttle.admit("192.0.2.1", "eve@example.org")
+
+    for _ in range(2):
+        task = directory.begin(**claim)
+        directory.clock.advance(0.9)
+        assert not task.done
+        directory.clock.advance(0.1)
+        assert outcome(task) == BAD_CREDENTIALS
+
+
 def test_unknown_name_costs_the_same_hash(directory: Directory) -> None:
     """The hash that is checked for nobody has the cost of a real one."""
     directory.log_in(password="wrong")

@@ -46,11 +46,13 @@ class PasswordChecker:
         verdict = self._judge.recall(claim)
         account = await self._account(claim.name) if verdict is not None else None
         if verdict is None or not verdict.fits(account):
-            verdict = await self._judge.judge(login.peer, claim)
+            verdict = await self._judge.judge(login.peer, claim, lambda found: _objection(login, found) is None)
             account = await self._account(claim.name)
-        reason = _objection(login, verdict, account)
-        if account is None or reason is not None:
-            raise LoginRefused(reason or "unknown", claim.name)
+        if account is None:
+            raise LoginRefused("unknown", claim.name)
+        reason = _mistake(verdict, account) or _objection(login, account)
+        if reason is not None:
+            raise LoginRefused(reason, claim.name)
         return account
 
     def _claim(self, login: PeerPassword) -> Claim:
@@ -67,14 +69,15 @@ class PasswordChecker:
         return await self._database.read(lambda transaction: find_account(transaction, name))
 
 
-def _objection(login: PeerPassword, verdict: Verdict, account: Account | None) -> str | None:
-    """Return why a login that was judged is refused, or None."""
-    if account is None:
-        return "unknown"
+def _mistake(verdict: Verdict, account: Account) -> str | None:
+    """Return why the password isn't the account's, or None."""
     if not verdict.fits(account):
         return "changed"
-    if not verdict.is_right:
-        return "password"
+    return None if verdict.is_right else "password"
+
+
+def _objection(login: PeerPassword, account: Account) -> str | None:
+    """Return why a login is refused although its password is right, or None."""
     if not account.enabled:
         return "disabled"
     if login.protocol not in account.protocols:

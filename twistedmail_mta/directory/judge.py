@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from twisted.logger import Logger
 
 from twistedmail_mta.directory.accounts import Account
-from twistedmail_mta.directory.logins import RememberedLogins, Verdict
+from twistedmail_mta.directory.logins import NOBODY, RememberedLogins, Verdict
 from twistedmail_mta.directory.passwords import CannotCompare, PasswordHash, StoredPassword
 from twistedmail_mta.directory.replies import CANNOT_JUDGE, TOO_MANY_FAILURES
 from twistedmail_mta.directory.tables import find_login, renew_password
@@ -77,11 +78,18 @@ class PasswordJudge:
         """Return the verdict that was passed on this very claim lately, or None."""
         return self._logins.recall(self._logins.key(claim.name, claim.password))
 
-    async def judge(self, peer: str, claim: Claim) -> Verdict:
+    async def judge(self, peer: str, claim: Claim, admits: Callable[[Account], bool]) -> Verdict:
         """Compare a password.
 
         The comparison goes on when the client leaves, so that leaving early
         saves nobody a charge.
+
+        Args:
+            peer: the client's address.
+            claim: the name and password.
+            admits: whether an account may log in there with the right password.
+                Where not, the attempt stays charged as if it were wrong: the
+                next answer's delay must not tell the two apart.
 
         Raises:
             TemporaryError: 454, too many failures, or it can't be compared now.
@@ -90,7 +98,8 @@ class PasswordJudge:
         task = self._running.get(key)
         if task is None:
             self._demand_room(peer, claim.name)
-            task = self._tasks.shield("directory.judge", self._compare(key, claim, self.admit(peer, claim.name)))
+            attempt = self.admit(peer, claim.name)
+            task = self._tasks.shield("directory.judge", self._compare(key, claim, attempt, admits))
             if not task.done:
                 self._running[key] = task
                 task.when_done(lambda: self._forget(key))
@@ -116,28 +125,26 @@ class PasswordJudge:
     def _forget(self, key: bytes) -> None:
         del self._running[key]
 
-    async def _compare(self, key: bytes, claim: Claim, attempt: Attempt) -> Verdict:
+    async def _compare(self, key: bytes, claim: Claim, attempt: Attempt, admits: Callable[[Account], bool]) -> Verdict:
         """Pass a verdict and remember it; what can't be compared is nobody's failure."""
         try:
-            verdict = await self._verdict(claim)
+            found = await self._database.read(lambda transaction: find_login(transaction, claim.name))
+            is_right = await self._matches(claim, self._hashes.dummy if found is None else found[1].hash)
         except MailError:
             attempt.forgive()
             raise
-        if verdict.is_right:
-            attempt.forgive()
+        verdict = NOBODY if found is None else Verdict(found[0].id, found[0].credential_version, is_right)
         self._logins.remember(key, verdict)
+        if found is not None and is_right:
+            if admits(found[0]):
+                attempt.forgive()
+            self._keep_up(claim, *found)
         return verdict
 
-    async def _verdict(self, claim: Claim) -> Verdict:
-        found = await self._database.read(lambda transaction: find_login(transaction, claim.name))
-        if found is None:
-            await self._matches(claim, self._hashes.dummy)
-            return Verdict(account_id=0, credential_version=0, is_right=False)
-        account, stored = found
-        is_right = await self._matches(claim, stored.hash)
-        if is_right and self._hashes.is_outdated(stored.hash, stored.scram.iterations):
+    def _keep_up(self, claim: Claim, account: Account, stored: StoredPassword) -> None:
+        """Store a right password anew if passwords have become dearer; nobody waits for it."""
+        if self._hashes.is_outdated(stored.hash, stored.scram.iterations):
             self._tasks.start("directory.renew", self._renew(claim, account, stored))
-        return Verdict(account.id, account.credential_version, is_right)
 
     async def _matches(self, claim: Claim, stored: str) -> bool:
         try:
@@ -152,7 +159,6 @@ class PasswordJudge:
             raise TemporaryError(CANNOT_JUDGE) from None
 
     async def _renew(self, claim: Claim, account: Account, stored: StoredPassword) -> None:
-        """Store the password anew, as passwords have become dearer; nobody waits for it."""
         try:
             new = await self._pool.run(self._hashes.store, claim.password)
             await self._database.write(lambda transaction: renew_password(transaction, account, stored.hash, new))

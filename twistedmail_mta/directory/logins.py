@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
+from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -33,6 +34,10 @@ class Verdict:
         if account is None:
             return self.account_id == 0
         return (self.account_id, self.credential_version) == (account.id, account.credential_version)
+
+
+NOBODY: Final = Verdict(account_id=0, credential_version=0, is_right=False)
+"""On a name that no account has."""
 
 
 class RememberedLogins:
