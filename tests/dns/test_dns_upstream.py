@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twistedmail_mta.dns.codec import Query, Question, Response
 from twistedmail_mta.dns.exchange import Unreachable
 from twistedmail_mta.dns.nameservers import Nameserver
-from twistedmail_mta.dns.upstream import SERVER_FAILED, SHUNNED, UNANSWERED, Upstream, random_id
+from twistedmail_mta.dns.upstream import PATIENCE, SERVER_FAILED, SHUNNED, UNANSWERED, Upstream, random_id
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.tasks import Cancelled, Promise, Task
 
@@ -110,19 +110,34 @@ def test_failing_server_is_asked_once() -> None:
 
 
 def test_silent_server_is_asked_last_for_a_while() -> None:
-    """One dead server costs its wait once, not with every question; later it is tried again."""
+    """A dead server costs its wait a few times, not with every question; later it is tried again."""
     clock, exchange = Clock(), ScriptedExchange()
     exchange.answers[SECOND, "udp"] = FOUND
     asker = upstream(clock, exchange)
-    Task("ask", asker.ask(QUESTION))
-    clock.advance(1.0)
+    for _ in range(PATIENCE):
+        Task("ask", asker.ask(QUESTION))
+        clock.advance(1.0)
 
     Task("ask", asker.ask(QUESTION))
     clock.advance(SHUNNED)
     Task("ask", asker.ask(QUESTION))
     clock.advance(4.0)
 
-    assert [address[-1] for address, _ in exchange.asked] == ["1", "2", "2", "1", "2"]
+    assert "".join(address[-1] for address, _ in exchange.asked) == "12" * PATIENCE + "2" + "12"
+
+
+def test_silence_about_one_domain_is_no_silence() -> None:
+    """A server that answers other questions in between keeps its place."""
+    clock, exchange = Clock(), ScriptedExchange()
+    asker = upstream(clock, exchange)
+    for _ in range(PATIENCE):
+        exchange.answers = {(SECOND, "udp"): FOUND}
+        Task("ask", asker.ask(QUESTION))
+        clock.advance(1.0)
+        exchange.answers = {(FIRST, "udp"): FOUND}
+        Task("ask", asker.ask(QUESTION))
+
+    assert "".join(address[-1] for address, _ in exchange.asked) == "121" * PATIENCE
 
 
 def test_truncated_answer_is_fetched_over_tcp() -> None:

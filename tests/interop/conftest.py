@@ -88,6 +88,7 @@ def knot(root: Path, network: LoopbackNetwork) -> Iterator[Daemon]:
         "second.test": "@ MX 10 dead.peers.test.\n@ MX 20 postfix.peers.test.",
         "hostless.test": f"@ A {network.address(11)}",
         "alias.test": "www CNAME exim.test.",
+        "large.test": "\n".join(f"@ A 192.0.2.{host}" for host in range(1, 201)),
     }
     daemon = start_knot(root, network, zones)
     yield daemon

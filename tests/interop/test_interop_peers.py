@@ -52,7 +52,7 @@ def test_postfix_defers_mail_for_the_server_under_test(postfix: Peer, network: L
 
 @pytest_twisted.ensureDeferred
 async def test_resolver_and_knot(knot: Daemon, network: LoopbackNetwork) -> None:
-    """The resolver gets along with a name server that nobody here wrote."""
+    """The resolver gets along with a name server that nobody here wrote, over UDP and TCP."""
     resolver = make_resolver(reactor, nameservers([network.address(53)], DNS_PORT))
 
     two = await resolver.mx("second.test")
@@ -61,6 +61,7 @@ async def test_resolver_and_knot(knot: Daemon, network: LoopbackNetwork) -> None
     empty = await resolver.mx("hostless.test")
     alias = await resolver.mx("www.alias.test")
     host = await resolver.addresses("Exim.Peers.TEST.", "A")
+    large = await resolver.addresses("large.test", "A")
     with pytest.raises(TemporaryError):
         await resolver.mx("not-served-here.example")
 
@@ -68,4 +69,5 @@ async def test_resolver_and_knot(knot: Daemon, network: LoopbackNetwork) -> None
     assert null.records == (MXRecord(0, ""),)
     assert (missing.status, empty.status) == ("missing", "empty")
     assert alias.records == (MXRecord(10, "exim.peers.test"),)
+    assert len(large.records) == 200
     assert host == Answer((network.address(11),), "found", authentic=False)

@@ -156,6 +156,15 @@ def parse_name(text: str) -> dns.name.Name:
         raise ValueError(f"not a domain name: {text!r}") from error
 
 
+def is_name(text: str) -> bool:
+    """Return whether `parse_name` takes it."""
+    try:
+        parse_name(text)
+    except ValueError:
+        return False
+    return True
+
+
 def name_text(name: dns.name.Name) -> str:
     """Return a name as `Question` and `MXRecord` spell it; "" for the root."""
     return "" if name == dns.name.root else name.to_text(omit_final_dot=True).lower()
@@ -185,11 +194,11 @@ def _response(wire: bytes, found: Sequence[Record], names: Names, rdtype: RdataT
     status = _status(chain, flags & 0xF, has_soa=soa is not None)
     return Response(
         status,
-        tuple(_rdata(wire, record) for record in chain.answer[: _kept(rdtype)]),
-        name_text(dns.name.from_wire(chain.name, 0)[0]) if status == "alias" else "",
-        _ttl(wire, chain, soa if status in {"missing", "empty"} else None, status),
-        bool(flags & dns.flags.AD),
-        len(wire),
+        records=tuple(_rdata(wire, record) for record in chain.answer[: _kept(rdtype)]),
+        name=name_text(dns.name.from_wire(chain.name, 0)[0]) if status == "alias" else "",
+        ttl=_negative_ttl(wire, chain, soa) if status in {"missing", "empty"} else _least(chain),
+        authentic=bool(flags & dns.flags.AD),
+        size=len(wire),
     )
 
 
@@ -227,15 +236,17 @@ def _status(chain: _Chain, rcode: int, *, has_soa: bool) -> Literal["found", "mi
     return "alias" if chain.cnames and not has_soa else "empty"
 
 
-def _ttl(wire: bytes, chain: _Chain, soa: Record | None, status: str) -> int:
-    if soa is None and status in {"missing", "empty"}:
-        return 0
-    ttls = [record.ttl for record in (*chain.cnames, *chain.answer)]
-    if soa is not None:
-        end = soa.start + soa.size
-        ttls += [soa.ttl, int.from_bytes(wire[end - 4 : end], "big")]
-    least = min(ttls)
+def _least(chain: _Chain, *others: int) -> int:
+    least = min(*others, MAX_TTL + 1, *(record.ttl for record in (*chain.cnames, *chain.answer)))
     return least if least <= MAX_TTL else 0
+
+
+def _negative_ttl(wire: bytes, chain: _Chain, soa: Record | None) -> int:
+    """Return the lifetime of RFC 2308 section 5: without SOA it is none."""
+    if soa is None:
+        return 0
+    end = soa.start + soa.size
+    return _least(chain, soa.ttl, int.from_bytes(wire[end - 4 : end], "big"))
 
 
 def _is_soa(record: Record) -> bool:

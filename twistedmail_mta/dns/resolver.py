@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol, cast
+from typing import Final, Literal, Protocol, cast
 
 import dns.rdata
-import dns.rdatatype
 import dns.rdtypes.ANY.MX
 import dns.rdtypes.IN.A
 import dns.rdtypes.IN.AAAA
@@ -16,7 +15,7 @@ from dns.rdatatype import RdataType
 from zope.interface import implementer
 
 from twistedmail_mta.dns.cache import Cache
-from twistedmail_mta.dns.codec import Question, Response, name_text
+from twistedmail_mta.dns.codec import Question, Response, is_name, name_text
 from twistedmail_mta.dns.exchange import IReactorDNS, ReactorExchange
 from twistedmail_mta.dns.nameservers import Nameserver
 from twistedmail_mta.dns.upstream import Upstream
@@ -32,7 +31,7 @@ TOO_MANY_QUESTIONS: Final = Reply(451, "4.3.2", "Too many DNS questions at once"
 
 MIN_TTL: Final = 5.0
 """Even "do not cache" is kept that long: a burst of mail asks once."""
-MAX_TTL: Final = 86400.0
+MAX_TTL: Final = 86400
 MAX_NEGATIVE_TTL: Final = 900.0
 """Shorter than RFC 2308 section 5 allows: a domain that was just repaired is soon seen."""
 FAILURE_TTL: Final = 15.0
@@ -149,25 +148,22 @@ class Resolver:
         except TemporaryError as error:
             self._cache.put(question, error.reply, FAILURE_TTL, 0)
             return error.reply
-        except ValueError:
-            return MISSING
-        status = cast(Any, response.status)
+        status = cast(Literal["found", "empty", "missing"], response.status)
         answer = Answer(response.records, status, response.authentic)
         self._cache.put(question, answer, _lifetime(response), response.size)
         return answer
 
     async def _follow(self, question: Question) -> Response:
         """Return the answer at the end of the CNAMEs, with the least TTL of the way."""
-        response = await self._upstream.ask(question)
-        for _ in range(MAX_ALIASES):
+        ttl, authentic = MAX_TTL, True
+        for _ in range(1 + MAX_ALIASES):
+            if not is_name(question.name):
+                return Response("missing")
+            response = await self._upstream.ask(question)
+            ttl, authentic = min(ttl, response.ttl), authentic and response.authentic
             if response.status != "alias":
-                return response
-            target = await self._upstream.ask(replace(question, name=response.name))
-            response = replace(
-                target,
-                ttl=min(target.ttl, response.ttl),
-                authentic=target.authentic and response.authentic,
-            )
+                return replace(response, ttl=ttl, authentic=authentic)
+            question = replace(question, name=response.name)
         raise TemporaryError(ALIAS_LOOP)
 
 

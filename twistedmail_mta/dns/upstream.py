@@ -23,6 +23,9 @@ SERVER_FAILED: Final = Reply(451, "4.4.3", "The DNS servers report a failure")
 
 SHUNNED: Final = 30.0
 """Seconds for which a silent server is asked after the others."""
+PATIENCE: Final = 3
+"""Silent tries in a row that make a server a silent one: a single question may
+go unanswered because of the domain asked about."""
 
 _ROUNDS: Final = (0.25, 0.5, 1.0)
 """How long a server is waited for in each round, as parts of the whole timeout."""
@@ -68,6 +71,7 @@ class Upstream:
         self._timeout = timeout
         self._sockets = DeferredSemaphore(max_sockets)
         self._query_id = query_id
+        self._silent_tries: dict[Nameserver, int] = {}
         self._shunned: dict[Nameserver, float] = {}
 
     async def ask(self, question: Question) -> Response:
@@ -108,7 +112,9 @@ class Upstream:
         try:
             response = await self._converse(server, question, wait)
         except TimeoutError:
-            self._shun(server, "silent")
+            self._silent_tries[server] = self._silent_tries.get(server, 0) + 1
+            if self._silent_tries[server] >= PATIENCE:
+                self._shun(server, "silent")
             return None
         except Unreachable as error:
             self._shun(server, str(error))
@@ -124,6 +130,7 @@ class Upstream:
                 rdtype=question.rdtype.name,
                 detail=response.detail,
             )
+        self._silent_tries.pop(server, None)
         self._shunned.pop(server, None)
         return response
 
