@@ -15,6 +15,8 @@ WORDS = (
     Migration(1, "0001_words.sql", "CREATE TABLE word (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT"),
 )
 
+Open = Callable[..., Database]
+
 
 def insert(text: str) -> Callable[[Transaction], int]:
     """Return a function that inserts a word and returns its id."""

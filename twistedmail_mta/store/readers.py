@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorFromThreads
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.store.replies import STORE_FAILED
-from twistedmail_mta.store.sqlite import is_disk_failure, roll_back
+from twistedmail_mta.store.sqlite import is_disk_failure, read_transaction
 from twistedmail_mta.tasks import WorkerPool
 
 T = TypeVar("T")
@@ -59,11 +59,11 @@ class Readers:
 
     def _read(self, function: Callable[[Transaction], T]) -> T:
         try:
-            return _in_transaction(self._connection(), function)
+            return read_transaction(self._connection(), function)
         except apsw.BusyError as error:
             raise TemporaryError(STORE_FAILED) from error
         except apsw.Error as error:
-            if not is_disk_failure(error) or isinstance(error, apsw.ReadOnlyError):
+            if not is_disk_failure(error):
                 raise
             self._report(error)
             self._drop_connection()
@@ -81,11 +81,3 @@ class Readers:
         if connection is not None:
             self._open.discard(connection)
             connection.close(force=True)
-
-
-def _in_transaction(connection: apsw.Connection, function: Callable[[Transaction], T]) -> T:
-    connection.execute("BEGIN")
-    try:
-        return function(cast(Transaction, connection))
-    finally:
-        roll_back(connection)

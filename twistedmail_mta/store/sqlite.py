@@ -6,9 +6,13 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar, cast
 
 import apsw
+
+from twistedmail_mta.interfaces import Transaction
+
+T = TypeVar("T")
 
 BUSY_POLL: Final = 0.0003
 """Seconds between two tries for a lock of SQLite's."""
@@ -23,7 +27,6 @@ _DISK_ERRORS: Final = (
     apsw.CorruptError,
     apsw.NotADBError,
     apsw.CantOpenError,
-    apsw.ReadOnlyError,
     apsw.ProtocolError,
     apsw.NoMemError,
     apsw.InternalError,
@@ -113,6 +116,15 @@ def roll_back(connection: apsw.Connection) -> None:
     """
     if connection.in_transaction:
         connection.execute("ROLLBACK")
+
+
+def read_transaction(connection: apsw.Connection, function: Callable[[Transaction], T]) -> T:
+    """Run `function` on one consistent state of a reader's connection."""
+    connection.execute("BEGIN")
+    try:
+        return function(cast(Transaction, connection))
+    finally:
+        roll_back(connection)
 
 
 def is_disk_full(error: BaseException) -> bool:

@@ -14,7 +14,7 @@ from twistedmail_mta.store.files import DatabaseFiles
 from twistedmail_mta.store.group import Committer, Job
 from twistedmail_mta.store.replies import STORE_FAILED
 from twistedmail_mta.store.schema import Migration
-from twistedmail_mta.store.sqlite import is_disk_failure, roll_back
+from twistedmail_mta.store.sqlite import is_disk_failure, read_transaction
 
 T = TypeVar("T")
 
@@ -69,6 +69,7 @@ class SyncDatabase:
             Exception: what `function` raised; nothing of it was kept.
         """
         outcome = self._committer.commit([Job(function, urgent)])[0]
+        self._lock.let_others()
         if outcome.error is not None:
             raise outcome.error
         return cast(T, outcome.result)
@@ -80,11 +81,7 @@ class SyncDatabase:
             TemporaryError: the disk failed.
         """
         try:
-            self._reader.execute("BEGIN")
-            try:
-                return function(cast(Transaction, self._reader))
-            finally:
-                roll_back(self._reader)
+            return read_transaction(self._reader, function)
         except apsw.Error as error:
             if is_disk_failure(error) or isinstance(error, apsw.BusyError):
                 raise TemporaryError(STORE_FAILED) from error
