@@ -199,6 +199,16 @@ def test_delay_warning_of_a_lost_claim_is_refused(spool: Spool, site: Site) -> N
     assert site.count("message") == 1
 
 
+def test_a_claim_settles_once(spool: Spool, site: Site) -> None:
+    """Told twice, it counts once: the first settlement ended its epoch."""
+    _, (claim,) = accepted(spool, "a@example.net")
+
+    run(spool.settle([deferred(claim)], None))
+    run(spool.settle([failed(claim)], None))
+
+    assert site.rows("SELECT state, attempts FROM recipient") == [("waiting", 1)]
+
+
 def test_withdrawn_is_no_attempt(spool: Spool) -> None:
     """Nothing was tried, nothing counts; without a wish it waits as before."""
     _, (claim,) = accepted(spool, "a@example.net")
@@ -255,6 +265,18 @@ def test_bounce_composed_for_a_recipient_that_was_deleted(spool: Spool, site: Si
     assert not run(spool.settle([failed(claim)], Report(sent.id, frozenset({0}), bounce(spool))))
 
     assert site.count("message") == 0
+
+
+def test_a_claim_given_back_is_held_as_wished(spool: Spool, site: Site) -> None:
+    """The wish is carried out and forgotten also when no attempt was made."""
+    _, claims = accepted(spool, "a@example.net", "b@example.net")
+    run(site.control.change("hold", Selection(to="a@*")))
+    run(site.control.change("delete", Selection(to="b@*")))
+
+    run(spool.release_claims(claims))
+
+    assert site.rows("SELECT local, state FROM recipient") == [("a", "held")]
+    assert all(spool.wanted(claim) for claim in claims)
 
 
 def test_released_wish_lets_the_attempt_count(spool: Spool, site: Site) -> None:

@@ -1,0 +1,245 @@
+"""The spool against a plain dict that does the same, in any order of steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from spool_in_memory import LATER, NEVER, OK, Site, message, new_site, run
+
+from twistedmail_mta.model import (
+    NULL_PATH,
+    Claim,
+    Deferred,
+    Delivered,
+    Failed,
+    FileBody,
+    InlineBody,
+    Outcome,
+    Report,
+    Settlement,
+    Withdrawn,
+    id_text,
+)
+from twistedmail_mta.spool.operator import Action, Selection
+from twistedmail_mta.spool.spool import REPORT_PATIENCE, Spool
+from twistedmail_mta.spool.tenure import LEASE
+
+Key = tuple[int, int]
+
+DOMAINS = ("a.example", "b.example", "c.example")
+OUTCOMES: dict[str, Outcome] = {
+    "delivered": Delivered(OK),
+    "deferred": Deferred(LATER),
+    "failed": Failed(NEVER),
+    "withdrawn": Withdrawn(),
+}
+
+
+@dataclass
+class Row:
+    """What the model knows of a recipient."""
+
+    domain: str
+    due: float
+    since: float
+    state: Literal["waiting", "held", "failed"] = "waiting"
+    claim: Claim | None = None
+    wish: str | None = None
+    attempts: int = 0
+    held_at: float = 0.0
+    failed_at: float = 0.0
+
+
+class SpoolMachine(RuleBasedStateMachine):
+    """Steps of queue and operator on both; after each they hold the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.site: Site = new_site()
+        self.site.database.twice = True
+        self.spool: Spool = self.site.start()
+        self.rows: dict[Key, Row] = {}
+        self.files: dict[int, str] = {}
+        self.downtime = 0.0
+
+    @property
+    def now(self) -> float:
+        return self.site.clock.seconds()
+
+    @property
+    def running(self) -> float:
+        return self.now - self.downtime
+
+    def leased(self, about: int) -> bool:
+        return any(row.claim is not None for key, row in self.rows.items() if key[0] == about)
+
+    def failures(self, about: int) -> dict[int, float]:
+        return {n: row.failed_at for (m, n), row in self.rows.items() if m == about and row.state == "failed"}
+
+    @rule(domains=st.lists(st.sampled_from(DOMAINS), min_size=1, max_size=4), claim=st.booleans(), file=st.booleans())
+    def accept(self, domains: list[str], claim: bool, file: bool) -> None:
+        body = FileBody(f"file-{len(self.files)}-{self.now}-{self.spool.new_id()}", 9) if file else InlineBody(b"x")
+        sent = message(self.spool, *(f"u@{domain}" for domain in domains), body=body)
+        claims = run(self.spool.accept(sent, claim))
+        assert len(claims) == (len(domains) if claim else 0)
+        for n, domain in enumerate(domains):
+            self.rows[sent.id, n] = Row(domain, self.now, self.running, claim=claims[n] if claim else None)
+        if isinstance(body, FileBody):
+            self.files[sent.id] = body.name
+
+    @rule(limit=st.integers(1, 5), exclude=st.sets(st.sampled_from(DOMAINS), max_size=2))
+    def claim(self, limit: int, exclude: set[str]) -> None:
+        free = [
+            key
+            for key, row in self.rows.items()
+            if row.state == "waiting" and row.claim is None and row.due <= self.now and row.domain not in exclude
+        ]
+        claims = run(self.spool.claim(limit, frozenset(exclude)))
+
+        keys = [(claim.message_id, claim.index) for claim in claims]
+        assert len(keys) == min(limit, len(free))
+        assert set(keys) <= set(free)
+        latest = max((self.rows[key].due for key in keys), default=self.now)
+        assert all(self.rows[key].due >= latest for key in set(free) - set(keys))
+        for key, claim in zip(keys, claims, strict=True):
+            row = self.rows[key]
+            assert claim.attempts == row.attempts
+            assert abs(claim.age - (self.running - row.since)) < 1e-3
+            row.claim = claim
+
+    @precondition(lambda self: any(row.claim for row in self.rows.values()))
+    @rule(data=st.data(), report=st.booleans())
+    def settle(self, data: st.DataObject, report: bool) -> None:
+        about = data.draw(st.sampled_from(sorted({key[0] for key, row in self.rows.items() if row.claim})))
+        keys = sorted(key for key, row in self.rows.items() if key[0] == about and row.claim)
+        chosen = data.draw(st.lists(st.sampled_from(keys), min_size=1, unique=True))
+        settlements = []
+        for key in chosen:
+            name = data.draw(st.sampled_from(sorted(OUTCOMES)))
+            claim = self.rows[key].claim
+            assert claim is not None
+            due = self.now + data.draw(st.sampled_from([0.0, 5.0, 100.0])) if name == "deferred" else None
+            settlements.append(Settlement(claim, OUTCOMES[name], self.now, due))
+            self.end(key, name, due)
+        told = frozenset(self.failures(about)) or frozenset({0}) if report else frozenset()
+        answer = run(self.spool.settle(settlements, self.report(about, told) if report else None))
+        assert answer == (self.reported(about, told) if report else True)
+
+    def end(self, key: Key, outcome: str, due: float | None) -> None:
+        row = self.rows[key]
+        wish, row.claim, row.wish = row.wish, None, None
+        if outcome == "delivered" or wish == "delete":
+            del self.rows[key]
+            return
+        row.attempts += outcome != "withdrawn"
+        row.due = row.due if due is None else due
+        if wish == "hold":
+            row.state, row.held_at = "held", self.running
+        elif outcome == "failed":
+            row.state, row.failed_at = "failed", self.now
+
+    def report(self, about: int, failed: frozenset[int]) -> Report:
+        self.bounce = message(self.spool, "ann@a.example", sender=NULL_PATH)
+        return Report(about, failed, self.bounce)
+
+    def reported(self, about: int, told: frozenset[int]) -> bool:
+        failures = self.failures(about)
+        if failures.keys() != told:
+            return False
+        if self.leased(about) and min(failures.values()) > self.now - REPORT_PATIENCE:
+            return False
+        for n in told:
+            del self.rows[about, n]
+        self.rows[self.bounce.id, 0] = Row("a.example", self.now, self.running)
+        return True
+
+    @rule()
+    def report_what_is_due(self) -> None:
+        due = run(self.spool.reports_due(self.now - REPORT_PATIENCE))
+        abouts = {key[0] for key, row in self.rows.items() if row.state == "failed"}
+        assert sorted(due) == sorted(
+            about
+            for about in abouts
+            if not self.leased(about) or min(self.failures(about).values()) < self.now - REPORT_PATIENCE
+        )
+        for about in due:
+            told = frozenset(failure.index for failure in run(self.spool.unreported(about)))
+            assert run(self.spool.settle([], self.report(about, told)))
+            assert self.reported(about, told)
+
+    @precondition(lambda self: any(row.claim for row in self.rows.values()))
+    @rule(data=st.data())
+    def release(self, data: st.DataObject) -> None:
+        keys = sorted(key for key, row in self.rows.items() if row.claim)
+        chosen = data.draw(st.lists(st.sampled_from(keys), min_size=1, unique=True))
+        claims = [self.rows[key].claim for key in chosen]
+        for key in chosen:
+            self.end(key, "withdrawn", None)
+        run(self.spool.release_claims([claim for claim in claims if claim is not None]))
+
+    @rule(action=st.sampled_from(["retry", "hold", "release", "delete"]), domain=st.sampled_from(DOMAINS))
+    def operate(self, action: Action, domain: str) -> None:
+        done = 0
+        for key, row in list(self.rows.items()):
+            if row.domain == domain:
+                done += self.operate_on(action, key, row)
+        assert run(self.site.control.change(action, Selection(domain=domain))) == done
+
+    def operate_on(self, action: Action, key: Key, row: Row) -> bool:
+        match action:
+            case "retry" if row.state == "waiting" and row.claim is None:
+                row.due = min(row.due, self.now)
+            case "hold" if row.state == "waiting" and row.claim is None:
+                row.state, row.held_at = "held", self.running
+            case "hold" if row.state == "waiting":
+                row.wish = "hold"
+            case "release" if row.state == "held":
+                row.state, row.since = "waiting", row.since + self.running - row.held_at
+            case "release" if row.wish == "hold":
+                row.wish = None
+            case "delete" if row.claim is None:
+                del self.rows[key]
+            case "delete":
+                row.wish = "delete"
+            case _:
+                return False
+        return True
+
+    @rule(seconds=st.sampled_from([1.0, 30.0, 90.0]))
+    def wait(self, seconds: float) -> None:
+        self.site.clock.advance(seconds)
+        run(self.spool.renew())
+
+    @rule(down=st.sampled_from([0.0, 10.0, 2 * LEASE]))
+    def crash(self, down: float) -> None:
+        run(self.spool.renew())
+        self.site.clock.advance(down)
+        self.downtime += down
+        self.spool = self.site.start()
+        for key, row in list(self.rows.items()):
+            if row.claim is not None:
+                self.end(key, "withdrawn", None)
+        run(self.site.sweep.give_back_claims())
+
+    @invariant()
+    def holds_the_same(self) -> None:
+        self.site.assert_sound()
+        shown, _ = run(self.site.control.messages(Selection(), limit=10_000))
+        assert [one.id for one in shown] == [id_text(about) for about in sorted({key[0] for key in self.rows})]
+        states = [recipient.state for one in shown for recipient in one.recipients]
+        assert states == ["active" if row.claim else row.state for _, row in sorted(self.rows.items())]
+        free = [row.due for row in self.rows.values() if row.state == "waiting" and row.claim is None]
+        assert run(self.spool.next_due()) == min(free, default=None)
+        here = {about for about, _ in self.rows}
+        gone = sorted(name for about, name in self.files.items() if about not in here)
+        assert sorted(self.site.files.removed) == gone
+        for row in self.rows.values():
+            assert row.claim is None or self.spool.wanted(row.claim) == (row.wish is None)
+
+
+TestSpoolMachine = SpoolMachine.TestCase
+TestSpoolMachine.settings = settings(max_examples=150, stateful_step_count=30, derandomize=True, deadline=None)
