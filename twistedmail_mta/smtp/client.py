@@ -29,6 +29,7 @@ class ClientSession:
         failure: why the session ended; None while it lives and after QUIT.
         closed: whether it has ended.
         is_unproven: TLS was begun and nothing was read through it yet.
+        replies: how many replies were taken so far; each has a time limit of its own.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class ClientSession:
         """
         self.failure: Reply | None = None
         self.closed = False
+        self.replies = 0
         self.is_unproven = encrypted
         self._remote = remote
         self._opening = Opening(hello, tls, credentials, encrypted=encrypted)
@@ -107,6 +109,7 @@ class ClientSession:
             if reply is None:
                 return None
             self.is_unproven = False
+            self.replies += 1
             self._take(reply)
         event, self._event = self._event, None
         return event or Event.CLOSED

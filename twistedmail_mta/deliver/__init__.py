@@ -1,0 +1,1 @@
+"""Where mail goes and how it gets there: routes, MX hosts, connections, outcomes."""

@@ -1,0 +1,150 @@
+"""The delivery agent: carries a message to a next hop, host after host, and says what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from random import Random
+from typing import ClassVar, Final
+
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from twistedmail_mta.deliver.attempt import Attempt
+from twistedmail_mta.deliver.connection import BLOCK, ClientProtocol
+from twistedmail_mta.deliver.dial import Dialer
+from twistedmail_mta.deliver.mx import Target, targets
+from twistedmail_mta.deliver.networks import Reach
+from twistedmail_mta.errors import MailError, PermanentError, TemporaryError
+from twistedmail_mta.interfaces import IBodyStore, IDeliveryAgent, IResolver
+from twistedmail_mta.model import (
+    Deferred,
+    Delivered,
+    Envelope,
+    Failed,
+    InlineBody,
+    Message,
+    NextHop,
+    Outcome,
+    Recipient,
+    Unconfirmed,
+    id_text,
+)
+
+MAX_SESSIONS: Final = 2
+"""Sessions that got as far as a transaction, in one attempt."""
+
+
+@implementer(IDeliveryAgent)
+class DeliveryAgent:
+    """Delivers over SMTP: one message, one next hop, up to five addresses and two sessions."""
+
+    log: ClassVar[Logger] = Logger()
+
+    def __init__(self, dialer: Dialer, resolver: IResolver, bodies: IBodyStore, reach: Reach, random: Random) -> None:
+        """Make an agent.
+
+        Args:
+            dialer: opens sessions.
+            resolver: finds hosts.
+            bodies: where large bodies are.
+            reach: who we are and how far MX records may lead.
+            random: shuffles hosts of equal preference.
+        """
+        self._dialer = dialer
+        self._resolver = resolver
+        self._bodies = bodies
+        self._reach = reach
+        self._random = random
+
+    async def deliver(
+        self,
+        message: Message,
+        recipients: Sequence[Recipient],
+        next_hop: NextHop,
+        wanted: Callable[[Recipient], bool],
+    ) -> Sequence[Outcome]:
+        """Try to deliver once; see `IDeliveryAgent`."""
+        attempt = Attempt(message, recipients, wanted)
+        try:
+            found = await targets(next_hop, self._resolver, self._reach, self._random)
+        except MailError as error:
+            kind = Failed if isinstance(error, PermanentError) else Deferred
+            attempt.unreached(kind(error.reply))
+        else:
+            await self._try_each(attempt, next_hop, found)
+        return attempt.outcomes()
+
+    async def _try_each(self, attempt: Attempt, next_hop: NextHop, found: Sequence[Target]) -> None:
+        sessions = 0
+        for target in found:
+            if sessions == MAX_SESSIONS or attempt.finished:
+                return
+            try:
+                connection = await self._dialer.call(next_hop, target)
+            except TemporaryError as error:
+                self._log_unreached(attempt.message, target, error)
+                attempt.unreached(Deferred(error.reply, str(target)))
+            else:
+                sessions += 1
+                await self._transact(attempt, connection, target)
+
+    async def _transact(self, attempt: Attempt, connection: ClientProtocol, target: Target) -> None:
+        done = False
+        try:
+            envelope = await self._declared(attempt, connection)
+            if envelope is not None:
+                outcomes = await connection.send(attempt.message, envelope, self._bodies, last=True)
+                attempt.decide(outcomes)
+                self._log_sent(attempt.message, target, connection, outcomes)
+            done = True
+        finally:
+            if done:
+                connection.finish()
+            else:
+                connection.abort()
+
+    async def _declared(self, attempt: Attempt, connection: ClientProtocol) -> Envelope | None:
+        """Return the envelope, without BODY=8BITMIME if the host doesn't know that and the text needs it not."""
+        message = attempt.message
+        eight_bit = message.envelope.eight_bit
+        if eight_bit and "8BITMIME" not in connection.session.extensions:
+            eight_bit = not await self._is_ascii(message)
+        envelope = attempt.envelope()
+        return envelope and replace(envelope, eight_bit=eight_bit)
+
+    async def _is_ascii(self, message: Message) -> bool:
+        if not message.header.isascii():
+            return False
+        if isinstance(message.body, InlineBody):
+            return message.body.data.isascii()
+        for offset in range(0, message.body.size, BLOCK):
+            if not (await self._bodies.read(message.body, offset, BLOCK)).isascii():
+                return False
+        return True
+
+    def _log_sent(
+        self, message: Message, target: Target, connection: ClientProtocol, outcomes: Sequence[Outcome]
+    ) -> None:
+        taken = [outcome for outcome in outcomes if type(outcome) is Delivered]
+        doubtful = any(type(outcome) is Unconfirmed for outcome in outcomes)
+        reply = getattr((taken or outcomes)[0], "reply", "")
+        (self.log.warn if doubtful else self.log.info)(
+            "{queue_id}: {taken} of {asked} recipients taken by {remote}: {reply}",
+            queue_id=id_text(message.id),
+            taken=len(taken),
+            asked=len(outcomes),
+            remote=str(target),
+            reply=str(reply),
+            tls=connection.session.encrypted,
+            event="deliver.unconfirmed" if doubtful else "deliver.sent",
+        )
+
+    def _log_unreached(self, message: Message, target: Target, error: TemporaryError) -> None:
+        self.log.info(
+            "{queue_id}: no session with {remote}: {reply}",
+            queue_id=id_text(message.id),
+            remote=str(target),
+            reply=str(error.reply),
+            event="deliver.unreached",
+        )

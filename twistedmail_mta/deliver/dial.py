@@ -1,0 +1,183 @@
+"""Calling a host: a connection, a session on it, TLS and login; and why when that fails."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar, Final
+from weakref import WeakSet
+
+from twisted.internet import error
+from twisted.internet.interfaces import IAddress, IConnector, IReactorTCP, IReactorTime
+from twisted.internet.protocol import ClientFactory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twistedmail_mta.deliver.connection import ClientProtocol, Timeouts
+from twistedmail_mta.deliver.mx import Target
+from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.model import NextHop, RelayLogin, Reply, TLSLevel
+from twistedmail_mta.networks import address_of
+from twistedmail_mta.sasl.client import Credentials
+from twistedmail_mta.smtp.client import ClientSession
+from twistedmail_mta.tasks import Cancelled
+from twistedmail_mta.tls.client import ClientTLS
+
+NO_PASSWORD: Final = Reply(451, "4.3.5", "The password for the next hop can't be read")
+
+
+class IReactorDelivery(IReactorTCP, IReactorTime):
+    """What of the reactor a delivery uses."""
+
+
+class TLSBroken(TemporaryError):
+    """The host offers TLS but the handshake failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """How we appear to other hosts and how long we wait for them.
+
+    Attributes:
+        hostname: our name for EHLO.
+        timeouts: the time limits.
+        sources: local addresses to connect from, at most one of each family;
+            empty: the system's choice.
+    """
+
+    hostname: str
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    sources: tuple[str, ...] = ()
+
+
+class Dialer:
+    """Opens sessions with hosts, secured and logged in as the next hop demands."""
+
+    log: ClassVar[Logger] = Logger()
+
+    def __init__(
+        self, reactor: IReactorDelivery, outbound: Outbound, security: ClientTLS, secret: Callable[[str], str]
+    ) -> None:
+        """Make a dialer.
+
+        Args:
+            reactor: where connections live.
+            outbound: how we appear to others.
+            security: makes TLS connections.
+            secret: reads a password from its source; may raise OSError or ValueError.
+        """
+        self._reactor = reactor
+        self._outbound = outbound
+        self._security = security
+        self._secret = secret
+        self._connections: WeakSet[ClientProtocol] = WeakSet()
+
+    async def call(self, next_hop: NextHop, target: Target) -> ClientProtocol:
+        """Return a connection with a session that is ready for a transaction.
+
+        Where TLS is opportunistic and nothing secret is sent, a broken
+        handshake is followed by a second connection, in clear.
+
+        Raises:
+            TemporaryError: there is none, and why.
+        """
+        try:
+            return await self._open(next_hop, target, next_hop.tls)
+        except TLSBroken as broken:
+            if next_hop.tls != "opportunistic" or next_hop.implicit_tls or next_hop.login is not None:
+                raise
+            self.log.info(
+                "TLS with {remote} failed, trying in clear: {reply}",
+                remote=str(target),
+                reply=str(broken.reply),
+                event="deliver.tls.failed",
+            )
+        return await self._open(next_hop, target, "none")
+
+    async def close(self) -> None:
+        """Hang up on every connection, also those that only wait for the answer to QUIT."""
+        connected = [protocol for protocol in self._connections if protocol.connected]
+        for protocol in connected:
+            protocol.abort()
+        for protocol in connected:
+            await protocol.gone
+
+    async def _open(self, next_hop: NextHop, target: Target, tls: TLSLevel) -> ClientProtocol:
+        protocol = self._protocol(next_hop, target, tls)
+        try:
+            await self._connect(target, protocol)
+            failure = await protocol.open()
+        except Cancelled:
+            protocol.abort()
+            raise
+        if failure is None:
+            return protocol
+        protocol.finish()
+        raise TLSBroken(failure) if protocol.session.is_unproven else TemporaryError(failure)
+
+    def _protocol(self, next_hop: NextHop, target: Target, tls: TLSLevel) -> ClientProtocol:
+        session = ClientSession(
+            self._outbound.hostname,
+            str(target),
+            tls=tls,
+            encrypted=next_hop.implicit_tls,
+            credentials=self._credentials(next_hop.login),
+        )
+        security = self._security.connection_to(target.host, verify=tls == "required")
+        protocol = ClientProtocol(session, security, self._reactor, self._outbound.timeouts)
+        self._connections.add(protocol)
+        return protocol
+
+    def _credentials(self, login: RelayLogin | None) -> Credentials | None:
+        if login is None:
+            return None
+        try:
+            return Credentials(login.user, self._secret(login.password_source))
+        except (OSError, ValueError) as problem:
+            self.log.warn(
+                "password for the login {user!r} can't be read: {problem}",
+                user=login.user,
+                problem=str(problem),
+                event="deliver.password.unreadable",
+            )
+            raise TemporaryError(NO_PASSWORD) from None
+
+    async def _connect(self, target: Target, protocol: ClientProtocol) -> None:
+        source = self._source(target.address)
+        limit = self._outbound.timeouts.connect
+        connector = self._reactor.connectTCP(target.address, target.port, _Dialling(protocol), limit, source)
+        try:
+            await protocol.made
+        except Cancelled:
+            connector.disconnect()
+            raise
+
+    def _source(self, address: str) -> tuple[str, int] | None:
+        family = type(address_of(address))
+        return next(((source, 0) for source in self._outbound.sources if type(address_of(source)) is family), None)
+
+
+class _Dialling(ClientFactory):
+    """Waits for one connection."""
+
+    noisy = False
+
+    def __init__(self, protocol: ClientProtocol) -> None:
+        self._protocol = protocol
+
+    def buildProtocol(self, addr: IAddress | None) -> ClientProtocol:  # noqa: ARG002, N802 - Twisted's name
+        return self._protocol
+
+    def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:  # noqa: ARG002, N802 - Twisted's name
+        self._protocol.made.fail(TemporaryError(Reply(451, "4.4.1", _why(reason.value))))
+
+
+def _why(problem: BaseException | None) -> str:
+    if isinstance(problem, error.ConnectionRefusedError):
+        return "The host refuses connections"
+    if isinstance(problem, (error.TimeoutError, error.TCPTimedOutError)):
+        return "The host does not answer"
+    if isinstance(problem, error.ConnectError) and isinstance(problem.osError, int):
+        return f"No connection to the host: {os.strerror(problem.osError)}"
+    return "No connection to the host"

@@ -1,0 +1,210 @@
+"""Which hosts take the mail of a domain, in which order (RFC 5321 section 5.1, RFC 7505)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from random import Random
+from typing import Final
+
+from twistedmail_mta.deliver.networks import Reach
+from twistedmail_mta.errors import PermanentError, TemporaryError
+from twistedmail_mta.interfaces import IResolver
+from twistedmail_mta.model import MXRecord, NextHop, Reply
+from twistedmail_mta.networks import address_of
+from twistedmail_mta.tasks import Cancelled, Task
+
+MAX_TARGETS: Final = 5
+"""Addresses that are tried in one attempt."""
+MAX_HOSTS: Final = 20
+"""Hosts whose addresses are asked for in one attempt."""
+
+NULL_MX: Final = Reply(556, "5.1.10", "The recipient's domain accepts no mail")
+NO_DOMAIN: Final = Reply(550, "5.1.2", "The recipient's domain does not exist")
+NO_HOST: Final = Reply(550, "5.1.2", "The recipient's domain has no host that takes mail")
+LOOP: Final = Reply(550, "5.4.6", "The mail for the recipient's domain loops back to this host")
+FORBIDDEN: Final = Reply(550, "5.4.4", "The recipient's domain names no address that mail may be sent to")
+BAD_LITERAL: Final = Reply(550, "5.1.2", "The recipient's address literal is not understood")
+MX_WITHOUT_ADDRESS: Final = Reply(451, "4.4.4", "No mail host of the recipient's domain has an address")
+HOST_WITHOUT_ADDRESS: Final = Reply(451, "4.4.4", "The next hop has no address")
+DNS_UNSURE: Final = Reply(451, "4.4.3", "The addresses of the mail hosts can't be found now")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One address to try.
+
+    Attributes:
+        host: its name, which TLS verifies; or the address once more.
+        address: IPv4 or IPv6.
+        port: the TCP port.
+    """
+
+    host: str
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        """Return "name [address]", as reports show it."""
+        return f"{self.host} [{self.address}]"
+
+
+async def targets(next_hop: NextHop, resolver: IResolver, reach: Reach, random: Random) -> Sequence[Target]:
+    """Return what to try for a next hop, best first; at least one, at most five.
+
+    Hosts of equal preference are shuffled, and so are the addresses of a host,
+    its two families taking turns: neither can hide the other.
+
+    Args:
+        next_hop: a mail domain (`mx`) or a host; an explicit host may be anywhere.
+        resolver: answers the questions.
+        reach: who we are and how far MX records may lead.
+        random: shuffles.
+
+    Raises:
+        PermanentError: the domain can't get mail: it or its hosts don't exist,
+            it wants none, or its mail leads back to us.
+        TemporaryError: the DNS doesn't say now.
+    """
+    if not next_hop.mx:
+        return await _explicit(next_hop, resolver, random)
+    search = _Search(next_hop, resolver, reach, random)
+    if next_hop.host.startswith("["):
+        search.take(next_hop.host, [_literal(next_hop.host)])
+        return search.result()
+    await search.run()
+    return search.result()
+
+
+async def _explicit(next_hop: NextHop, resolver: IResolver, random: Random) -> Sequence[Target]:
+    if address_of(next_hop.host) is not None:
+        return [Target(next_hop.host, next_hop.host, next_hop.port)]
+    found = await _addresses(next_hop.host, resolver, random)
+    if not found.addresses:
+        raise TemporaryError(DNS_UNSURE if found.unsure else HOST_WITHOUT_ADDRESS)
+    return [Target(next_hop.host, address, next_hop.port) for address in found.addresses[:MAX_TARGETS]]
+
+
+def _literal(domain: str) -> str:
+    """Return the address of a literal (RFC 5321 section 4.1.3)."""
+    text = domain.removeprefix("[").removesuffix("]")
+    if text[:5].lower() == "ipv6:":
+        text = text[5:]
+    if address_of(text) is None:
+        raise PermanentError(BAD_LITERAL)
+    return text
+
+
+class _Search:
+    """Walks the MX list, best preference first, until enough addresses are known."""
+
+    def __init__(self, next_hop: NextHop, resolver: IResolver, reach: Reach, random: Random) -> None:
+        self._next_hop = next_hop
+        self._resolver = resolver
+        self._reach = reach
+        self._random = random
+        self._targets: list[Target] = []
+        self._looped = False
+        self._saw_forbidden = False
+        self._unsure = False
+        self._implicit = False
+
+    async def run(self) -> None:
+        for hosts in await self._groups():
+            if any(host in self._reach.own_names for host in hosts):
+                self._looped = True
+            found = [] if self._looped else [(host, await self._lookup(host)) for host in hosts]
+            if self._looped or any(self._reach.is_own(address) for _, addresses in found for address in addresses):
+                self._looped = True  # we are among them: only better hosts may be tried (RFC 5321 section 5.1)
+                return
+            for host, addresses in found:
+                self.take(host, addresses)
+            if len(self._targets) >= MAX_TARGETS:
+                return
+
+    def take(self, host: str, addresses: Iterable[str]) -> None:
+        for address in addresses:
+            if self._reach.is_own(address):
+                self._looped = True
+            elif self._reach.is_forbidden(address):
+                self._saw_forbidden = True
+            else:
+                self._targets.append(Target(host, address, self._next_hop.port))
+
+    def result(self) -> Sequence[Target]:
+        if self._targets:
+            return self._targets[:MAX_TARGETS]
+        if self._looped:
+            raise PermanentError(LOOP)
+        if self._unsure:
+            raise TemporaryError(DNS_UNSURE)
+        if self._saw_forbidden:
+            raise PermanentError(FORBIDDEN)
+        if self._implicit:
+            raise PermanentError(NO_HOST)
+        raise TemporaryError(MX_WITHOUT_ADDRESS)
+
+    async def _groups(self) -> list[list[str]]:
+        domain = self._next_hop.host
+        answer = await self._resolver.mx(domain)
+        if answer.status == "missing":
+            raise PermanentError(NO_DOMAIN)
+        if not answer.records:
+            self._implicit = True
+            return [[domain]]
+        records = [record for record in answer.records if record.host]
+        if not records:
+            raise PermanentError(NULL_MX)
+        return self._ordered(records)
+
+    def _ordered(self, records: Sequence[MXRecord]) -> list[list[str]]:
+        ranked = sorted(records, key=_preference)
+        groups, room = [], MAX_HOSTS
+        for _, equals in groupby(ranked, key=_preference):
+            hosts = list(dict.fromkeys(record.host for record in equals))
+            self._random.shuffle(hosts)
+            own = [host for host in hosts if host in self._reach.own_names]
+            groups.append(own or hosts[: max(room, 0)])
+            room -= len(hosts)
+        return groups
+
+    async def _lookup(self, host: str) -> Sequence[str]:
+        found = await _addresses(host, self._resolver, self._random)
+        self._unsure = self._unsure or found.unsure
+        return found.addresses
+
+
+def _preference(record: MXRecord) -> int:
+    return record.preference
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    addresses: list[str]
+    unsure: bool
+
+
+async def _addresses(host: str, resolver: IResolver, random: Random) -> _Found:
+    """Ask for both families at once and let them take turns, either of them first."""
+    tasks = [Task(f"dns.{family}", _family(host, family, resolver)) for family in ("AAAA", "A")]
+    try:
+        families = [await task for task in tasks]
+    except Cancelled:
+        for task in tasks:
+            task.cancel()
+        raise
+    known = [list(family) for family in families if family]
+    for family in known:
+        random.shuffle(family)
+    random.shuffle(known)
+    longest = max(map(len, known), default=0)
+    turns = [family[turn] for turn in range(longest) for family in known if turn < len(family)]
+    return _Found(turns, unsure=None in families)
+
+
+async def _family(host: str, family: str, resolver: IResolver) -> Sequence[str] | None:
+    try:
+        return (await resolver.addresses(host, family)).records
+    except TemporaryError:
+        return None
