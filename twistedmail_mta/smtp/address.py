@@ -26,7 +26,7 @@ _LOCAL = rf'{_ATOM}(?:\.{_ATOM})*|"(?:[ !#-\[\]-~{_NON_ASCII}]|\\[ -~])*"'
 _HOST = r"\[[^\[\]\\\x00-\x20\x7f-\x9f]*\]|[^\[\]\x00-\x20\x7f-\x9f<>@,:;()\"\\]+"
 _ROUTE = rf"(?:@(?:{_HOST})(?:,@(?:{_HOST}))*:)?"
 
-_MAILBOX = re.compile(rf"{_ROUTE}({_LOCAL})(?:@({_HOST}))?")
+_MAILBOX = re.compile(rf"({_LOCAL})(?:@({_HOST}))?")
 _ANGLED = re.compile(rf"<{_ROUTE}({_LOCAL})(?:@({_HOST}))?>")
 _QUOTED_PAIR = re.compile(r"\\(.)")
 

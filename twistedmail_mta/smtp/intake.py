@@ -29,7 +29,9 @@ class DataIntake:
                 self.wire.put_back(self.body.unread)
             if block:
                 return BodyBlock(block)
-        return BodyEnd(self.body.fault, last=True) if self.body.finished else None
+        if not self.body.finished or self.body.is_hopeless:
+            return None
+        return BodyEnd(self.body.fault, last=True)
 
 
 @dataclass(slots=True)
@@ -57,7 +59,7 @@ class ChunkIntake:
             self.received += len(octets)
             if block := self.body.receive_chunk(octets):
                 return BodyBlock(block)
-        if self.received < self.chunk.size:
+        if self.received < self.chunk.size or self.body.is_hopeless:
             return None
         if self.chunk.last and (block := self.body.finish()):
             return BodyBlock(block)

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, cast
 
 from twistedmail_mta.model import Notify, Reply
 from twistedmail_mta.smtp.errors import CommandError
-from twistedmail_mta.smtp.xtext import decode_xtext, is_unitext, is_xtext
+from twistedmail_mta.smtp.xtext import decode_unitext, decode_xtext, is_unitext, is_xtext
 
 MAX_ENVID: Final = 100  # RFC 3461 section 5.4
 MAX_ORCPT: Final = 500  # RFC 3461 section 4.2
@@ -21,6 +21,7 @@ REPEATED_PARAMETER: Final = Reply(501, "5.5.4", "Parameter given twice")
 NO_BINARYMIME: Final = Reply(555, "5.5.4", "BODY=BINARYMIME is not supported")
 
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\u00a0-\U0010ffff]+))?")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SIZE = re.compile(r"[0-9]{1,20}")
 _ADDRESS_TYPE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+")
 
@@ -61,7 +62,7 @@ def parse_mail_parameters(text: str) -> MailParameters:
         CommandError: 555 for what we don't know, 501 for what is wrong
             (RFC 5321 section 4.1.1.11).
     """
-    words = text.split()
+    words = _words(text)
     return MailParameters(**_read(words, _MAIL)) if words else NO_MAIL_PARAMETERS
 
 
@@ -75,7 +76,7 @@ def parse_rcpt_parameters(text: str, *, smtputf8: bool = False) -> RcptParameter
     Raises:
         CommandError: as for MAIL.
     """
-    words = text.split()
+    words = _words(text)
     if not words:
         return NO_RCPT_PARAMETERS
     parameters = RcptParameters(**_read(words, _RCPT))
@@ -85,6 +86,11 @@ def parse_rcpt_parameters(text: str, *, smtputf8: bool = False) -> RcptParameter
 
 
 Reader = Callable[[str], object]
+
+
+def _words(text: str) -> list[str]:
+    """Return what spaces part: those of ASCII, for others may stand in UTF-8 values."""
+    return [word for word in text.split(" ") if word]
 
 
 def _read(words: list[str], known: dict[str, tuple[str, Reader]]) -> dict[str, Any]:
@@ -113,6 +119,12 @@ def _demand(condition: object) -> None:
         raise CommandError(BAD_PARAMETER)
 
 
+def _keyword(value: str) -> str:
+    """Return the value in capitals; ASCII only, for some other letters have capitals in ASCII."""
+    _demand(value.isascii())
+    return value.upper()
+
+
 def _size(value: str) -> int:
     _demand(_SIZE.fullmatch(value))
     return int(value)
@@ -120,7 +132,7 @@ def _size(value: str) -> int:
 
 def _body(value: str) -> bool:
     """Return whether 8-bit octets were announced (RFC 6152 section 3)."""
-    value = value.upper()
+    value = _keyword(value)
     if value == "BINARYMIME":
         raise CommandError(NO_BINARYMIME)
     _demand(value in {"7BIT", "8BITMIME"})
@@ -133,8 +145,9 @@ def _flag(value: str) -> bool:
 
 
 def _ret(value: str) -> str:
-    _demand(value.upper() in {"FULL", "HDRS"})
-    return value.upper()
+    value = _keyword(value)
+    _demand(value in {"FULL", "HDRS"})
+    return value
 
 
 def _envid(value: str) -> str:
@@ -149,7 +162,7 @@ def _auth(value: str) -> str:
 
 
 def _notify(value: str) -> frozenset[Notify]:
-    wanted = frozenset(value.upper().split(","))
+    wanted = frozenset(_keyword(value).split(","))
     _demand(wanted == {"NEVER"} or wanted <= {"SUCCESS", "FAILURE", "DELAY"})
     return cast("frozenset[Notify]", wanted)
 
@@ -158,8 +171,13 @@ def _orcpt(value: str) -> str:
     """Return the ORCPT parameter as it is (RFC 3461 section 4.2, RFC 6533 section 3)."""
     kind, _, address = value.partition(";")
     _demand(address and len(value) <= MAX_ORCPT and _ADDRESS_TYPE.fullmatch(kind))
-    _demand(is_unitext(address) if kind.lower() == "utf-8" else _is_printable_xtext(address))
+    _demand(_is_printable_unitext(address) if kind.lower() == "utf-8" else _is_printable_xtext(address))
     return value
+
+
+def _is_printable_unitext(value: str) -> bool:
+    """Whether the address behind the encoding can stand in a field of a DSN: it holds no controls."""
+    return is_unitext(value) and _CONTROLS.search(decode_unitext(value)) is None
 
 
 def _is_printable_xtext(value: str) -> bool:

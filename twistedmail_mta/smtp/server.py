@@ -6,7 +6,6 @@ the order of the commands.  What is only syntax or order is answered here.
 
 from __future__ import annotations
 
-from binascii import b2a_base64
 from collections.abc import Callable
 from typing import Final
 
@@ -66,15 +65,9 @@ __all__ = [
     "SessionSettings",
     "StartTLS",
     "Verify",
-    "challenge",
 ]
 
 _NEED_REPLY: Final = (Hello, Mail, Rcpt, Data, BodyEnd, StartTLS, Auth, AuthResponse, Verify, Quit)
-
-
-def challenge(data: bytes) -> Reply:
-    """Return the 334 that hands a challenge to the client (RFC 4954 section 4)."""
-    return Reply(334, "", b2a_base64(data, newline=False).decode("ascii"))
 
 
 class ServerSession:
@@ -233,10 +226,10 @@ class ServerSession:
             line = skip_telnet(line)
         self.commands += 1
         verb, octets = split_command(line)
-        if len(line) > MAX_COMMAND and verb != b"AUTH":
-            raise CommandError(answers.COMMAND_TOO_LONG)
         if verb == b"BDAT":
             return self._begin_chunk(octets)
+        if len(line) > MAX_COMMAND and verb != b"AUTH":
+            raise CommandError(answers.COMMAND_TOO_LONG)
         obey = VERBS.get(verb)
         if obey is None:
             raise CommandError(answers.UNKNOWN_COMMAND)
