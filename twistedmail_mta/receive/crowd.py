@@ -1,4 +1,4 @@
-"""Counts the connections of a listener, in all and for each client network."""
+"""Counts the connections of all listeners, in all and for each client network."""
 
 from __future__ import annotations
 
@@ -11,32 +11,38 @@ class Crowd:
     """The clients that are connected now.
 
     A network is an IPv4 address or an IPv6 /64; only networks with a
-    connection are remembered.
+    connection are remembered.  Each listener counts its own networks, so that
+    submissions from an office don't keep its own mail out.
     """
 
-    def __init__(self, most: int, most_per_network: int) -> None:
+    def __init__(self, most: int) -> None:
         self._most = most
-        self._most_per_network = most_per_network
         self._total = 0
-        self._by_network: dict[str, int] = {}
+        self._by_network: dict[tuple[str, str], int] = {}
 
-    def enter(self, host: str) -> Reply | None:
-        """Count a client in; or return why it isn't let in, and count nothing."""
-        network = client_network(host)
+    def enter(self, listener: str, host: str, most: int) -> Reply | None:
+        """Count a client in; or return why it isn't let in, and count nothing.
+
+        Args:
+            listener: where it wants to come in.
+            host: its address.
+            most: connections that its network may have there.
+        """
+        place = (listener, client_network(host))
         if self._total >= self._most:
             return TOO_MANY_CONNECTIONS
-        if self._by_network.get(network, 0) >= self._most_per_network:
+        if self._by_network.get(place, 0) >= most:
             return TOO_MANY_FROM_YOU
         self._total += 1
-        self._by_network[network] = self._by_network.get(network, 0) + 1
+        self._by_network[place] = self._by_network.get(place, 0) + 1
         return None
 
-    def leave(self, host: str) -> None:
+    def leave(self, listener: str, host: str) -> None:
         """Count a client out that `enter` let in."""
-        network = client_network(host)
+        place = (listener, client_network(host))
         self._total -= 1
-        left = self._by_network[network] - 1
+        left = self._by_network[place] - 1
         if left:
-            self._by_network[network] = left
+            self._by_network[place] = left
         else:
-            del self._by_network[network]
+            del self._by_network[place]

@@ -104,7 +104,9 @@ class Dialogue:
     @property
     def _may_log_in(self) -> bool:
         listener = self._listener
-        return listener.needs_login and (self._client.encrypted or is_in(self._client.host, listener.plaintext_login))
+        return listener.role.offers_auth and (
+            self._client.encrypted or is_in(self._client.host, listener.plaintext_login)
+        )
 
     async def _mail(self, event: smtp.Mail) -> None:
         listener, client = self._listener, self._client
@@ -118,7 +120,7 @@ class Dialogue:
         self._session.send_reply(replies.SENDER_OK)
 
     def _demand_login(self) -> None:
-        if self._listener.needs_login and self._client.submitter is None:
+        if self._listener.role.requires_login and self._client.submitter is None:
             raise PermanentError(replies.LOGIN_FIRST if self._may_log_in else replies.TLS_FIRST)
 
     async def _rcpt(self, event: smtp.Rcpt) -> None:

@@ -35,7 +35,7 @@ class ServerFactory(Factory):
             max_size=limits.message_size,
             max_line=limits.line_length,
             strict=listener.strict,
-            login_after_tls=listener.needs_login and listener.tls is not None,
+            login_after_tls=listener.role.offers_auth and listener.tls is not None,
         )
 
     def buildProtocol(self, addr: IAddress | None) -> ServerProtocol | None:  # noqa: ARG002, N802 - Twisted's name

@@ -50,10 +50,13 @@ class Intake:
 
     def _look_for_end(self) -> bool:
         head = self._head
-        if not self._looked and not self._has_header():
-            return self._begin_body(0)
-        if head.startswith(CRLF):
-            return self._begin_body(len(CRLF))
+        if not self._looked:
+            if CRLF not in head and len(head) <= self._max_header:
+                return False  # the first line isn't complete
+            if not self._is_header():
+                return self._begin_body(0)
+            if head.startswith(CRLF):
+                return self._begin_body(len(CRLF))
         end = head.find(_END_OF_HEADER, max(0, self._looked - len(_END_OF_HEADER) + 1))
         if end >= 0:
             return self._begin_body(end + len(_END_OF_HEADER))
@@ -62,13 +65,8 @@ class Intake:
         self._looked = len(head)
         return False
 
-    def _has_header(self) -> bool:
-        """Judge by the first line; an unfinished one may still become a field."""
-        head = self._head
-        return self._is_header() if CRLF in head else len(head) <= self._max_header
-
     def _is_header(self) -> bool:
-        """An empty first line is the end of an empty header."""
+        """Judge by the first line; an empty one is the end of an empty header."""
         return self._head.startswith(CRLF) or begins_with_field(self._head)
 
     def _begin_body(self, end: int) -> bool:

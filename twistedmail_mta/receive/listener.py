@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
 
 from twistedmail_mta.config.limits import ListenerLimits
+from twistedmail_mta.config.roles import Role
 from twistedmail_mta.interfaces import IAcceptance, IAuthenticator, IBodyStore, IDatabase
 from twistedmail_mta.networks import Network
 from twistedmail_mta.receive.relaying import RelayRules
@@ -21,8 +21,7 @@ class Listener:
 
     Attributes:
         name: as in the site file.
-        role: "mx" takes mail for domains we serve, from anyone; "submission"
-            takes mail for anywhere, from logins only.
+        role: what the site file's role allows and demands.
         hostname: our name in greeting, EHLO and Received.
         limits: what one client may ask for.
         tls: makes the server side of a TLS connection; None without certificate.
@@ -33,7 +32,7 @@ class Listener:
     """
 
     name: str
-    role: Literal["mx", "submission"]
+    role: Role
     hostname: str
     limits: ListenerLimits
     tls: IOpenSSLServerConnectionCreator | None
@@ -50,8 +49,3 @@ class Listener:
     now: Callable[[], float]
     clock: IReactorTime
     tasks: TaskGroup
-
-    @property
-    def needs_login(self) -> bool:
-        """Whether MAIL is for logins only (RFC 6409 section 4.3)."""
-        return self.role == "submission"

@@ -72,6 +72,7 @@ class ServerProtocol(Protocol):
         self._timer: IDelayedCall | None = None
         self._flusher: IDelayedCall | None = None
         self._progress = 0.0
+        self._errors = 0
         self._reading = True
         self._output_full = False
         self._closing = False
@@ -82,7 +83,7 @@ class ServerProtocol(Protocol):
         listener = self._listener
         self.transport.setTcpNoDelay(enabled=True)
         host = getattr(self.transport.getPeer(), "host", "")
-        refusal = self._crowd.enter(host)
+        refusal = self._crowd.enter(listener.name, host, listener.limits.connections_per_client)
         if refusal is not None:
             self._turn_away(host, refusal)
             return
@@ -142,14 +143,14 @@ class ServerProtocol(Protocol):
         dialogue, session, limits = self._dialogue, self._session, self._listener.limits
         assert dialogue is not None
         while not self._closing and (event := session.next_event()) is not None:
-            errors = session.errors
             await dialogue.answer(event)
             self._progress = self._listener.clock.seconds()
             if session.errors > limits.errors:
                 self._give_up(TOO_MANY_ERRORS)
             elif dialogue.is_fruitless:
                 self._give_up(TOO_MANY_COMMANDS)
-            elif session.errors > max(errors, limits.errors_before_delay):
+            elif session.errors > max(self._errors, limits.errors_before_delay):
+                self._errors = session.errors
                 await sleep(self._listener.clock, ERROR_DELAY)
 
     def _served(self) -> None:
@@ -258,7 +259,8 @@ class ServerProtocol(Protocol):
         self._closing = True
         _cancel(self._timer)
         self._timer = self._listener.clock.callLater(CLOSE_WITHIN, self.transport.abortConnection)
-        self.transport.unregisterProducer()
+        if self._client is not None:
+            self.transport.unregisterProducer()
         self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802 - Twisted's name
@@ -272,7 +274,7 @@ class ServerProtocol(Protocol):
         if self._dialogue is not None:
             self._dialogue.drop()
         if self._client is not None:
-            self._crowd.leave(self._client.host)
+            self._crowd.leave(self._listener.name, self._client.host)
             if isinstance(reason.value, SSL.Error):
                 self.log.info(
                     "TLS with {peer} failed",

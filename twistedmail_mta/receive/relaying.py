@@ -27,19 +27,22 @@ class RelayRules:
     domains: Mapping[str, IRecipientCheck | None]
     postmaster: Address | None
 
-    def address(self, recipient: Address) -> Address:
-        """Return the recipient that is meant: `<postmaster>` is the site's own (RFC 5321 section 4.5.1)."""
-        if recipient.domain or self.postmaster is None:
-            return recipient
-        return self.postmaster
-
     async def refusal(self, recipient: Address, submitter: ISubmitter | None) -> Reply | None:
         """Return why `recipient` isn't taken, or None when it is."""
         if not recipient.domain:
-            return RELAY_DENIED
+            return RELAY_DENIED if self.postmaster is None else None
         if submitter is not None:
             return None
         if recipient.domain not in self.domains:
             return RELAY_DENIED
         check = self.domains[recipient.domain]
         return None if check is None else await check.verify(recipient)
+
+    def address(self, recipient: Address) -> Address:
+        """Return who is meant by a recipient that is taken.
+
+        `<postmaster>` without a domain is the site's own (RFC 5321 section 4.5.1).
+        """
+        if recipient.domain or self.postmaster is None:
+            return recipient
+        return self.postmaster

@@ -56,10 +56,10 @@ class Transaction:
             MailError: it isn't taken.
         """
         rules = self._listener.relaying
-        meant = rules.address(address)
-        refusal = await rules.refusal(meant, self._client.submitter)
+        refusal = await rules.refusal(address, self._client.submitter)
         if refusal is not None:
             raise MailError(refusal)
+        meant = rules.address(address)
         if len(self._recipients) >= self._listener.limits.recipients:
             raise MailError(replies.TOO_MANY_RECIPIENTS)
         self._recipients.setdefault(meant, Recipient(meant, parameters.notify, parameters.orcpt))
@@ -131,7 +131,7 @@ class Transaction:
             raise PermanentError(replies.TOO_MANY_HOPS)
         now = listener.now()
         date = date_text(now, UTC)
-        if client.submitter is not None:
+        if client.submitter is not None and listener.role.completes:
             completion = Completion(date, f"{id_text(self.id)}@{listener.hostname}")
             header = complete_header(header, client.submitter, completion)
         protocol = self._protocol()

@@ -1,0 +1,279 @@
+"""A listener with fakes behind it, and a client on a transport of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransportWithDisconnection
+from zope.interface import implementer
+
+from twistedmail_mta.config.limits import ListenerLimits
+from twistedmail_mta.config.roles import MX, SUBMISSION
+from twistedmail_mta.errors import MailError, PermanentError
+from twistedmail_mta.interfaces import (
+    IAcceptance,
+    IAuthenticator,
+    IBodyStore,
+    IBodyWriter,
+    IDatabase,
+    IRecipientCheck,
+    ISubmitter,
+)
+from twistedmail_mta.model import Address, InlineBody, Message, Reply
+from twistedmail_mta.networks import parse_networks
+from twistedmail_mta.receive.crowd import Crowd
+from twistedmail_mta.receive.factory import ServerFactory
+from twistedmail_mta.receive.listener import Listener
+from twistedmail_mta.receive.protocol import ServerProtocol
+from twistedmail_mta.receive.relaying import RelayRules
+from twistedmail_mta.smtp.address import parse_address
+from twistedmail_mta.tasks import Promise, TaskGroup
+
+LIMITS = ListenerLimits(
+    message_size=1 << 20,
+    header_size=10_000,
+    line_length=100_000,
+    recipients=3,
+    connections_per_client=2,
+    commands=50,
+    errors_before_delay=3,
+    errors=6,
+    hops=5,
+    idle=300.0,
+    transaction=3600.0,
+)
+
+
+@implementer(IBodyWriter)
+class MemoryWriter:
+    """Keeps a body; remembers whether it was abandoned."""
+
+    def __init__(self, store: MemoryBodies) -> None:
+        self.data = bytearray()
+        self.abandoned = False
+        self._store = store
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def add(self, block: bytes) -> bool:
+        self.data += block
+        return self._store.flush_after is not None and len(self.data) > self._store.flush_after
+
+    async def flush(self) -> None:
+        self._store.flushes += 1
+        if self._store.failure is not None:
+            raise self._store.failure
+        await self._store.gate
+
+    async def finish(self) -> InlineBody:
+        return InlineBody(bytes(self.data))
+
+    def abandon(self) -> None:
+        self.abandoned = True
+
+
+@implementer(IBodyStore)
+class MemoryBodies:
+    """Makes writers, and says when they must flush and whether that works."""
+
+    def __init__(self) -> None:
+        self.writers: list[MemoryWriter] = []
+        self.flush_after: int | None = None
+        self.flushes = 0
+        self.failure: Exception | None = None
+        self.gate = open_gate()
+
+    def writer(self) -> MemoryWriter:
+        self.writers.append(MemoryWriter(self))
+        return self.writers[-1]
+
+    async def read(self, body: Any, offset: int, size: int) -> bytes:
+        raise NotImplementedError
+
+    async def remove(self, names: Any) -> None:
+        raise NotImplementedError
+
+    async def sweep(self, named: Any, older_than: float) -> int:
+        raise NotImplementedError
+
+
+def open_gate() -> Promise[None]:
+    """A promise that keeps nobody waiting."""
+    gate: Promise[None] = Promise()
+    gate.resolve(None)
+    return gate
+
+
+@implementer(IAcceptance)
+class Acceptance:
+    """Takes messages, when its gate is open."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.gate = open_gate()
+
+    async def accept(self, message: Message) -> None:
+        await self.gate
+        self.messages.append(message)
+
+
+@implementer(IDatabase)
+class Disk:
+    """Says whether new mail may begin."""
+
+    def __init__(self) -> None:
+        self.reply: Reply | None = None
+
+    def refusal(self) -> Reply | None:
+        return self.reply
+
+    def write(self, function: Any, urgent: bool = False, size: int = 0) -> Any:
+        raise NotImplementedError
+
+    def read(self, function: Any) -> Any:
+        raise NotImplementedError
+
+
+@implementer(ISubmitter)
+@dataclass
+class Somebody:
+    """A login that may send as the addresses it was given."""
+
+    account: str
+    senders: tuple[str, ...] = ()
+
+    def may_send_as(self, address: Address) -> bool:
+        return str(address) in (self.account, *self.senders)
+
+
+@implementer(IAuthenticator)
+class Gatekeeper:
+    """Knows one password."""
+
+    async def password(self, authcid: str, authzid: str, password: bytes, *_: Any) -> Somebody:
+        if password != b"secret":
+            raise PermanentError(Reply(535, "5.7.8", "no"))
+        return Somebody(authcid, ("alias@example.org",))
+
+
+@implementer(IRecipientCheck)
+@dataclass
+class SlowCheck:
+    """Answers when the test says so."""
+
+    answer: Promise[Reply | None] = field(default_factory=Promise)
+
+    async def verify(self, recipient: Address) -> Reply | None:
+        return await self.answer
+
+
+@dataclass
+class Reception:
+    """One listener and what stands behind it."""
+
+    role: str = "mx"
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    checks: Mapping[str, IRecipientCheck | None] = field(default_factory=lambda: {"relayed.test": None})
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.clock, self.bodies, self.acceptance, self.disk = Clock(), MemoryBodies(), Acceptance(), Disk()
+        self.tasks, self._ids = TaskGroup(), iter(range(1, 10**6))
+        self.factory = ServerFactory(Crowd(3))
+        self.factory.serve(self._listener())
+
+    def _listener(self) -> Listener:
+        values: dict[str, Any] = {
+            "name": self.role,
+            "role": {"mx": MX, "submission": SUBMISSION}[self.role],
+            "hostname": "mail.example.org",
+            "limits": replace(LIMITS, **self.limits),
+            "tls": None,
+            "implicit_tls": False,
+            "plaintext_login": parse_networks(["192.168.1.0/24"]),
+            "strict": False,
+            "hide_client": False,
+            "relaying": RelayRules(self.checks, parse_address("admin@example.org")),
+            "authenticator": Gatekeeper(),
+            "acceptance": self.acceptance,
+            "bodies": self.bodies,
+            "database": self.disk,
+            "new_id": lambda: next(self._ids),
+            "now": lambda: 1_800_000_000.0,
+            "clock": self.clock,
+            "tasks": self.tasks,
+        }
+        return Listener(**{**values, **self.options})
+
+    def connect(self) -> Client:
+        """Let a client connect."""
+        return Client(self)
+
+
+class Transport(StringTransportWithDisconnection):
+    """A transport that knows the few things more that a TCP server's does."""
+
+    aborted = False
+
+    def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: N802
+        """Nothing is delayed here."""
+
+    def abortConnection(self) -> None:  # noqa: N802
+        self.aborted = True
+        super().loseConnection()
+
+
+class Client:
+    """Types lines and reads what came back since."""
+
+    def __init__(self, reception: Reception) -> None:
+        self.transport = Transport()
+        protocol = reception.factory.buildProtocol(None)
+        assert protocol is not None
+        self.protocol: ServerProtocol = protocol
+        self.transport.protocol = protocol
+        protocol.makeConnection(self.transport)  # type: ignore[arg-type]
+
+    def send(self, data: bytes) -> str:
+        """Send octets; return what the server says at once."""
+        self.protocol.dataReceived(data)
+        return self.said()
+
+    def said(self) -> str:
+        """What the server has said since the last look."""
+        text = self.transport.value().decode()
+        self.transport.clear()
+        return text
+
+    def type(self, *lines: str) -> str:
+        """Send lines, one after another; return the last answer."""
+        answer = ""
+        for line in lines:
+            answer = self.send(line.encode() + b"\r\n")
+        return answer
+
+    def hang_up(self) -> None:
+        """Go away."""
+        self.transport.loseConnection()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the server has let the connection be."""
+        return bool(self.transport.connected)
+
+
+ENVELOPE = ("EHLO me", "MAIL FROM:<joe@strangers.test>", "RCPT TO:<ann@relayed.test>")
+
+
+def raiser(error: MailError) -> Callable[[], None]:
+    """A function that raises."""
+
+    def fail() -> None:
+        raise error
+
+    return fail
