@@ -1,4 +1,4 @@
-"""The thread that moves what was committed from the WAL to the database, and looks at the disk."""
+"""The thread that moves what was committed from the WAL to the database, and watches the disk."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ CHECKPOINT_EVERY: Final = 0.2
 WAL_LIMIT: Final = 64 * 1024 * 1024
 """Octets of WAL from which writers and readers are made to begin it anew."""
 
+FREE_PAGES_KEPT: Final = 16_384
+"""Unused pages that the database keeps for what comes, while there is room on the disk."""
+
+FREE_PAGES_KEPT_WHEN_LOW: Final = 256
+"""Unused pages that it keeps otherwise."""
+
 LOOK_EVERY: Final = 5.0
 """Seconds between looks at the disk of an idle server."""
 
@@ -27,7 +33,11 @@ class Checkpointer:
     """Checkpoints on a thread of its own, so that no commit waits for one."""
 
     def __init__(
-        self, connect: Callable[[], apsw.Connection], space: DiskSpace, report: Callable[[BaseException], None]
+        self,
+        connect: Callable[[], apsw.Connection],
+        space: DiskSpace,
+        shrink: Callable[[], None],
+        report: Callable[[BaseException], None],
     ) -> None:
         """Start the thread.
 
@@ -35,9 +45,11 @@ class Checkpointer:
             connect: opens a connection; with little patience, since a restart
                 of the WAL holds up the writers while it waits for readers.
             space: looked at from time to time.
+            shrink: called when the file should give pages back; to be done by the writer.
             report: told of every failure of the disk.
         """
         self._space = space
+        self._shrink = shrink
         self._report = report
         self._written = Event()
         self._written.set()
@@ -89,7 +101,17 @@ class Checkpointer:
 
     def _move(self) -> bool:
         frames, moved = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        if frames * self._connection.pragma("page_size") > WAL_LIMIT:
-            # What is left to move while the writers wait is little by now.
+        # What is left to move while the writers wait is little by now.
+        if self._space.low:
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        elif frames * self._connection.pragma("page_size") > WAL_LIMIT:
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+        if self._has_pages_to_spare():
+            self._shrink()
         return frames == moved
+
+    def _has_pages_to_spare(self) -> bool:
+        free = self._connection.pragma("freelist_count")
+        if self._space.low:
+            return bool(free > FREE_PAGES_KEPT_WHEN_LOW)
+        return bool(free > max(FREE_PAGES_KEPT, self._connection.pragma("page_count") // 2))

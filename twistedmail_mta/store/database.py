@@ -25,6 +25,7 @@ from twistedmail_mta.tasks import Promise
 T = TypeVar("T")
 
 _CHECKPOINT_PATIENCE: Final = 0.02
+_PAGES_AT_ONCE: Final = 256
 
 
 @implementer(IDatabase)
@@ -45,7 +46,9 @@ class Database:
         self._space = files.space()
         self._space.look()
         self._committer = Committer(files.connect, self._lock, self._space, self._report)
-        self._checkpointer = Checkpointer(partial(files.connect, _CHECKPOINT_PATIENCE), self._space, self._report)
+        self._checkpointer = Checkpointer(
+            partial(files.connect, _CHECKPOINT_PATIENCE), self._space, self._shrink, self._report
+        )
         self._readers = Readers(reactor, files.connect_reader, self._report)
         self._writer = Writer(reactor, self._committer, self._lock, self._checkpointer.wrote)
         self._closed: Promise[None] | None = None
@@ -86,10 +89,17 @@ class Database:
         else:
             self._reactor.callFromThread(closed.resolve, None)
 
+    def _shrink(self) -> None:
+        self._reactor.callFromThread(self._writer.write, Job(_give_pages_back, urgent=True))
+
     def _report(self, error: BaseException) -> None:
         self._reactor.callFromThread(
             self.log.warn, "the database failed: {reason}", reason=str(error), event="store.failed"
         )
+
+
+def _give_pages_back(transaction: Transaction) -> None:
+    list(transaction.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})"))
 
 
 def open_database(
