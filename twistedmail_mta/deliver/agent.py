@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from random import Random
 from typing import ClassVar, Final
 
 from twisted.logger import Logger
@@ -13,10 +12,9 @@ from zope.interface import implementer
 from twistedmail_mta.deliver.attempt import Attempt
 from twistedmail_mta.deliver.connection import BLOCK, ClientProtocol
 from twistedmail_mta.deliver.dial import Dialer
-from twistedmail_mta.deliver.mx import Target, targets
-from twistedmail_mta.deliver.networks import Reach
+from twistedmail_mta.deliver.mx import Hosts, Target
 from twistedmail_mta.errors import MailError, PermanentError, TemporaryError
-from twistedmail_mta.interfaces import IBodyStore, IDeliveryAgent, IResolver
+from twistedmail_mta.interfaces import IBodyStore, IDeliveryAgent
 from twistedmail_mta.model import (
     Deferred,
     Delivered,
@@ -41,21 +39,17 @@ class DeliveryAgent:
 
     log: ClassVar[Logger] = Logger()
 
-    def __init__(self, dialer: Dialer, resolver: IResolver, bodies: IBodyStore, reach: Reach, random: Random) -> None:
+    def __init__(self, dialer: Dialer, hosts: Hosts, bodies: IBodyStore) -> None:
         """Make an agent.
 
         Args:
             dialer: opens sessions.
-            resolver: finds hosts.
+            hosts: finds the hosts of a next hop.
             bodies: where large bodies are.
-            reach: who we are and how far MX records may lead.
-            random: shuffles hosts of equal preference.
         """
         self._dialer = dialer
-        self._resolver = resolver
+        self._hosts = hosts
         self._bodies = bodies
-        self._reach = reach
-        self._random = random
 
     async def deliver(
         self,
@@ -67,7 +61,7 @@ class DeliveryAgent:
         """Try to deliver once; see `IDeliveryAgent`."""
         attempt = Attempt(message, recipients, wanted)
         try:
-            found = await targets(next_hop, self._resolver, self._reach, self._random)
+            found = await self._hosts.targets(next_hop)
         except MailError as error:
             kind = Failed if isinstance(error, PermanentError) else Deferred
             attempt.unreached(kind(error.reply))

@@ -50,37 +50,48 @@ class Target:
         return f"{self.host} [{self.address}]"
 
 
-async def targets(next_hop: NextHop, resolver: IResolver, reach: Reach, random: Random) -> Sequence[Target]:
-    """Return what to try for a next hop, best first; at least one, at most five.
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """Finds the hosts of next hops.
 
-    Hosts of equal preference are shuffled, and so are the addresses of a host,
-    its two families taking turns: neither can hide the other.
-
-    Args:
-        next_hop: a mail domain (`mx`) or a host; an explicit host may be anywhere.
+    Attributes:
         resolver: answers the questions.
         reach: who we are and how far MX records may lead.
         random: shuffles.
-
-    Raises:
-        PermanentError: the domain can't get mail: it or its hosts don't exist,
-            it wants none, or its mail leads back to us.
-        TemporaryError: the DNS doesn't say now.
     """
-    if not next_hop.mx:
-        return await _explicit(next_hop, resolver, random)
-    search = _Search(next_hop, resolver, reach, random)
-    if next_hop.host.startswith("["):
-        search.take(next_hop.host, [_literal(next_hop.host)])
+
+    resolver: IResolver
+    reach: Reach
+    random: Random
+
+    async def targets(self, next_hop: NextHop) -> Sequence[Target]:
+        """Return what to try for a next hop, best first; at least one, at most five.
+
+        Hosts of equal preference are shuffled, and so are the addresses of a
+        host, its two families taking turns: neither can hide the other.
+
+        Args:
+            next_hop: a mail domain (`mx`) or a host; an explicit host may be anywhere.
+
+        Raises:
+            PermanentError: the domain can't get mail: it or its hosts don't
+                exist, it wants none, or its mail leads back to us.
+            TemporaryError: the DNS doesn't say now.
+        """
+        if not next_hop.mx:
+            return await _explicit(next_hop, self)
+        search = _Search(next_hop, self)
+        if next_hop.host.startswith("["):
+            search.take(next_hop.host, [_literal(next_hop.host)])
+        else:
+            await search.run()
         return search.result()
-    await search.run()
-    return search.result()
 
 
-async def _explicit(next_hop: NextHop, resolver: IResolver, random: Random) -> Sequence[Target]:
+async def _explicit(next_hop: NextHop, hosts: Hosts) -> Sequence[Target]:
     if address_of(next_hop.host) is not None:
         return [Target(next_hop.host, next_hop.host, next_hop.port)]
-    found = await _addresses(next_hop.host, resolver, random)
+    found = await _addresses(next_hop.host, hosts)
     if not found.addresses:
         raise TemporaryError(DNS_UNSURE if found.unsure else HOST_WITHOUT_ADDRESS)
     return [Target(next_hop.host, address, next_hop.port) for address in found.addresses[:MAX_TARGETS]]
@@ -99,11 +110,10 @@ def _literal(domain: str) -> str:
 class _Search:
     """Walks the MX list, best preference first, until enough addresses are known."""
 
-    def __init__(self, next_hop: NextHop, resolver: IResolver, reach: Reach, random: Random) -> None:
+    def __init__(self, next_hop: NextHop, hosts: Hosts) -> None:
         self._next_hop = next_hop
-        self._resolver = resolver
-        self._reach = reach
-        self._random = random
+        self._hosts = hosts
+        self._reach = hosts.reach
         self._targets: list[Target] = []
         self._looped = False
         self._saw_forbidden = False
@@ -147,7 +157,7 @@ class _Search:
 
     async def _groups(self) -> list[list[str]]:
         domain = self._next_hop.host
-        answer = await self._resolver.mx(domain)
+        answer = await self._hosts.resolver.mx(domain)
         if answer.status == "missing":
             raise PermanentError(NO_DOMAIN)
         if not answer.records:
@@ -163,14 +173,14 @@ class _Search:
         groups, room = [], MAX_HOSTS
         for _, equals in groupby(ranked, key=_preference):
             hosts = list(dict.fromkeys(record.host for record in equals))
-            self._random.shuffle(hosts)
+            self._hosts.random.shuffle(hosts)
             own = [host for host in hosts if host in self._reach.own_names]
             groups.append(own or hosts[: max(room, 0)])
             room -= len(hosts)
         return groups
 
     async def _lookup(self, host: str) -> Sequence[str]:
-        found = await _addresses(host, self._resolver, self._random)
+        found = await _addresses(host, self._hosts)
         self._unsure = self._unsure or found.unsure
         return found.addresses
 
@@ -185,9 +195,9 @@ class _Found:
     unsure: bool
 
 
-async def _addresses(host: str, resolver: IResolver, random: Random) -> _Found:
+async def _addresses(host: str, hosts: Hosts) -> _Found:
     """Ask for both families at once and let them take turns, either of them first."""
-    tasks = [Task(f"dns.{family}", _family(host, family, resolver)) for family in ("AAAA", "A")]
+    tasks = [Task(f"dns.{family}", _family(host, family, hosts.resolver)) for family in ("AAAA", "A")]
     try:
         families = [await task for task in tasks]
     except Cancelled:
@@ -196,8 +206,8 @@ async def _addresses(host: str, resolver: IResolver, random: Random) -> _Found:
         raise
     known = [list(family) for family in families if family]
     for family in known:
-        random.shuffle(family)
-    random.shuffle(known)
+        hosts.random.shuffle(family)
+    hosts.random.shuffle(known)
     longest = max(map(len, known), default=0)
     turns = [family[turn] for turn in range(longest) for family in known if turn < len(family)]
     return _Found(turns, unsure=None in families)

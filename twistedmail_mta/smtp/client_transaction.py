@@ -95,8 +95,11 @@ class ClientTransaction:
         return commands if self._probe else [*commands, (Awaited.DATA, b"DATA")]
 
     def mail_refused(self, reply: Reply) -> None:
-        """No recipient can be named: the answer is everybody's."""
-        self._decide(self._round, reply)
+        """No recipient can be named: the answer is everybody's, or, in a probe, says nothing about anybody."""
+        if self._probe:
+            self.abandon(reply, confirmed=True)
+        else:
+            self._decide(self._round, reply)
 
     def rcpt_answered(self, reply: Reply) -> None:
         """Take the answer to the next recipient of this round.
@@ -149,7 +152,7 @@ class ClientTransaction:
             if outcome is None and index in doubtful:
                 self._outcomes[index] = Unconfirmed(reply, self._host.remote)
             elif outcome is None:
-                self._outcomes[index] = Deferred(reply, self._host.remote)
+                self._outcomes[index] = Deferred(clipped(reply), self._host.remote)
 
     def _decide(self, indexes: Sequence[int], reply: Reply) -> None:
         kind = Delivered if reply.accepts else Failed if reply.is_permanent else Deferred
