@@ -11,6 +11,7 @@ from typing import Literal
 from twistedmail_mta.config.problems import key_path
 from twistedmail_mta.config.secrets import is_credential, read_secret
 from twistedmail_mta.config.site import CertificateTable, Site
+from twistedmail_mta.directory.recipients import RecipientFile
 from twistedmail_mta.privileges import PrivilegeError, User, find_user, is_writable_for, running_user, unreadable_for
 from twistedmail_mta.tls.certificates import CertificateError, read_identity, shortcomings
 from twistedmail_mta.tls.server import server_context
@@ -105,8 +106,16 @@ def _certificate(
 def _recipient_files(site: Site, user: User) -> Iterator[Finding]:
     for name, domain in site.domains.items():
         kind, _, file = domain.recipients.partition(":")
-        if kind == "file" and unreadable_for(user, [Path(file)]):
-            yield Finding("error", key_path(("domains", name, "recipients")), f"{user.name} can't read {file}")
+        path = key_path(("domains", name, "recipients"))
+        if kind != "file":
+            continue
+        if unreadable_for(user, [Path(file)]):
+            yield Finding("error", path, f"{user.name} can't read {file}")
+            continue
+        try:
+            RecipientFile(Path(file))
+        except (OSError, ValueError) as error:
+            yield Finding("error", path, str(error))
 
 
 def _logins(site: Site, user: User) -> Iterator[Finding]:

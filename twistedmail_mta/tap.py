@@ -42,7 +42,8 @@ def makeService(options: Options) -> MultiService:  # noqa: N802 - Twisted's nam
     """Return the service of a site; a site that can't be served ends the program with a list of reasons."""
     from twisted.internet import reactor  # noqa: PLC0415 - importing it installs it
 
-    from twistedmail_mta.app import SiteService  # noqa: PLC0415 - it needs the reactor too
+    from twistedmail_mta.app import SiteService  # noqa: PLC0415 - `twistd --help` doesn't wait for it
+    from twistedmail_mta.composition import IReactorSite  # noqa: PLC0415
 
     sys.setswitchinterval(SWITCH_INTERVAL)
     try:
@@ -51,12 +52,12 @@ def makeService(options: Options) -> MultiService:  # noqa: N802 - Twisted's nam
         user = _prepare(chosen)
     except (ConfigError, PrivilegeError, OSError) as error:
         _refuse(str(error))
-    site_service = SiteService(reactor, chosen.site, trial)
+    site_service = SiteService(cast(IReactorSite, reactor), chosen.site, trial)
     return service_of(site_service, site_service.reload, user, cast(IReactorFromThreads, reactor))
 
 
 def service_of(
-    site_service: Service, reload: Callable[[], None], user: User, reactor: IReactorFromThreads
+    site_service: Service, reload: Callable[[], object], user: User, reactor: IReactorFromThreads
 ) -> MultiService:
     """Return the whole: ports are bound first, then root is given up, then the site starts.
 
@@ -89,7 +90,7 @@ class UserChange(Service):
 class ReloadSignal(Service):
     """Calls a function whenever SIGHUP comes."""
 
-    def __init__(self, reactor: IReactorFromThreads, reload: Callable[[], None]) -> None:
+    def __init__(self, reactor: IReactorFromThreads, reload: Callable[[], object]) -> None:
         self._reactor = reactor
         self._reload = reload
 

@@ -100,7 +100,7 @@ def greeted(other: socket.socket, greeting: bytes, folder: Path) -> None:
         connection.sendall(greeting)
         connection.close()
 
-    thread = threading.Thread(target=serve)
+    thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     try:
         ControlClient(folder, timeout=5)

@@ -5,7 +5,7 @@ only.  Every line is one JSON object in UTF-8, at most 1 MiB long.  The server
 greets first; then each request gets one answer, in order:
 
     {"control": 1, "release": "0.1.0"}
-    {"command": "queue.retry", "arguments": {"messages": ["01k..."]}}
+    {"command": "queue.changed", "arguments": {"recipients": [[81985529216486895, 0, 7]], "wanted": false}}
     {"result": {}}
     {"command": "nonsense"}
     {"error": "unknown command: nonsense"}
@@ -15,8 +15,10 @@ second, not a mail: the `mta` command changes the database first and then
 tells the server, so that it looks at once and at what it already holds.
 
 Messages:
-    status: nothing; answers with the release, the process id and since when it runs.
-    queue.retry, queue.hold, queue.release, queue.delete: `messages` is the list
-        of queue ids that the command changed in the database.
+    status: nothing; answers with `release`, `process` (its id) and `started_at`.
+    queue.changed: recipients were changed in the database: `recipients` is a
+        list of [message id, place, id of the owner that leases it or null];
+        `wanted` is false when deliveries to them are not wanted any more
+        (hold, delete), true when they are (retry, release).
     tls.reload: read the certificates again; answers with `reloaded`, true or false.
 """

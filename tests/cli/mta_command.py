@@ -1,0 +1,45 @@
+"""The `mta` command, run in this process on one site."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner, Result
+
+from twistedmail_mta.cli.main import mta
+
+SITE = """\
+config_version = 1
+[server]
+hostname = "mail.example.org"
+state_dir = "state"
+admin = "postmaster@example.org"
+[tls]
+certificate = "cert.pem"
+key = "key.pem"
+[listen.mx]
+endpoint = "tcp:2525"
+role = "mx"
+"""
+
+
+@dataclass
+class Command:
+    """The `mta` command on one site."""
+
+    file: Path
+
+    @property
+    def state_dir(self) -> Path:
+        return self.file.parent / "state"
+
+    def __call__(self, *arguments: str, stdin: str = "") -> Result:
+        return CliRunner().invoke(mta, ["--config", str(self.file), *arguments], input=stdin)
+
+    def json(self, *arguments: str) -> Any:
+        result = self(*arguments, "--json")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)

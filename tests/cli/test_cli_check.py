@@ -1,0 +1,101 @@
+"""`mta check`: what keeps a site from starting, and what an operator should know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mta_command import SITE, Command
+
+
+def test_good_site(command: Command) -> None:
+    """Nothing found: exit status 0."""
+    result = command("check")
+
+    assert result.exit_code == 0
+    assert result.output == f"{command.file} is ready to be used.\n"
+    assert command.json("check") == {"file": str(command.file), "ok": True, "findings": []}
+
+
+def test_every_mistake_of_the_file(command: Command) -> None:
+    """All of them at once, each with its key path; exit status 1."""
+    command.file.write_text(SITE.replace("hostname", "hostnam").replace("mx", "imap"))
+
+    result = command("check")
+
+    assert result.exit_code == 1
+    assert "error: server.hostname: is missing" in result.output
+    assert "error: server.hostnam: is unknown; did you mean hostname?" in result.output
+    assert 'error: listen.imap.role: must be "mx" or "submission"' in result.output
+
+
+def added(command: Command, text: str) -> str:
+    command.file.write_text(SITE + text)
+    result = command("check")
+    assert result.exit_code == ("error: " in result.output)
+    return result.output
+
+
+def test_hosted_domain(command: Command) -> None:
+    """A domain that nothing can be delivered to is an error."""
+    assert "this release has no mailboxes yet" in added(command, '[domains."example.org"]\n')
+
+
+def test_files_that_are_missing(command: Command, tmp_path: Path) -> None:
+    """Recipient lists and passwords are looked for before the mail needs them."""
+    text = '[domains."example.com"]\nrelay_to = "smtp://10.0.0.7"\nrecipients = "file:/no/list"\n'
+    text += '[[route]]\nmatch = {}\nvia = "smtp://h:587"\nauth = { user = "u", password_file = "pass" }\n'
+
+    assert 'error: domains."example.com".recipients: ' in added(command, text)
+    assert f"can't read {tmp_path / 'pass'}" in added(command, text)
+
+
+def test_open_files_are_warned_of(command: Command, tmp_path: Path) -> None:
+    """A key, a password or a state directory that everybody can read is worth a warning, no more."""
+    (tmp_path / "pass").write_text("secret")
+    (tmp_path / "state").mkdir(mode=0o755)
+    for name in ("pass", "key.pem"):
+        (tmp_path / name).chmod(0o644)
+
+    output = added(command, '[[route]]\nmatch = {}\nvia = "smtp://h"\nauth = { user = "u", password_file = "pass" }\n')
+
+    assert output.count("is open to everybody") == 3
+    assert output.endswith("is ready to be used.\n")
+
+
+def test_login_in_clear_is_warned_of(command: Command) -> None:
+    """plaintext_login outside the trial site is named with its networks."""
+    listener = '[listen.sub]\nendpoint = "tcp:2587"\nrole = "submission"\nplaintext_login = ["10.0.0.0/8"]\n'
+
+    assert "warning: listen.sub.plaintext_login: passwords cross the network in clear from 10.0.0.0/8" in added(
+        command, listener
+    )
+
+
+@pytest.mark.parametrize("name", ["cert.pem", "key.pem"])
+def test_certificate_that_cannot_be_used(command: Command, tmp_path: Path, name: str) -> None:
+    """A missing file is an error of its table."""
+    (tmp_path / name).unlink()
+
+    assert f"error: tls: {tmp_path / name} can't be read" in added(command, "")
+
+
+def test_certificate_for_another_name(command: Command) -> None:
+    """Clients would complain, but the server can start."""
+    command.file.write_text(SITE.replace("mail.example.org", "mx.example.org"))
+
+    result = command("check")
+
+    assert result.exit_code == 0
+    assert "is not for mx.example.org, only for mail.example.org" in result.output
+
+
+def test_no_site_file(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that was named must be there."""
+    monkeypatch.setenv("MTA_CONFIG", str(command.file))
+    command.file.unlink()
+
+    result = command("check")
+
+    assert result.exit_code == 1
+    assert "can't be read: No such file or directory" in result.output

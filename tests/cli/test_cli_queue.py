@@ -1,0 +1,166 @@
+"""`mta queue` on a real database, with no server running, and with one that listens."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from click.testing import Result
+from mta_command import Command
+from twisted.internet.task import Clock
+
+from twistedmail_mta.cli.offline import ImmediateDatabase, ImmediatePool, finished
+from twistedmail_mta.control.wire import SOCKET_NAME
+from twistedmail_mta.model import Address, Envelope, InlineBody, Message, Origin, Recipient, id_text
+from twistedmail_mta.spool.owners import Host
+from twistedmail_mta.spool.spool import Spool
+from twistedmail_mta.spool.tenure import begin_tenure
+from twistedmail_mta.store.bodies import BodyStore
+from twistedmail_mta.store.owner import make_state_directory
+from twistedmail_mta.store.sync import SyncDatabase
+from twistedmail_mta.tasks import TaskGroup
+
+
+def queued(command: Command, *recipients: str, sender: str = "ann@example.org", claim: bool = False) -> str:
+    """Put a message into the queue as a server would, and return its id."""
+    make_state_directory(command.state_dir)
+    clock = Clock()
+    clock.advance(1_800_000_000.0)
+    with SyncDatabase(command.state_dir / "mta.db") as database:
+        rows, bodies = ImmediateDatabase(database), BodyStore(ImmediatePool(), command.state_dir / "bodies")
+        tenure = finished(begin_tenure(rows, clock, clock.seconds, Host("a boot", 1)))
+        spool = Spool(rows, bodies, TaskGroup(), tenure)
+        to = tuple(Recipient(Address(*address.split("@"))) for address in recipients)
+        message = Message(
+            id=spool.new_id(),
+            envelope=Envelope(Address(*sender.split("@")) if sender else Address("", ""), to),
+            header=b"Subject: test\r\n\r\n",
+            body=InlineBody(b"Hello\r\n"),
+            origin=Origin("ESMTPSA", "192.0.2.1", account="ann@example.org"),
+            received_at=clock.seconds(),
+        )
+        finished(spool.accept(message, claim))
+    return id_text(message.id)
+
+
+def states(command: Command) -> dict[str, str]:
+    messages = command.json("queue", "list")
+    return {one["address"]: one["wish"] or one["state"] for message in messages for one in message["recipients"]}
+
+
+def test_empty_queue(command: Command) -> None:
+    """Said in words, and as an empty array."""
+    assert command("queue", "list").output == "The queue is empty.\n"
+    assert command.json("queue", "list") == []
+
+
+def test_list_and_show(command: Command) -> None:
+    """Who, to whom, since when, and what is next."""
+    name = queued(command, "bob@example.net", "eve@example.com")
+
+    listed = command("queue", "list").output.splitlines()
+    assert listed[0].split() == ["ID", "Size", "Age", "From", "To", "State", "Next", "try", "Last", "answer"]
+    assert listed[1].startswith(name)
+    assert "<ann@example.org>" in listed[1]
+    assert "eve@example.com" in listed[2]
+
+    shown = command("queue", "show", name)
+    assert shown.exit_code == 0
+    assert "came from 192.0.2.1, login ann@example.org" in shown.output
+    (as_json,) = command.json("queue", "show", name)
+    assert [one["address"] for one in as_json["recipients"]] == ["bob@example.net", "eve@example.com"]
+
+
+def test_show_of_what_is_gone(command: Command) -> None:
+    """What is there is shown, what isn't is named, and the exit status tells."""
+    name = queued(command, "bob@example.net")
+
+    result = command("queue", "show", name, "0000000000001")
+
+    assert result.exit_code == 1
+    assert name in result.output
+    assert "not in the queue: 0000000000001" in result.output
+
+
+def test_hold_release_delete(command: Command) -> None:
+    """By id, by recipient, by sender, by domain; the others stay as they are."""
+    first = queued(command, "bob@example.net", "eve@example.com")
+    queued(command, "kim@example.net", sender="")
+
+    assert said(command("queue", "hold", first)) == "2 recipients on hold."
+    assert states(command) == {"bob@example.net": "held", "eve@example.com": "held", "kim@example.net": "waiting"}
+    assert said(command("queue", "release", "--to", "bob@*")) == "1 recipient released."
+    assert said(command("queue", "hold", "--domain", "Example.NET", "--from", "<>")) == "1 recipient on hold."
+    assert states(command) == {"bob@example.net": "waiting", "eve@example.com": "held", "kim@example.net": "held"}
+    assert said(command("queue", "retry", "--all")) == "1 recipient due now."
+    assert command.json("queue", "delete", "--domain", "example.net") == {"action": "delete", "recipients": 2}
+    assert states(command) == {"eve@example.com": "held"}
+    assert said(command("queue", "delete", "--all")) == "1 recipient deleted."
+    assert command.json("queue", "list") == []
+
+
+def said(result: Result) -> str:
+    assert result.exit_code == 0, result.output
+    return result.output.strip()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["delete"], "Say which messages"),
+        (["delete", "--all", "--to", "*"], "Say which messages"),
+        (["hold", "nonsense"], "not a queue id"),
+        (["hold", "--domain", "no domain"], "is no domain name"),
+    ],
+)
+def test_mistakes_change_nothing(command: Command, arguments: list[str], complaint: str) -> None:
+    """A forgotten id must not empty the queue."""
+    queued(command, "bob@example.net")
+
+    result = command("queue", *arguments)
+
+    assert result.exit_code != 0
+    assert complaint in result.output
+    assert states(command) == {"bob@example.net": "waiting"}
+
+
+def test_running_server_is_told(command: Command) -> None:
+    """Of recipients that are being delivered the server hears who holds them; until then it is a wish."""
+    name = queued(command, "bob@example.net", claim=True)
+
+    with listening(command) as heard:
+        assert said(command("queue", "hold", name)) == "1 recipient on hold."
+
+    (request,) = heard
+    assert request["command"] == "queue.changed"
+    ((_, place, owner),) = request["arguments"]["recipients"]
+    assert (place, owner is None, request["arguments"]["wanted"]) == (0, False, False)
+    assert states(command) == {"bob@example.net": "hold"}
+
+
+@contextmanager
+def listening(command: Command) -> Iterator[list[dict[str, object]]]:
+    """A server that takes one connection, and agrees to everything."""
+    heard: list[dict[str, object]] = []
+    with socket.socket(socket.AF_UNIX) as server:
+        server.settimeout(10)
+        server.bind(str(command.state_dir / SOCKET_NAME))
+        server.listen()
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            connection.settimeout(10)
+            with connection, connection.makefile("rwb", buffering=0) as stream:
+                stream.write(b'{"control":1}\n')
+                for line in stream:
+                    heard.append(json.loads(line))
+                    stream.write(b'{"result":{}}\n')
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield heard
+        thread.join(15)

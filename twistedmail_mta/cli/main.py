@@ -1,0 +1,94 @@
+"""The `mta` command itself: its options, and its commands, each imported only when it is used."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Final
+
+import click
+
+from twistedmail_mta.cli.site import Invocation
+
+_CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A command that isn't imported yet.
+
+    Attributes:
+        place: "module:attribute".
+        help: one line about it.
+    """
+
+    place: str
+    help: str
+
+
+_COMMANDS: Final = {
+    "check": Entry("twistedmail_mta.cli.check:check", "Validate the site file, certificates and directories."),
+    "account": Entry("twistedmail_mta.cli.account:account", "Add, change, list and remove accounts."),
+    "queue": Entry("twistedmail_mta.cli.queue:queue", "Look at the mail that waits, and act on it."),
+}
+
+
+class Commands(click.Group):
+    """The commands; one is imported when it is called, not to list it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names of the commands."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command."""
+        entry = _COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, attribute = entry.place.partition(":")
+        command = getattr(import_module(module), attribute)
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in _COMMANDS.items()])
+
+
+@click.group(cls=Commands, context_settings=_CONTEXT)
+@click.option("--config", "-c", metavar="FILE", help="The site file.")
+@click.option("--json", "as_json", is_flag=True, help="Print what is listed or shown as JSON.")
+@click.version_option(package_name="twistedmail-mta", prog_name="mta")
+@click.pass_context
+def mta(context: click.Context, config: str | None, *, as_json: bool) -> None:
+    """Operate the mail server that `twistd mta` runs.
+
+    Without --config the site file is $MTA_CONFIG, ./mta.toml or
+    /etc/mta/mta.toml, else the trial site of the working directory.  Run as
+    root, commands act as the owner of the state directory.
+    """
+    context.obj = Invocation(config, as_json=as_json)
+
+
+def main() -> None:
+    """Run the command, with errors in words."""
+    try:
+        mta(standalone_mode=True)
+    except Exception as error:
+        words = _in_words(error)
+        if words is None:
+            raise
+        click.echo(f"Error: {words}", err=True)
+        sys.exit(1)
+
+
+def _in_words(error: Exception) -> str | None:
+    """Return what to tell an operator of an error that is no bug, or None."""
+    from twistedmail_mta.cli.errors import in_words  # noqa: PLC0415 - it imports much, and only failures need it
+
+    return in_words(error)
+
+
+if __name__ == "__main__":
+    main()
