@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from twistedmail_mta.config.roles import ROLES, Role, RoleName
 from twistedmail_mta.config.secrets import secret_source
@@ -22,6 +22,7 @@ from twistedmail_mta.config.values import (
     Networks,
     Size,
     Table,
+    file_path,
     sequence,
 )
 from twistedmail_mta.model import NextHop, RelayLogin, Route, TLSLevel
@@ -94,9 +95,12 @@ def _relayed(value: object) -> object:
     return value
 
 
-def _recipients(value: str) -> str:
-    if value in ("callout", "any") or (value.startswith("file:") and len(value) > len("file:")):
+def _recipients(value: object, info: ValidationInfo) -> object:
+    if value in ("callout", "any"):
         return value
+    kind, _, path = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if kind == "file" and path:
+        return f"file:{file_path(path, info)}"
     raise ValueError('must be "callout", "file:PATH" or "any"')
 
 
@@ -120,7 +124,7 @@ class DomainTable(Table):
 
     relay_to: Annotated[str, BeforeValidator(_relayed)] = Field(default=None, validate_default=True)
     tls: TLSLevel = "opportunistic"
-    recipients: Annotated[str, AfterValidator(_recipients)] = "callout"
+    recipients: Annotated[str, BeforeValidator(_recipients)] = "callout"
 
     @model_validator(mode="after")
     def _leads_somewhere(self) -> DomainTable:

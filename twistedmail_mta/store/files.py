@@ -18,6 +18,9 @@ from twistedmail_mta.store.sqlite import PATIENCE, connect, connect_reader, crea
 DATABASE_NAME: Final = "mta.db"
 """The database's file in the state directory."""
 
+BODIES_NAME: Final = "bodies"
+"""The directory of large bodies in the state directory."""
+
 MARGIN: Final = 128 * 1024 * 1024
 """Octets that must be free for new mail."""
 
