@@ -224,7 +224,10 @@ def test_chunks_too_large() -> None:
     talk.hear(b"BDAT 6000\r\n" + b"x\r\n" * 2000)
     talk.events.clear()
 
-    assert codes(talk.hear(b"BDAT 6000 LAST\r\n" + b"x\r\n" * 2000, b"NOOP\r\n")) == ["552 5.3.4", "250 2.0.0"]
+    assert codes(talk.hear(b"BDAT 6000 LAST\r\n", b"x\r\n" * 1000, b"x\r\n" * 1000, b"NOOP\r\n")) == [
+        "552 5.3.4",
+        "250 2.0.0",
+    ]
     assert talk.events[:2] == [smtp.Chunk(6000, last=True), smtp.BodyEnd(TOO_LARGE, last=True)]
 
 

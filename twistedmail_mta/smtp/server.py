@@ -6,12 +6,10 @@ the order of the commands.  What is only syntax or order is answered here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from twistedmail_mta.model import Reply
 from twistedmail_mta.smtp import answers
-from twistedmail_mta.smtp.body import BodyReader
 from twistedmail_mta.smtp.command import (
     MAX_AUTH_LINE,
     MAX_COMMAND,
@@ -21,7 +19,6 @@ from twistedmail_mta.smtp.command import (
     skip_telnet,
     split_command,
 )
-from twistedmail_mta.smtp.data import LineEnds
 from twistedmail_mta.smtp.errors import CommandError
 from twistedmail_mta.smtp.events import (
     Answered,
@@ -84,6 +81,18 @@ class ServerSession:
         errors: how many of the replies were refusals for good (5xx).
     """
 
+    __slots__ = (
+        "_challenged",
+        "_input",
+        "_intake",
+        "_output",
+        "_standing",
+        "_unanswered",
+        "closing",
+        "commands",
+        "errors",
+    )
+
     def __init__(self, settings: SessionSettings) -> None:
         self.closing = False
         self.commands = 0
@@ -92,8 +101,8 @@ class ServerSession:
         self._input = WireBuffer()
         self._output: list[bytes] = []
         self._unanswered: Event | None = None
-        self._read: Callable[[], Event | None] = self._read_command
-        self._intake: DataIntake | ChunkIntake = DataIntake(self._input, self._new_body())
+        self._challenged = False  # the next line is a response to a challenge
+        self._intake: DataIntake | ChunkIntake | None = None  # the next octets are a body's
 
     @property
     def mechanisms(self) -> tuple[str, ...]:
@@ -158,21 +167,20 @@ class ServerSession:
         match event:
             case None:
                 raise RuntimeError("no event waits for a reply")
-            case Hello():
-                reply = self._settle_hello(event, reply)
+            case Hello() if reply.accepts:
+                reply = self._standing.welcome(event, reply.text)
             case Mail() if reply.accepts:
                 self._standing.transaction = Transaction(event.parameters.smtputf8)
             case Rcpt() if reply.accepts and self._standing.transaction is not None:
                 self._standing.transaction.accepted = True
             case Data() if reply.code == 354:
-                self._intake = DataIntake(self._input, self._new_body())
-                self._read = self._read_body
+                self._intake = DataIntake(self._input, self._standing.new_body())
             case BodyEnd() if event.last or event.fault is not None or not reply.accepts:
                 self._standing.transaction = None
             case StartTLS() if reply.accepts and self._input:
                 reply = self._refuse_injection()
             case Auth() | AuthResponse():
-                self._read = self._read_response if reply.code == 334 else self._read_command
+                self._challenged = reply.code == 334
             case _:
                 pass
         self._write(reply)
@@ -211,6 +219,11 @@ class ServerSession:
         self._write(reply)
         return Answered(reply)
 
+    def _read(self) -> Event | None:
+        if self._intake is not None:
+            return self._read_body(self._intake)
+        return self._read_response() if self._challenged else self._read_command()
+
     def _read_command(self) -> Event | None:
         try:
             line = self._input.take_line(MAX_AUTH_LINE)
@@ -242,12 +255,6 @@ class ServerSession:
             self._write(answers.RESET)
         return outcome
 
-    def _settle_hello(self, hello: Hello, reply: Reply) -> Reply:
-        if not reply.accepts:
-            return reply
-        self._standing.greeted = True
-        return self._standing.welcome(hello, reply.text)
-
     def _refuse_injection(self) -> Reply:
         """Hear nothing more: what came in clear after STARTTLS isn't the client's (RFC 3207 section 4.2)."""
         self._close()
@@ -264,7 +271,7 @@ class ServerSession:
             self._write(answers.RESPONSE_TOO_LONG)
         except CommandError as error:
             self._write(error.reply)
-        self._read = self._read_command
+        self._challenged = False
         return AuthCancelled()
 
     def _begin_chunk(self, argument: bytes) -> Event | None:
@@ -274,28 +281,20 @@ class ServerSession:
         except CommandError:
             self._close()
             raise
-        self._read = self._read_body
         try:
             transaction = self._standing.demand_recipients()
         except CommandError as error:
-            self._intake = ChunkIntake(self._input, self._new_body(), chunk, error.reply)
-            return self._read_body()
-        if transaction.body is None:
-            transaction.body = self._new_body()
+            self._intake = ChunkIntake(self._input, self._standing.new_body(), chunk, error.reply)
+            return self._read_body(self._intake)
+        transaction.body = transaction.body or self._standing.new_body()
         self._intake = ChunkIntake(self._input, transaction.body, chunk)
         return chunk
 
-    def _read_body(self) -> Event | None:
-        intake = self._intake
+    def _read_body(self, intake: DataIntake | ChunkIntake) -> Event | None:
         event = intake.next_event()
         if event is None and intake.body.is_hopeless:
             return self._answer(answers.FAR_TOO_LARGE)
-        if isinstance(event, BodyEnd):
-            self._read = self._read_command
-            if intake.refusal is not None:
-                return self._answer(intake.refusal)
-        return event
-
-    def _new_body(self) -> BodyReader:
-        settings = self._standing.settings
-        return BodyReader(settings.max_size, LineEnds(strict=settings.strict, max_line=settings.max_line))
+        if not isinstance(event, BodyEnd):
+            return event
+        self._intake = None
+        return event if intake.refusal is None else self._answer(intake.refusal)

@@ -14,6 +14,7 @@ from twistedmail_mta.model import Reply
 from twistedmail_mta.smtp import answers
 from twistedmail_mta.smtp.body import TOO_LARGE, BodyReader
 from twistedmail_mta.smtp.command import parse_auth, parse_hello, parse_mail, parse_rcpt
+from twistedmail_mta.smtp.data import LineEnds
 from twistedmail_mta.smtp.errors import CommandError
 from twistedmail_mta.smtp.events import Data, Event, Hello, Quit, Reset, StartTLS, Verify
 
@@ -87,7 +88,8 @@ class Standing:
         return transaction
 
     def welcome(self, hello: Hello, text: str) -> Reply:
-        """Return the accepting answer to HELO or EHLO: our name and, to EHLO, what we offer."""
+        """Know the client, and return the answer: our name and, to EHLO, what we offer."""
+        self.greeted = True
         hostname = self.settings.hostname
         if not hello.extended:
             return Reply(250, "", f"{hostname} {text}")
@@ -96,6 +98,12 @@ class Standing:
             self.settings.max_size,
             () if self.authenticated else self.mechanisms,
             starttls=self.tls_available and not self.tls_active,
+        )
+
+    def new_body(self) -> BodyReader:
+        """Return what reads the body of the next message."""
+        return BodyReader(
+            self.settings.max_size, LineEnds(strict=self.settings.strict, max_line=self.settings.max_line)
         )
 
 
