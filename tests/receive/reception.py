@@ -205,6 +205,7 @@ class Reception:
             "database": self.disk,
             "new_id": lambda: next(self._ids),
             "now": lambda: 1_800_000_000.0,
+            "offset": lambda _: 0,
             "clock": self.clock,
             "tasks": self.tasks,
         }

@@ -28,6 +28,8 @@ class Listener:
         implicit_tls: TLS from the first octet.
         plaintext_login: networks whose clients may log in without TLS.
         strict: refuse bare CR and LF instead of repairing them.
+        now: seconds since the epoch.
+        offset: local time minus UTC then, in seconds.
         hide_client: leave the client's name and address out of Received.
     """
 
@@ -47,5 +49,6 @@ class Listener:
     database: IDatabase
     new_id: Callable[[], int]
     now: Callable[[], float]
+    offset: Callable[[float], int]
     clock: IReactorTime
     tasks: TaskGroup

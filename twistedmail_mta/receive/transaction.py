@@ -23,7 +23,6 @@ from twistedmail_mta.receive.submission import Completion, complete_header
 from twistedmail_mta.smtp.parameters import MailParameters, RcptParameters
 from twistedmail_mta.tasks import Cancelled, within
 
-UTC = 0
 ACCEPT_WITHIN = 50.0
 """Some clients wait only a minute for the answer to the final dot."""
 
@@ -130,7 +129,7 @@ class Transaction:
         if header.count(b"Received") > listener.limits.hops:
             raise PermanentError(replies.TOO_MANY_HOPS)
         now = listener.now()
-        date = date_text(now, UTC)
+        date = date_text(now, listener.offset(now))
         if client.submitter is not None and listener.role.completes:
             completion = Completion(date, f"{id_text(self.id)}@{listener.hostname}")
             header = complete_header(header, client.submitter, completion)

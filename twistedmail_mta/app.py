@@ -1,0 +1,216 @@
+"""A site as a service: ports first, then everything behind them, and an orderly end."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import ClassVar, Final
+
+import apsw
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+
+from twistedmail_mta.composition import IReactorSite, Parts
+from twistedmail_mta.config.endpoints import widened
+from twistedmail_mta.config.site import Site
+from twistedmail_mta.config.trial import ACCOUNT, Trial
+from twistedmail_mta.control.server import AlreadyRunningError, Command, CommandError, ControlServer
+from twistedmail_mta.control.wire import Object
+from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.receive.crowd import Crowd
+from twistedmail_mta.receive.factory import ServerFactory
+from twistedmail_mta.store.schema import SchemaError
+from twistedmail_mta.tasks import TaskGroup, deferred_of, promise_of, sleep
+
+FINISH_WITHIN: Final = 10.0
+"""Seconds that sessions have to finish the message they are at when the server stops."""
+FINISH_STEP: Final = 0.05
+CLAIMS_EVERY: Final = 60.0
+ORPHANS_EVERY: Final = 3600.0
+
+
+class SiteService(Service):
+    """Everything one site file asks for, from start to stop.
+
+    Ports are bound while the process is privileged; files are opened after it
+    has given that up.  Clients that come between wait in the backlog.
+    """
+
+    log: ClassVar[Logger] = Logger()
+
+    def __init__(self, reactor: IReactorSite, site: Site, trial: Trial | None = None) -> None:
+        self._reactor = reactor
+        self._site = site
+        self._trial = trial
+        crowd = Crowd(site.limits.connections)
+        self._factories = {name: ServerFactory(crowd) for name in site.listen}
+        self._ports: list[tuple[str, IListeningPort]] = []
+        self._tasks = TaskGroup()
+        self._started_at = time.time()
+        self._control = ControlServer(reactor, site.server.state_dir, release(), self._commands(), self._tasks)
+        self._parts: Parts | None = None
+
+    def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name
+        """Bind every port; nobody is served yet.
+
+        Raises:
+            SystemExit: one of them can't be had.
+        """
+        super().privilegedStartService()
+        problems: list[str] = []
+        self._tasks.start("site.bind", self._bind(problems))
+        if problems:
+            raise SystemExit("\n".join(problems))
+
+    async def _bind(self, problems: list[str]) -> None:
+        for name, text in self._endpoints():
+            try:
+                port = await promise_of(serverFromString(self._reactor, text).listen(self._factories[name]))
+            except (CannotListenError, OSError) as error:
+                problems.append(f"mta: listen.{name} can't listen on {text}: {error}")
+            else:
+                _stop_accepting(port)
+                self._ports.append((name, port))
+
+    def _endpoints(self) -> Iterator[tuple[str, str]]:
+        ipv6, dual = _has_ipv6(), _is_dual()
+        for name, table in self._site.listen.items():
+            for text in table.endpoint:
+                for wanted in widened(text, ipv6=ipv6, dual=dual):
+                    yield name, wanted
+
+    def startService(self) -> None:  # noqa: N802 - Twisted's name
+        """Open the files and begin to serve.
+
+        Raises:
+            SystemExit: the state directory can't be used.
+        """
+        super().startService()
+        bound = {getattr(port.getHost(), "host", "") for _, port in self._ports}
+        try:
+            self._control.lock()
+            parts = Parts(self._reactor, self._site, bound - {"", "0.0.0.0", "::"})  # noqa: S104 - left out
+        except (AlreadyRunningError, SchemaError, apsw.Error, OSError, ValueError) as error:
+            raise SystemExit(f"mta: {error}") from error
+        self._tasks.start("site.begin", self._begin(parts))
+
+    async def _begin(self, parts: Parts) -> None:
+        self._parts = parts
+        await parts.begin()
+        if self._trial is not None:
+            await parts.add_login(ACCOUNT, self._trial.password)
+        self._control.start()
+        for name, factory in self._factories.items():
+            factory.serve(parts.listener(name))
+        for name, port in self._ports:
+            _accept(port)
+            self.log.info("listening {name} {place}", event="site.listening", name=name, place=_place(port))
+        self._tasks.start("site.claims", self._repeat(CLAIMS_EVERY, parts.sweep.give_back_claims))
+        self._tasks.start("site.orphans", self._repeat(ORPHANS_EVERY, parts.sweep.remove_orphans))
+
+    async def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+        """Do something now and then; what goes wrong is tried again next time."""
+        while True:
+            try:
+                await work()
+            except (TemporaryError, OSError) as error:
+                self.log.warn("clearing up failed: {reason}", event="site.sweep.failed", reason=str(error))
+            await sleep(self._reactor, seconds)
+
+    def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
+        """Let sessions finish or tell them 421, then close everything; nothing accepted is lost."""
+        super().stopService()
+        return deferred_of(self._end())
+
+    async def _end(self) -> None:
+        for _, port in self._ports:
+            await promise_of(port.stopListening())  # type: ignore[arg-type]
+        await self._end_sessions()
+        await self._control.stop()
+        self._tasks.cancel()
+        if self._parts is not None:
+            await self._parts.close()
+
+    async def _end_sessions(self) -> None:
+        deadline = self._reactor.seconds() + FINISH_WITHIN
+        for factory in self._factories.values():
+            factory.finish()
+        while self._connected() and self._reactor.seconds() < deadline:
+            await sleep(self._reactor, FINISH_STEP)
+        for factory in self._factories.values():
+            factory.abort()
+
+    def _connected(self) -> bool:
+        return any(factory.connections for factory in self._factories.values())
+
+    def reload(self) -> bool:
+        """Read certificates and recipient files again; return whether the new certificates are in use."""
+        return self._parts is not None and self._parts.reload()
+
+    def _commands(self) -> dict[str, Command]:
+        return {"status": self._status, "queue.changed": self._queue_changed, "tls.reload": self._reload_tls}
+
+    async def _status(self, _: Object) -> Object:
+        return {"release": release(), "process": os.getpid(), "started_at": self._started_at}
+
+    async def _queue_changed(self, arguments: Object) -> Object:
+        """Hear what the `mta` command has done to the queue, and look at it at once."""
+        recipients, wanted = arguments.get("recipients"), arguments.get("wanted")
+        if not isinstance(recipients, list) or not isinstance(wanted, bool):
+            raise CommandError("queue.changed needs recipients and wanted")
+        if self._parts is not None:
+            self._parts.note_wishes([tuple(each) for each in recipients], wanted=wanted)
+        return {}
+
+    async def _reload_tls(self, _: Object) -> Object:
+        return {"reloaded": self.reload()}
+
+
+def release() -> str:
+    """Return the version of the installed program."""
+    try:
+        return version("twistedmail-mta")
+    except PackageNotFoundError:
+        return "checkout"
+
+
+def _stop_accepting(port: IListeningPort) -> None:
+    """Leave clients in the backlog; Twisted's ports can, whatever their interface says."""
+    port.stopReading()  # type: ignore[attr-defined]
+
+
+def _accept(port: IListeningPort) -> None:
+    port.startReading()  # type: ignore[attr-defined]
+
+
+def _place(port: IListeningPort) -> str:
+    address = port.getHost()
+    host = getattr(address, "host", None)
+    if host is None:
+        return str(getattr(address, "name", address))
+    return f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"  # type: ignore[attr-defined]
+
+
+def _has_ipv6() -> bool:
+    """Whether an IPv6 address can be bound at all."""
+    if not socket.has_ipv6:
+        return False
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def _is_dual() -> bool:
+    """Whether an IPv6 socket takes IPv4 connections too, as Twisted makes it."""
+    with socket.socket(socket.AF_INET6) as probe:
+        return not probe.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)

@@ -1,0 +1,247 @@
+"""The composition root: makes every part of a site and hands them to each other.
+
+The only file that names concrete classes.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from random import SystemRandom
+from typing import Final
+
+from twisted.cred.portal import Portal
+from twisted.internet.interfaces import IReactorFromThreads, IReactorUNIX
+
+from twistedmail_mta.config.limits import limits_of
+from twistedmail_mta.config.secrets import read_secret
+from twistedmail_mta.config.site import DomainTable, Site
+from twistedmail_mta.deliver.agent import DeliveryAgent
+from twistedmail_mta.deliver.callout import Callout
+from twistedmail_mta.deliver.connection import Timeouts
+from twistedmail_mta.deliver.dial import Dialer, IReactorDelivery, Outbound
+from twistedmail_mta.deliver.mx import Hosts
+from twistedmail_mta.deliver.networks import Reach, reach
+from twistedmail_mta.deliver.router import Router, RouteRule
+from twistedmail_mta.directory.authenticator import Authenticator
+from twistedmail_mta.directory.checker import PasswordChecker
+from twistedmail_mta.directory.judge import BACKLOG, THREADS, PasswordJudge
+from twistedmail_mta.directory.logins import RememberedLogins
+from twistedmail_mta.directory.passwords import PasswordHash
+from twistedmail_mta.directory.realm import MailRealm
+from twistedmail_mta.directory.recipients import RecipientFile
+from twistedmail_mta.directory.tables import add_account, find_account
+from twistedmail_mta.directory.throttle import LoginThrottle
+from twistedmail_mta.dns.exchange import IReactorDNS
+from twistedmail_mta.dns.nameservers import Nameserver, nameservers, system_nameservers
+from twistedmail_mta.dns.resolver import make_resolver
+from twistedmail_mta.interfaces import IRecipientCheck, Transaction
+from twistedmail_mta.model import NextHop
+from twistedmail_mta.queue.bounce import Reports
+from twistedmail_mta.queue.lanes import LaneLimits
+from twistedmail_mta.queue.runner import QueueLimits, QueueRunner
+from twistedmail_mta.queue.schedule import RetrySchedule
+from twistedmail_mta.receive.listener import Listener
+from twistedmail_mta.receive.relaying import RelayRules
+from twistedmail_mta.spool.owners import Host
+from twistedmail_mta.spool.spool import Spool
+from twistedmail_mta.spool.sweep import Sweep
+from twistedmail_mta.spool.tenure import begin_tenure, boot_name
+from twistedmail_mta.store.bodies import BodyStore
+from twistedmail_mta.store.database import open_database
+from twistedmail_mta.store.files import BODIES_NAME, DATABASE_NAME
+from twistedmail_mta.tasks import TaskGroup, WorkerPool
+from twistedmail_mta.tls.client import ClientTLS
+from twistedmail_mta.tls.server import ServerTLS
+
+IO_THREADS: Final = 2
+IO_BACKLOG: Final = 2000
+PROCESS: Final = 0
+"""The number of the only process there is."""
+
+
+class IReactorSite(IReactorDelivery, IReactorDNS, IReactorUNIX, IReactorFromThreads):
+    """What of the reactor a site uses."""
+
+
+class Parts:
+    """Everything behind the listeners of one site, put together.
+
+    Attributes:
+        tls: the certificates; None without.
+    """
+
+    def __init__(self, reactor: IReactorSite, site: Site, own_addresses: Iterable[str]) -> None:
+        """Open what is open from the start; blocks, so before the reactor serves.
+
+        Raises:
+            OSError: a file can't be opened.
+            SchemaError: the database is of a newer release.
+            apsw.Error: the database can't be used.
+            CertificateError: a certificate can't be used.
+            ValueError: a file of recipients can't be understood.
+        """
+        state = site.server.state_dir
+        self._reactor = reactor
+        self._site = site
+        self.tasks = TaskGroup()
+        self.tls = ServerTLS(site.tls) if site.tls is not None else None
+        self.database = open_database(reactor, state / DATABASE_NAME)
+        self._io = WorkerPool(reactor, "io", IO_THREADS, IO_BACKLOG)
+        self.bodies = BodyStore(self._io, state / BODIES_NAME)
+        self._resolver = make_resolver(reactor, _nameservers(site), site.dns.timeout)
+        self._dialer = Dialer(reactor, _outbound(site), ClientTLS(), read_secret)
+        self._hosts = Hosts(self._resolver, _reach(site, own_addresses), SystemRandom())
+        self._router = _router(site)
+        self._callout = Callout(self._dialer, self._hosts, self._router, reactor)
+        self._passwords = PasswordHash()
+        self._argon2 = WorkerPool(reactor, "argon2", THREADS, BACKLOG)
+        self._authenticator = self._make_authenticator()
+        self._checks = {name: self._recipient_check(table) for name, table in site.domains.items()}
+
+    def _make_authenticator(self) -> Authenticator:
+        throttle = LoginThrottle(self._reactor)
+        remembered = RememberedLogins(self._reactor, secrets.token_bytes(32))
+        judge = PasswordJudge(self.database, throttle, remembered, self._passwords, self._argon2)
+        portal = Portal(MailRealm(), [PasswordChecker(self.database, judge)])
+        return Authenticator(portal, throttle, self._reactor)
+
+    def _recipient_check(self, table: DomainTable) -> IRecipientCheck | None:
+        kind, _, path = table.recipients.partition(":")
+        if kind == "file":
+            return RecipientFile(Path(path))
+        return None if kind == "any" else self._callout
+
+    async def begin(self) -> None:
+        """Take up the queue where the last process left it.
+
+        Raises:
+            TemporaryError: the database can't be written.
+        """
+        self.tenure = await begin_tenure(self.database, self._reactor, time.monotonic, Host(boot_name(), PROCESS))
+        self.sweep = Sweep(self.database, self.bodies, self.tenure)
+        self.spool = Spool(self.database, self.bodies, self.tasks, self.tenure)
+        self.queue = self._make_queue(self.spool)
+        await self.sweep.give_back_claims()
+        self.queue.start()
+
+    def _make_queue(self, spool: Spool) -> QueueRunner:
+        site = self._site
+        reports = Reports(
+            host=site.server.hostname,
+            admin=site.server.admin,
+            new_id=spool.new_id,
+            offset=utc_offset,
+            schedule=_schedule(site),
+        )
+        return QueueRunner(
+            spool,
+            self._router,
+            DeliveryAgent(self._dialer, self._hosts, self.bodies),
+            reports,
+            self._reactor,
+            now=time.time,
+            spread=SystemRandom().random,
+            limits=QueueLimits(LaneLimits(concurrency=site.outbound.concurrency)),
+        )
+
+    def listener(self, name: str) -> Listener:
+        """Return one listener of the site file, with all that its sessions need."""
+        table = self._site.listen[name]
+        server = self._site.server
+        return Listener(
+            name=name,
+            role=table.preset,
+            hostname=server.hostname,
+            limits=limits_of(self._site, name),
+            tls=self.tls,
+            implicit_tls=table.tls == "implicit",
+            plaintext_login=table.plaintext_login,
+            strict=table.strict,
+            hide_client=table.hide_client,
+            relaying=RelayRules(self._checks, server.admin),
+            authenticator=self._authenticator,
+            acceptance=self.queue,
+            bodies=self.bodies,
+            database=self.database,
+            new_id=self.spool.new_id,
+            now=time.time,
+            offset=utc_offset,
+            clock=self._reactor,
+            tasks=self.tasks,
+        )
+
+    async def add_login(self, address: str, password: str) -> None:
+        """Make an account unless it exists."""
+        stored = await self._argon2.run(self._passwords.store, password)
+        now = time.time()
+
+        def add(tx: Transaction) -> None:
+            if find_account(tx, address) is None:
+                add_account(tx, address, stored, now)
+
+        await self.database.write(add)
+
+    def reload(self) -> bool:
+        """Read certificates and recipients again; return whether the new certificates are in use."""
+        for check in self._checks.values():
+            if isinstance(check, RecipientFile):
+                check.reload()
+        return self.tls is None or self.tls.reload()
+
+    def note_wishes(self, recipients: Iterable[tuple[int, int, int | None]], *, wanted: bool) -> None:
+        """Hear what an operator did to recipients, and look at the queue at once."""
+        self.spool.note_wishes(recipients, wanted)
+        self.queue.poke()
+
+    async def close(self) -> None:
+        """Stop delivering, finish what is on its way to the disk, and close every file."""
+        await self.queue.stop()
+        await self._dialer.close()
+        self._resolver.stop()
+        await self.tasks.finish()
+        await self.tenure.end()
+        await self.bodies.close()
+        await self.database.close()
+        self._io.stop()
+        self._argon2.stop()
+
+
+def utc_offset(at: float) -> int:
+    """Return local time minus UTC, in seconds, at a time in seconds since the epoch."""
+    return time.localtime(at).tm_gmtoff
+
+
+def _nameservers(site: Site) -> tuple[Nameserver, ...]:
+    return nameservers(site.dns.nameservers or system_nameservers(), site.dns.port, site.dns.dnssec)
+
+
+def _outbound(site: Site) -> Outbound:
+    return Outbound(site.server.hostname, Timeouts(**site.outbound.timeouts.model_dump()))
+
+
+def _reach(site: Site, bound: Iterable[str]) -> Reach:
+    """Return who we are to others: what the site file says, else where we listen."""
+    addresses = [str(address) for address in site.server.addresses] or bound
+    return reach([site.server.hostname], addresses, site.outbound.allow_networks)
+
+
+def _router(site: Site) -> Router:
+    """Return the routes: first the domains that are relayed, then the site's own, last MX."""
+    outbound = site.outbound
+    domains = [RouteRule((name,), table.next_hop(outbound)) for name, table in site.domains.items()]
+    routes = [RouteRule(table.match.to_domain or (), table.route(outbound)) for table in site.route]
+    return Router([*domains, *routes], NextHop("", outbound.port, mx=True, tls=outbound.tls))
+
+
+def _schedule(site: Site) -> RetrySchedule:
+    queue = site.queue
+    return RetrySchedule(
+        retry=queue.retry,
+        cap=queue.retry_cap,
+        lifetime=queue.lifetime,
+        bounce_lifetime=queue.bounce_lifetime,
+        warn_after=queue.warn_after,
+    )
