@@ -23,18 +23,19 @@ PAGE = 4096
 class FakeConnection:
     """Answers as a database with such a WAL would, and notes what it is asked."""
 
-    def __init__(self, frames: int, moved: int) -> None:
+    def __init__(self, frames: int, moved: int, last: int = 2) -> None:
+        self.last = last
         self.answers = [(frames, moved)]
         self.modes: list[int] = []
         self.done = Event()
 
     def wal_checkpoint(self, mode: int) -> tuple[int, int]:
         self.modes.append(mode)
+        if mode != apsw.SQLITE_CHECKPOINT_PASSIVE or len(self.modes) == self.last:
+            self.done.set()
         return self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
 
     def pragma(self, name: str) -> int:
-        if name == "freelist_count":
-            self.done.set()
         return {"page_size": PAGE, "freelist_count": 0, "page_count": 0}[name]
 
     def close(self, force: bool) -> None:
@@ -56,7 +57,7 @@ def space(tmp_path: Path) -> DiskSpace:
 
 def test_a_small_wal_is_moved_without_stopping_anybody(space: DiskSpace) -> None:
     """The usual checkpoint waits for nobody and nobody waits for it."""
-    connection = FakeConnection(100, 100)
+    connection = FakeConnection(100, 100, last=1)
     run_once(connection, space)
     assert connection.modes == [apsw.SQLITE_CHECKPOINT_PASSIVE]
 

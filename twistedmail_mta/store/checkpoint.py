@@ -9,6 +9,7 @@ from typing import Final
 import apsw
 
 from twistedmail_mta.store.space import DiskSpace
+from twistedmail_mta.store.sqlite import is_disk_full
 
 CHECKPOINT_EVERY: Final = 0.2
 """Seconds between checkpoints while something is written."""
@@ -55,6 +56,7 @@ class Checkpointer:
         self._written.set()
         self._stop = Event()
         self._failed = False
+        self._free_pages = 0
         self._connection = connect()
         self._thread = Thread(target=self._work, name="store-checkpoint", daemon=True)
         self._thread.start()
@@ -76,22 +78,24 @@ class Checkpointer:
             if self._stop.wait(CHECKPOINT_EVERY if written else 0):
                 break
             self._space.look()
-            if written:
+            if written or self._space.low:
                 self._checkpoint()
         self._connection.close(force=True)
 
     def _checkpoint(self) -> None:
         self._written.clear()
         try:
-            moved_all = self._move()
+            done = not self._gives_pages_back() and self._move()
         except apsw.BusyError:
-            moved_all = False
+            done = False
         except apsw.Error as error:
-            moved_all = False
+            done = False
             self._report_first(error)
+            if is_disk_full(error):
+                self._space.release_ballast()
         else:
             self._failed = False
-        if not moved_all:
+        if not done:
             self._written.set()
 
     def _report_first(self, error: apsw.Error) -> None:
@@ -99,19 +103,30 @@ class Checkpointer:
             self._report(error)
         self._failed = True
 
+    def _gives_pages_back(self) -> bool:
+        """Ask for a smaller file, if that is due; whether what is in the WAL should wait for that.
+
+        On a full disk the file may not grow any more as the WAL wants it to;
+        with its unused pages gone it needn't.  But when giving them back made
+        no progress, because there is no room for that either, the WAL has its try.
+        """
+        free = self._connection.pragma("freelist_count")
+        kept = FREE_PAGES_KEPT_WHEN_LOW
+        if not self._space.low:
+            kept = max(FREE_PAGES_KEPT, self._connection.pragma("page_count") // 2)
+        due = bool(free > kept)
+        if due:
+            self._shrink()
+        progress = free != self._free_pages
+        self._free_pages = free
+        return due and progress and self._space.low
+
     def _move(self) -> bool:
+        """Checkpoint; whether all that was committed is in the database file now."""
         frames, moved = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         # What is left to move while the writers wait is little by now.
         if self._space.low:
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         elif frames * self._connection.pragma("page_size") > WAL_LIMIT:
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
-        if self._has_pages_to_spare():
-            self._shrink()
         return frames == moved
-
-    def _has_pages_to_spare(self) -> bool:
-        free = self._connection.pragma("freelist_count")
-        if self._space.low:
-            return bool(free > FREE_PAGES_KEPT_WHEN_LOW)
-        return bool(free > max(FREE_PAGES_KEPT, self._connection.pragma("page_count") // 2))
