@@ -136,6 +136,10 @@ def _table_in(annotation: object) -> type[BaseModel] | None:
     return None
 
 
+_ANY_PORT = re.compile(r"tcp6?:(port=)?0(:|$)")
+"""Port 0: the system chooses, so two such endpoints never meet."""
+
+
 def cross_checks(document: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield mistakes that lie between tables; of the raw file, so that they come with all the others."""
     listeners = document.get("listen")
@@ -151,7 +155,7 @@ def cross_checks(document: Mapping[str, Any]) -> Iterator[Problem]:
         endpoints = table.get("endpoint")
         for text in endpoints if isinstance(endpoints, list) else [endpoints]:
             first = seen.setdefault(str(text), name)
-            if first != name:
+            if first != name and not _ANY_PORT.match(str(text)):
                 yield Problem(
                     key_path(("listen", name, "endpoint")), f"{text} is taken by {key_path(('listen', first))}"
                 )
