@@ -1,0 +1,1 @@
+"""When mail goes out: claims, lanes, retries, and reports to senders."""

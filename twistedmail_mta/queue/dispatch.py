@@ -1,0 +1,189 @@
+"""Sends claims their way: route, lane, agent, and on to be settled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import ClassVar, Final
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from twistedmail_mta.interfaces import IDeliveryAgent, IRouter, ISpool
+from twistedmail_mta.model import (
+    Address,
+    Claim,
+    Deferred,
+    Delivered,
+    Discard,
+    Failed,
+    Message,
+    NextHop,
+    Outcome,
+    Recipient,
+    Refuse,
+    Reply,
+    Route,
+    Withdrawn,
+    id_text,
+)
+from twistedmail_mta.queue.lanes import Delivery, LaneLimits, Lanes
+from twistedmail_mta.queue.settle import Settler
+from twistedmail_mta.tasks import Cancelled, TaskGroup
+
+DISCARDED: Final = Delivered(Reply(250, "2.0.0", "Discarded by a route of this site"))
+BROKEN: Final = Deferred(Reply(451, "4.3.0", "Internal error, it is tried again"))
+
+MOST_RECIPIENTS: Final = 50
+"""Recipients of one transaction, well below the 100 that every host takes (RFC 5321 section 4.5.3.1.8)."""
+
+
+class Dispatch:
+    """Takes claims with their message, and sees to it that each is settled or given back.
+
+    Attributes:
+        lanes: where deliveries wait and run.
+        settles: the results being written down; others may add to them.
+    """
+
+    log: ClassVar[Logger] = Logger()
+
+    def __init__(  # noqa: PLR0913, PLR0917 - the runner alone makes one
+        self,
+        spool: ISpool,
+        router: IRouter,
+        agent: IDeliveryAgent,
+        settler: Settler,
+        on_room: Callable[[], None],
+        limits: LaneLimits,
+    ) -> None:
+        self._spool = spool
+        self._router = router
+        self._agent = agent
+        self._settler = settler
+        self.lanes = Lanes(self._begin, on_room, limits)
+        self.settles = TaskGroup()
+        self._attempts = TaskGroup()
+        self._stopping = False
+
+    def route(self, sender: Address, recipient: Address) -> Route | None:
+        """Return which way a recipient goes; None when the router is broken, which delays mail and loses none."""
+        try:
+            return self._router.route(sender, recipient)
+        except Exception:  # noqa: BLE001 - whatever it is, the mail waits
+            self.log.failure("no route for {recipient}", recipient=str(recipient), event="queue.route_failed")
+            return None
+
+    def has_room(self, routes: Sequence[Route | None]) -> bool:
+        """Return whether every lane that these routes need takes deliveries."""
+        return all(self.lanes.has_room(route) for route in routes if isinstance(route, NextHop))
+
+    def launch(self, message: Message, claims: Sequence[Claim], routes: Sequence[Route | None]) -> None:
+        """Put claims on their lanes; those whose route says what becomes of them are settled.
+
+        Args:
+            message: the message claimed.
+            claims: some of its recipients.
+            routes: the way of each.
+        """
+        if len(claims) == 1:
+            self._launch_group(message, tuple(claims), routes[0])
+            return
+        groups: dict[Route | None, list[Claim]] = {}
+        for claim, route in zip(claims, routes, strict=True):
+            groups.setdefault(route, []).append(claim)
+        for route, group in groups.items():
+            for place in range(0, len(group), MOST_RECIPIENTS):
+                self._launch_group(message, tuple(group[place : place + MOST_RECIPIENTS]), route)
+
+    def launch_where_room(self, message: Message, claims: Sequence[Claim]) -> list[Claim]:
+        """Launch the claims whose lanes take deliveries; return the others, which the caller gives back."""
+        launched: list[Claim] = []
+        routes: list[Route | None] = []
+        turned_away: list[Claim] = []
+        for claim in claims:
+            route = self.route(message.envelope.sender, claim.recipient.address)
+            if isinstance(route, NextHop) and not self.lanes.has_room(route):
+                self.lanes.note_turned_away(route, claim.recipient.address.domain)
+                turned_away.append(claim)
+            else:
+                launched.append(claim)
+                routes.append(route)
+        self.launch(message, launched, routes)
+        return turned_away
+
+    def release(self, claims: Sequence[Claim]) -> None:
+        """Give claims back without an attempt."""
+        if claims:
+            self.settles.start("queue.release", self._settler.release(claims))
+
+    def put_off(self, message_id: int, claims: Sequence[Claim]) -> None:
+        """Defer claims whose message can't be read."""
+        self.settles.start("queue.settle", self._settler.defer_unread(message_id, claims, BROKEN))
+
+    async def stop(self, clock: IReactorTime, grace: float) -> None:
+        """Begin no delivery any more; return when every claim is settled or given back.
+
+        Args:
+            clock: measures the grace.
+            grace: seconds in which running deliveries may end; then they are
+                cancelled.  The same again for results to be written down.
+        """
+        self._stopping = True
+        self.release([claim for delivery in self.lanes.close() for claim in delivery.claims])
+        for tasks in (self._attempts, self.settles):
+            timer = clock.callLater(grace, tasks.cancel)
+            await tasks.finish()
+            if timer.active():
+                timer.cancel()
+
+    def _launch_group(self, message: Message, claims: tuple[Claim, ...], route: Route | None) -> None:
+        if isinstance(route, NextHop):
+            self.lanes.put(Delivery(message, claims, route))
+            return
+        outcome = _outcome_of(route)
+        outcomes = [outcome if self._spool.wanted(claim) else Withdrawn() for claim in claims]
+        self._settle(message, claims, outcomes)
+
+    def _settle(self, message: Message, claims: Sequence[Claim], outcomes: Sequence[Outcome]) -> None:
+        self.settles.start("queue.settle", self._settler.settle(message, claims, outcomes))
+
+    def _begin(self, delivery: Delivery) -> None:
+        self._attempts.start("queue.attempt", self._attempt(delivery))
+
+    async def _attempt(self, delivery: Delivery) -> None:
+        try:
+            outcomes = await self._outcomes(delivery)
+        except Cancelled:
+            self.release(delivery.claims)
+        else:
+            self._settle(delivery.message, delivery.claims, outcomes)
+        self.lanes.ended(delivery)
+
+    async def _outcomes(self, delivery: Delivery) -> Sequence[Outcome]:
+        claims = delivery.claims
+        if not any(map(self._spool.wanted, claims)):
+            return [Withdrawn()] * len(claims)
+        recipients = [claim.recipient for claim in claims]
+        wanted = partial(self._wanted, claims)
+        try:
+            outcomes = await self._agent.deliver(delivery.message, recipients, delivery.next_hop, wanted)
+            if len(outcomes) == len(claims):
+                return outcomes
+            raise ValueError(f"{len(outcomes)} outcomes for {len(claims)} recipients")  # noqa: TRY301 - as any other fault
+        except Exception as error:
+            if isinstance(error, Cancelled) and self._stopping:
+                raise
+            queue_id = id_text(delivery.message.id)
+            self.log.failure("{queue_id} was not delivered", queue_id=queue_id, event="queue.agent_failed")
+            return [BROKEN] * len(claims)
+
+    def _wanted(self, claims: Sequence[Claim], recipient: Recipient) -> bool:
+        """Return whether the recipient is to be tried; where one stands twice, one wish for it is enough."""
+        return any(self._spool.wanted(claim) for claim in claims if claim.recipient == recipient)
+
+
+def _outcome_of(route: Discard | Refuse | None) -> Delivered | Deferred | Failed:
+    if route is None:
+        return BROKEN
+    return DISCARDED if isinstance(route, Discard) else Failed(route.reply)
