@@ -1,0 +1,239 @@
+"""The site file: what is read of it, and how its mistakes are told."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+import pytest
+
+from twistedmail_mta.config.limits import limits_of
+from twistedmail_mta.config.load import find_site_file, parse_site, read_site
+from twistedmail_mta.config.problems import ConfigError
+from twistedmail_mta.config.site import Site
+from twistedmail_mta.model import Address, NextHop, RelayLogin
+
+SAMPLE = Path(__file__).parents[2] / "etc" / "mta.toml"
+BASE = """\
+config_version = 1
+[server]
+hostname = "mail.example.org"
+state_dir = "state"
+admin = "postmaster@example.org"
+[tls]
+certificate = "cert.pem"
+key = "/keys/key.pem"
+[listen.mx]
+endpoint = "tcp:25"
+role = "mx"
+"""
+
+
+def site(text: str = "", base: str = BASE) -> Site:
+    return parse_site(base + text, Path("/etc/mta"), "mta.toml")
+
+
+def problems(text: str = "", base: str = BASE) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        site(text, base)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_smallest_site() -> None:
+    """What isn't said has its default; relative paths begin at the file."""
+    read = site()
+
+    assert read.server.state_dir == Path("/etc/mta/state")
+    assert read.server.admin == Address("postmaster", "example.org")
+    assert read.tls is not None
+    assert (read.tls.certificate, read.tls.key) == (Path("/etc/mta/cert.pem"), Path("/keys/key.pem"))
+    assert read.listen["mx"].endpoint == ("tcp:25",)
+    assert read.queue.retry == (300.0, 600.0, 1200.0, 2400.0, 3600.0)
+    assert read.outbound.timeouts.final == 600.0
+
+
+def test_the_shipped_sample() -> None:
+    """etc/mta.toml is a site as it stands."""
+    read = read_site(SAMPLE)
+
+    assert set(read.listen) == {"mx", "submission", "submissions"}
+    assert read.server.user == "mta"
+    assert read.domains["example.com"].recipients == f"file:{SAMPLE.parent / 'recipients-example.com'}"
+
+
+def test_the_sample_shows_true_defaults() -> None:
+    """Every line `# key = value` of the sample names a key that exists, and its default."""
+    text = SAMPLE.read_text()
+    examples = "addresses|nameservers|certificate|key |match|via|tls +=.*req|auth|limits"
+    uncommented = re.sub(rf"^# (?=[a-z_]+ *= )(?!{examples})", "", text, flags=re.MULTILINE)
+    assert len(tomllib.loads(uncommented)["limits"]) == 12
+
+    read, plain = parse_site(uncommented, SAMPLE.parent, "sample"), read_site(SAMPLE)
+    assert (read.dns, read.outbound, read.queue, read.listen) == (plain.dns, plain.outbound, plain.queue, plain.listen)
+    assert read.limits.model_copy(update={"recipients": None, "connections_per_client": None}) == plain.limits
+
+
+def test_everything_at_once() -> None:
+    """Wrong values, unknown keys, missing keys and contradictions between tables, in one list."""
+    text = """
+        [dns]
+        timeout = "5 minutes"
+        nameservers = ["dns.example"]
+        [limits]
+        recipient = 5
+        idle = 300
+        [listen.submission]
+        endpoint = ["tcp:25", "tcp:99999"]
+        role = "imap"
+        hidden = true
+        [domains."example.org"]
+        [[route]]
+        match = { to_domain = "exa mple" }
+        via = "relay.example.net"
+        auth = { user = "u", password = "secret" }
+    """
+    found = problems(text, BASE.replace('admin = "postmaster@example.org"', 'admins = "x"'))
+
+    assert [line.partition(": ")[0] for line in found] == [
+        "server.admin",
+        "server.admins",
+        "dns.nameservers[0]",
+        "dns.timeout",
+        'domains."example.org".relay_to',
+        "listen.submission.endpoint[1]",
+        "listen.submission.role",
+        "listen.submission.hidden",
+        "limits.idle",
+        "limits.recipient",
+        "route[0].match.to_domain[0]",
+        "route[0].auth.password",
+        "listen.submission.endpoint",
+    ]
+    assert "server.admins: is unknown; did you mean admin?" in found
+    assert "limits.recipient: is unknown; did you mean recipients?" in found
+    assert not any("secret" in line for line in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('hostname = "x"\n', "hostname: is unknown; did you mean server.hostname?"),
+        ("[imap]\n", "imap: is unknown"),
+        ("[listen.mx2]\n", "listen.mx2.endpoint: is missing"),
+        ('[tls.names."a.b"]\nke = 1\n', 'tls.names."a.b".ke: is unknown; did you mean key?'),
+        ('[outbound.timeouts]\nbanner = "5m"\n', "outbound.timeouts.banner: is unknown"),
+        ('[outbound]\nport = "25"\n', "outbound.port: must be a whole number, without quotes"),
+        ("[outbound]\nport = 0\n", "outbound.port: must be greater than or equal to 1"),
+        ('[outbound]\nallow_networks = ["10.0.0.1/8"]\n', "outbound.allow_networks[0]: 10.0.0.1/8 has host bits set"),
+        ("[queue]\nretry = []\n", "queue.retry: must not be empty"),
+        ('[queue]\nretry = ["0s"]\n', "queue.retry: waits must be longer than nothing"),
+        ("[listen.mx.limits]\nconnections = 5\n", "listen.mx.limits.connections: is unknown"),
+        ('[[route]]\nmatch = {}\nvia = "mx"\nauth = { user = "u", password = "env:X" }\n', "route[0]: auth needs"),
+        ('[[route]]\nmatch = {}\nvia = "relay"\n', 'route[0]: must be "smtp://HOST'),
+        ('[[route]]\nmatch = {}\nvia = "smtp://h"\nauth = { user = "u" }\n', "route[0].auth: needs either"),
+        ('[domains."a.example"]\nrelay_to = "discard"\n', 'domains."a.example": relay_to must be'),
+        ('[domains."a.b"]\nrelay_to = "mx"\nrecipients = "all"\n', 'domains."a.b".recipients: must be "callout"'),
+    ],
+)
+def test_one_mistake(text: str, problem: str) -> None:
+    """Each in words, with its key path."""
+    head = text.startswith("hostname")
+    found = problems("" if head else text, text + BASE if head else BASE)
+
+    assert len([line for line in found if line.startswith(problem)]) == 1, found
+
+
+def test_submission_needs_tls() -> None:
+    """Logins in clear are not to be had by leaving out [tls]."""
+    without = re.sub(r"\[tls\]\n.*\n.*\n", "", BASE)
+    listener = '[listen.submission]\nendpoint = "tcp:587"\nrole = "submission"\n'
+
+    assert problems(listener, without) == ["listen.submission: logins need TLS: give a certificate and key under [tls]"]
+
+
+@pytest.mark.parametrize("key", ['plaintext_login = ["::1"]', "hide_client = true", 'tls = "implicit"'])
+def test_keys_without_meaning_for_the_role(key: str) -> None:
+    """What would do nothing on an mx listener is an error there."""
+    (found,) = problems(key + "\n")
+    assert "has no meaning on a listener of role mx" in found
+
+
+@pytest.mark.parametrize(("text", "version"), [("", "is missing"), ("config_version = 2\n", "must be 1")])
+def test_config_version(text: str, version: str) -> None:
+    """Without the version, or with another, the file isn't guessed at."""
+    (found,) = problems("", BASE.replace("config_version = 1\n", text))
+    assert found.startswith(f"config_version: {version}")
+
+
+def test_no_toml(tmp_path: Path) -> None:
+    """A syntax error is told with its line."""
+    assert problems("[outbound\n") == [
+        "is no TOML: Expected ']' at the end of a table declaration (at line 12, column 10)"
+    ]
+    (tmp_path / "bad").write_bytes(b"a = '\xff'")
+    with pytest.raises(ConfigError, match="is not UTF-8 at octet 5"):
+        read_site(tmp_path / "bad")
+
+
+def test_domains_are_normalised() -> None:
+    """Lower case and A-labels, whatever was written."""
+    read = site('[domains."Bücher.Example"]\nrelay_to = "smtp://10.0.0.7"\n')
+
+    assert set(read.domains) == {"xn--bcher-kva.example"}
+
+
+def test_values_of_their_kind() -> None:
+    """Addresses, networks and arrays arrive as values that nobody parses again."""
+    read = site('[dns]\nnameservers = ["::1"]\n[outbound]\nallow_networks = ["127.0.0.0/8", "::1"]\n')
+
+    assert read.dns.nameservers == (ip_address("::1"),)
+    assert read.outbound.allow_networks == (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+
+def test_routes() -> None:
+    """A login makes TLS required; without one [outbound] decides; "mx" listens on [outbound] port."""
+    read = site(
+        '[outbound]\nport = 2525\ntls = "none"\n'
+        '[[route]]\nmatch = { to_domain = "*.Example.net" }\nvia = "smtp://relay:587"\n'
+        'auth = { user = "u", password_file = "pass" }\n'
+        '[[route]]\nmatch = {}\nvia = "mx"\n'
+        '[domains."a.example"]\nrelay_to = "smtp://10.0.0.7"\n'
+    )
+
+    assert read.route[0].match.to_domain == ("*.example.net",)
+    assert read.route[0].route(read.outbound) == NextHop(
+        "relay", 587, tls="required", login=RelayLogin("u", "file:/etc/mta/pass")
+    )
+    assert read.route[1].route(read.outbound) == NextHop("", 2525, mx=True, tls="none")
+    assert read.domains["a.example"].next_hop(read.outbound) == NextHop("10.0.0.7", 25)
+
+
+def test_limits_of_a_listener() -> None:
+    """The listener's own, then [limits], then the role's."""
+    read = site(
+        '[limits]\nmessage_size = "10MB"\nhops = 50\n[listen.mx.limits]\nhops = 30\n'
+        '[listen.sub]\nendpoint = "tcp:587"\nrole = "submission"\n'
+    )
+
+    mx, submission = limits_of(read, "mx"), limits_of(read, "sub")
+    assert (mx.message_size, mx.hops, mx.recipients, mx.connections_per_client) == (10 << 20, 30, 100, 20)
+    assert (submission.hops, submission.recipients, submission.connections_per_client) == (50, 1000, 200)
+    overall = site("[limits]\nrecipients = 7\n")
+    assert limits_of(overall, "mx").recipients == 7
+
+
+def test_search_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--config, $MTA_CONFIG, ./mta.toml, /etc/mta/mta.toml, else none."""
+    system = tmp_path / "etc"
+    monkeypatch.setattr("twistedmail_mta.config.load.SYSTEM_FILE", system)
+    here = tmp_path / "mta.toml"
+    assert find_site_file(None, {}, tmp_path) is None
+
+    system.touch()
+    assert find_site_file(None, {}, tmp_path) == system
+    here.touch()
+    assert find_site_file(None, {}, tmp_path) == here
+    assert find_site_file(None, {"MTA_CONFIG": "other"}, tmp_path) == tmp_path / "other"
+    assert find_site_file("given", {"MTA_CONFIG": "other"}, tmp_path) == tmp_path / "given"
