@@ -112,7 +112,7 @@ class RunningSite:
             self.process.send_signal(signum)
         status = self.process.wait(30)
         self.process = None
-        return status
+        return 0 if status == -signum else status  # twistd ends by the signal that stopped it
 
     def kill(self) -> None:
         """End the server as a power cut would."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from OpenSSL import SSL
-from twisted.internet.interfaces import IConsumer, IDelayedCall, IPushProducer, ITLSTransport
+from twisted.internet.interfaces import IConsumer, IDelayedCall, IHandshakeListener, IPushProducer, ITLSTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -43,7 +43,7 @@ class IServerTransport(ITLSTransport, IConsumer):
     """What a connection of a TCP server can do."""
 
 
-@implementer(IPushProducer)
+@implementer(IPushProducer, IHandshakeListener)
 class ServerProtocol(Protocol):
     """The connection of one client.
 
@@ -91,14 +91,23 @@ class ServerProtocol(Protocol):
         self._client = Client(host, id_text(listener.new_id()))
         self._dialogue = Dialogue(listener, self._session, self._client, self._start_tls)
         self._session.tls_available = listener.tls is not None
+        self.transport.registerProducer(self, streaming=True)
+        self._progress = listener.clock.seconds()
+        self._timer = listener.clock.callLater(self._patience(), self._check_time)
         if listener.implicit_tls:
             self._encrypt()
             self._session.tls_active = True
-        self.transport.registerProducer(self, streaming=True)
-        self._session.greet(Reply(220, "", f"{listener.hostname} ESMTP"))
+        else:
+            self._greet()
+
+    def handshakeCompleted(self) -> None:  # noqa: N802 - Twisted's name
+        """Greet, where TLS comes first: an earlier greeting would wait in the transport and stop its reading."""
+        if self._listener.implicit_tls:
+            self._greet()
+
+    def _greet(self) -> None:
+        self._session.greet(Reply(220, "", f"{self._listener.hostname} ESMTP"))
         self.transport.write(self._session.bytes_to_send())
-        self._progress = listener.clock.seconds()
-        self._timer = listener.clock.callLater(self._patience(), self._check_time)
 
     def _turn_away(self, host: str, refusal: Reply) -> None:
         self.log.info(
