@@ -1,0 +1,128 @@
+"""`twistd mta`: refusals at the start, the order of the start, and SIGHUP."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from twisted.application.service import Service
+
+from twistedmail_mta.privileges import running_user
+from twistedmail_mta.tap import Options, service_of
+
+ROOT = Path(__file__).parents[1]
+TWISTD = "from twisted.scripts.twistd import run; run()"
+UNSERVABLE = """\
+config_version = 1
+[server]
+hostname = "a.b"
+state_dir = "s"
+admin = "a@b.c"
+user = "no-such-user"
+[tls]
+certificate = "none"
+key = "none"
+[listen.mx]
+endpoint = "tcp:0"
+role = "mx"
+"""
+
+
+class Recorder(Service):
+    """A service that remembers how it was started."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+
+    def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name
+        self.steps.append("bind")
+
+    def startService(self) -> None:  # noqa: N802 - Twisted's name
+        self.steps.append(f"start as {os.geteuid()}")
+
+    def reload(self) -> None:
+        self.steps.append("reload")
+
+
+class ThreadCalls:
+    """A reactor that calls at once."""
+
+    def callFromThread(self, function: Callable[[], object]) -> None:  # noqa: N802
+        function()
+
+
+@pytest.fixture(autouse=True)
+def _keep_sighup() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGHUP)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+def test_config_option() -> None:
+    """Both spellings; without it the search order decides."""
+    for arguments, config in ((["--config", "x"], "x"), (["-c", "y"], "y"), ([], None)):
+        options = Options()
+        options.parseOptions(arguments)
+        assert options["config"] == config
+
+
+def test_sighup_reloads() -> None:
+    """The signal reaches the site's reload, on the reactor's thread."""
+    recorder = Recorder()
+    service_of(recorder, recorder.reload, running_user(), ThreadCalls()).startService()
+
+    os.kill(os.getpid(), signal.SIGHUP)
+
+    assert recorder.steps[-1] == "reload"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_is_given_up_between_binding_and_starting() -> None:
+    """Ports are bound as root; files are opened as the user of the site file."""
+    script = (
+        "from test_tap import *; from twistedmail_mta.privileges import find_user\n"
+        "recorder, user = Recorder(), find_user('nobody')\n"
+        "whole = service_of(recorder, recorder.reload, user, ThreadCalls())\n"
+        "whole.privilegedStartService(); whole.startService()\n"
+        "print(recorder.steps == ['bind', f'start as {user.uid}'])\n"
+    )
+
+    assert run("-c", script).stdout == "True\n"
+
+
+def run(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join((str(ROOT / "plugins"), str(ROOT), str(ROOT / "tests")))
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": path},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "reasons"),
+    [
+        ("config_version = 1\n[server]\nhostnam = 3\n", ["server.hostname: is missing", "server.hostnam: is unknown"]),
+        (UNSERVABLE, ["server.user: there is no user no-such-user", "none can't be read: No such file"]),
+    ],
+)
+def test_a_site_that_cannot_be_served(tmp_path: Path, text: str, reasons: list[str]) -> None:
+    """Every reason on standard error, exit status 1, no traceback."""
+    (tmp_path / "mta.toml").write_text(text)
+
+    done = run("-c", TWISTD, "-n", "--pidfile=", "mta", folder=tmp_path)
+
+    assert done.returncode == 1
+    assert all(reason in done.stderr for reason in reasons)
+    assert "Traceback" not in done.stderr + done.stdout
+    assert not (tmp_path / "s").exists()
