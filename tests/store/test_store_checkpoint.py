@@ -14,7 +14,7 @@ from words_database import Open, insert, words
 
 from twistedmail_mta.store import checkpoint
 from twistedmail_mta.store.ballast import Ballast
-from twistedmail_mta.store.checkpoint import WAL_LIMIT, Checkpointer
+from twistedmail_mta.store.checkpoint import WAL_KEPT_WHEN_LOW, WAL_LIMIT, Checkpointer
 from twistedmail_mta.store.space import DiskSpace
 
 PAGE = 4096
@@ -26,6 +26,7 @@ class FakeConnection:
     def __init__(self, frames: int, moved: int, last: int = 2) -> None:
         self.last = last
         self.answers = [(frames, moved)]
+        self.filename_wal = ""
         self.modes: list[int] = []
         self.done = Event()
 
@@ -70,12 +71,19 @@ def test_a_large_wal_is_begun_anew(space: DiskSpace) -> None:
     assert connection.modes[:2] == [apsw.SQLITE_CHECKPOINT_PASSIVE, apsw.SQLITE_CHECKPOINT_RESTART]
 
 
-def test_a_disk_without_room_gets_the_wal_back(space: DiskSpace) -> None:
-    """On a full disk the WAL's file is cut off."""
+@pytest.mark.parametrize("excess", [0, 1])
+def test_a_disk_without_room_gets_a_large_wal_back(
+    space: DiskSpace, tmp_path: Path, excess: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk the WAL's file is cut off, unless it is only what settles will need."""
+    monkeypatch.setattr(checkpoint, "LOOK_EVERY_WHEN_LOW", 0.01)
     space._free, space._margin = (lambda _: 0), 1
     connection = FakeConnection(100, 100)
+    connection.filename_wal = str(tmp_path / "x.db-wal")
+    with (tmp_path / "x.db-wal").open("wb") as wal:
+        wal.truncate(WAL_KEPT_WHEN_LOW + excess)
     run_once(connection, space)
-    assert connection.modes == [apsw.SQLITE_CHECKPOINT_PASSIVE, apsw.SQLITE_CHECKPOINT_TRUNCATE]
+    assert (apsw.SQLITE_CHECKPOINT_TRUNCATE in connection.modes) == bool(excess)
 
 
 def test_pages_go_back_to_the_disk(

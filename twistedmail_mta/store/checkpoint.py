@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from threading import Event, Thread
 from typing import Final
 
@@ -16,6 +17,9 @@ CHECKPOINT_EVERY: Final = 0.2
 
 WAL_LIMIT: Final = 64 * 1024 * 1024
 """Octets of WAL from which writers and readers are made to begin it anew."""
+
+WAL_KEPT_WHEN_LOW: Final = 4 * 1024 * 1024
+"""Octets that the WAL's file may keep on a full disk: settles need them, and others would take them."""
 
 FREE_PAGES_KEPT: Final = 16_384
 """Unused pages that the database keeps for what comes, while there is room on the disk."""
@@ -125,8 +129,14 @@ class Checkpointer:
         """Checkpoint; whether all that was committed is in the database file now."""
         frames, moved = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         # What is left to move while the writers wait is little by now.
-        if self._space.low:
+        if self._space.low and self._wal_file_size() > WAL_KEPT_WHEN_LOW:
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         elif frames * self._connection.pragma("page_size") > WAL_LIMIT:
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
         return frames == moved
+
+    def _wal_file_size(self) -> int:
+        try:
+            return Path(self._connection.filename_wal).stat().st_size
+        except FileNotFoundError:
+            return 0
