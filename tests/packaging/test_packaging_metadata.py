@@ -17,6 +17,7 @@ DISTRIBUTIONS = {
     "argon2": "argon2-cffi",
     "dns": "dnspython",
     "pydantic_core": "pydantic",
+    "service_identity": "service-identity",
     "zope": "zope.interface",
 }
 
