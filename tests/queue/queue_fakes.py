@@ -378,6 +378,7 @@ class World:
 
     def reports(self) -> list[Message]:
         """Every report that was sent out or waits, in order."""
-        sent = {call.message.id: call.message for call in self.agent.calls if call.message.envelope.sender == NULL_PATH}
-        kept = {each.id: each for each in self.spool.messages.values() if each.envelope.sender == NULL_PATH}
-        return [message for _, message in sorted({**sent, **kept}.items())]
+        seen = {call.message.id: call.message for call in self.agent.calls} | self.spool.messages
+        reports = [message for _, message in sorted(seen.items()) if message.origin.protocol == "local"]
+        assert all(report.envelope.sender == NULL_PATH for report in reports)
+        return reports

@@ -35,7 +35,7 @@ LOCAL = "local"
 _EXPIRED = "5.4.7"
 _MAX_LISTED = 100
 _MAX_SUBJECT = 200
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_SPACE = re.compile(r"[\x00-\x20\x7f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ def _status(
         attempted_at=attempted_at,
         orcpt=recipient.orcpt,
         remote=outcome.remote.partition(" ")[0],
-        diagnostic=f"{'smtp' if is_answer else 'X-Local'}; {_CONTROL.sub(' ', str(reply))}",
+        diagnostic=f"{'smtp' if is_answer else 'X-Local'}; {_SPACE.sub(' ', str(reply))}",
         retry_until=retry_until,
     )
 
@@ -202,7 +202,7 @@ def _status(
 def _readable_subject(header: bytes) -> str:
     """Return the subject if a person can read it as it stands, else nothing."""
     value = Header(header[:MAX_RETURNED]).get(b"subject") or b""
-    text = _CONTROL.sub(" ", value.decode("utf-8", "replace"))
+    text = _SPACE.sub(" ", value.decode("utf-8", "replace"))
     return "" if "=?" in text or "\ufffd" in text else text[:_MAX_SUBJECT]
 
 

@@ -170,6 +170,7 @@ class Settler:
             if isinstance(each.outcome, Failed)
         ]
         failed += await self._spool.unreported(message.id)
+        failed.sort(key=lambda each: each.index)
         return self._reports.failure(message, failed, now) if failed else None
 
     async def _written(self, write: Callable[[], Awaitable[T]]) -> T:
