@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from twistedmail_mta.model import Discard, NextHop, Refuse, RelayLogin, Reply, Route, TLSLevel
@@ -14,7 +14,10 @@ SMTPS_PORT: Final = 465
 _GRAMMAR: Final = '"smtp://HOST[:PORT]", "smtps://HOST[:PORT]", "mx", "discard" or "error:CODE TEXT"'
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?")
 _TARGET = re.compile(r"(?:\[(?P<ipv6>[^\[\]]*)\]|(?P<host>[^\[\]:/]*))(?::(?P<port>[0-9]{1,5}))?/?")
-_ERROR = re.compile(r"(?P<code>5[0-9][0-9])(?: (?P<status>5\.[0-9]{1,3}\.[0-9]{1,3}))? (?P<text>[ -~]{1,400})")
+_STATUS = r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}"
+_ERROR = re.compile(
+    rf"(?P<code>5[0-9][0-9])(?: (?P<status>5{_STATUS[5:]}))? (?P<text>(?!{_STATUS}(?: |$))[ -~]{{1,400}})"
+)
 
 
 def parse_via(via: str, tls: TLSLevel, login: RelayLogin | None = None, port: int = SMTP_PORT) -> Route:
@@ -64,7 +67,17 @@ def _host(text: str) -> str:
     host = text.lower()
     if len(host) > 255 or not _HOST.fullmatch(host):
         raise ValueError(f"{text!r} is no host name or address")
-    return host.rstrip(".")
+    host = host.rstrip(".")
+    if host.rpartition(".")[2].isdigit():
+        return _ipv4(host)
+    return host
+
+
+def _ipv4(text: str) -> str:
+    try:
+        return str(IPv4Address(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is no host name or address") from None
 
 
 def _ipv6(text: str) -> str:

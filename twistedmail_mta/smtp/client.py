@@ -28,7 +28,7 @@ class ClientSession:
     Attributes:
         failure: why the session ended; None while it lives and after QUIT.
         closed: whether it has ended.
-        is_unproven: TLS was begun and nothing was read through it yet.
+        is_unproven: TLS was asked for or begun, and nothing was read through it yet.
         replies: how many replies were taken so far; each has a time limit of its own.
     """
 
@@ -220,6 +220,7 @@ class ClientSession:
         elif isinstance(step, Event):
             self._event = step
         else:
+            self.is_unproven = step[0] is Awaited.STARTTLS
             self._say(step)
 
     def _begin_round(self, transaction: ClientTransaction) -> None:

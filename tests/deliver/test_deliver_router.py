@@ -1,0 +1,154 @@
+"""Routes: the first rule that matches, and the grammar of their text."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from twistedmail_mta.deliver.router import Router, RouteRule
+from twistedmail_mta.model import NULL_PATH, Address, Discard, NextHop, Refuse, RelayLogin, Reply, Route
+from twistedmail_mta.routes import parse_via
+
+MX = NextHop("", 25, mx=True)
+
+
+def smart(name: str) -> NextHop:
+    return NextHop(name, 25)
+
+
+def routed(rules: list[RouteRule], domain: str) -> Route:
+    return Router(rules, MX).route(NULL_PATH, Address("bob", domain))
+
+
+def test_default_is_mx() -> None:
+    """Without a rule the recipient's domain is asked for its hosts."""
+    assert routed([], "example.net") == NextHop("example.net", 25, mx=True)
+
+
+def test_first_match_wins() -> None:
+    """Order decides, not how exact a pattern is."""
+    rules = [
+        RouteRule(("*.example.net", "example.com"), smart("a")),
+        RouteRule(("x.example.net", "example.com"), smart("b")),
+        RouteRule(("example.net",), Discard()),
+        RouteRule((), MX),
+        RouteRule(("late.example",), smart("c")),
+    ]
+
+    assert routed(rules, "x.example.net") == smart("a")
+    assert routed(rules, "y.x.example.net") == smart("a")
+    assert routed(rules, "Example.COM") == smart("a")
+    assert routed(rules, "example.net") == Discard()
+    assert routed(rules, "late.example") == NextHop("late.example", 25, mx=True)
+    assert routed(rules, "notexample.net") == NextHop("notexample.net", 25, mx=True)
+
+
+def test_no_domain() -> None:
+    """An address without a domain goes nowhere."""
+    assert isinstance(routed([RouteRule((), smart("a"))], ""), Refuse)
+
+
+DOMAINS = ["a", "b.a", "c.b.a", "d"]
+PATTERNS = [*DOMAINS, "*.a", "*.b.a", "*", "*.d"]
+
+
+def oracle(rules: list[RouteRule], domain: str) -> Route:
+    """Walk the rules."""
+    for rule in rules:
+        for pattern in rule.to_domains or ("*",):
+            if pattern in ("*", domain) or (pattern.startswith("*.") and domain.endswith(pattern[1:])):
+                return rule.route
+    return NextHop(domain, 25, mx=True)
+
+
+@settings(derandomize=True, max_examples=300)
+@given(st.lists(st.lists(st.sampled_from(PATTERNS), max_size=3), max_size=6), st.sampled_from(DOMAINS))
+def test_index_agrees_with_a_walk(patterns: list[list[str]], domain: str) -> None:
+    """The index finds what walking the file would."""
+    rules = [RouteRule(tuple(some), smart(f"r{place}")) for place, some in enumerate(patterns)]
+
+    assert routed(rules, domain) == oracle(rules, domain)
+
+
+@pytest.mark.parametrize(
+    ("via", "route"),
+    [
+        ("smtp://relay.example.net", NextHop("relay.example.net", 25)),
+        ("smtp://Relay.Example.NET.:587/", NextHop("relay.example.net", 587)),
+        ("smtp://10.0.0.7:2525", NextHop("10.0.0.7", 2525)),
+        ("smtp://[2001:DB8::1]:26", NextHop("2001:db8::1", 26)),
+        ("smtp://[::1]", NextHop("::1", 25)),
+        ("smtps://relay.example.net", NextHop("relay.example.net", 465, implicit_tls=True)),
+        ("mx", NextHop("", 2525, mx=True)),
+        ("discard", Discard()),
+        ("error:550 5.1.2 No such host", Refuse(Reply(550, "5.1.2", "No such host"))),
+        ("error:550 Not here", Refuse(Reply(550, "5.0.0", "Not here"))),
+    ],
+)
+def test_via(via: str, route: Route) -> None:
+    """Every form of CONFIG has its meaning."""
+    assert parse_via(via, "opportunistic", port=2525) == route
+
+
+def test_via_keeps_tls_and_login() -> None:
+    """What the route demands of the next hop goes with it."""
+    login = RelayLogin("relay", "env:X")
+
+    assert parse_via("smtp://a:587", "required", login) == NextHop("a", 587, tls="required", login=login)
+
+
+@pytest.mark.parametrize(
+    ("via", "words"),
+    [
+        ("", "must be"),
+        ("relay.example.net", "must be"),
+        ("smtp:relay", "must be"),
+        ("http://relay", "must be"),
+        ("MX", "must be"),
+        ("lmtp:unix:/run/lmtp", "not supported"),
+        ("lmtp://host", "not supported"),
+        ("smtp://", "host name"),
+        ("smtp://a b", "host name"),
+        ("smtp://-a", "host name"),
+        ("smtp://user@host", "host name"),
+        ("smtp://" + "a" * 64, "host name"),
+        ("smtp://10.0.0.256", "host name"),
+        ("smtp://1.2.3", "host name"),
+        ("smtp://host:0", "port"),
+        ("smtp://host:65536", "port"),
+        ("smtp://host:smtp", "HOST"),
+        ("smtp://2001:db8::1", "brackets"),
+        ("smtp://[nonsense]", "IPv6"),
+        ("smtp://[10.0.0.1]", "IPv6"),
+        ("smtp://host/path", "HOST"),
+        ("error:", "reply"),
+        ("error:450 4.1.1 later", "reply"),
+        ("error:550 4.1.1 odd", "reply"),
+        ("error:550 a\r\nb", "reply"),
+        ("error:550 5.1.2", "reply"),
+    ],
+)
+def test_via_mistakes(via: str, words: str) -> None:
+    """A mistake is told in words of the site file."""
+    with pytest.raises(ValueError, match=words):
+        parse_via(via, "opportunistic")
+
+
+def test_via_contradiction() -> None:
+    """TLS from the first octet can't be forbidden too."""
+    with pytest.raises(ValueError, match="contradict"):
+        parse_via("smtps://relay", "none")
+
+
+@settings(derandomize=True, max_examples=200)
+@given(st.text(max_size=30), st.sampled_from(["", "smtp://", "smtps://", "error:", "lmtp:"]))
+def test_via_raises_nothing_else(text: str, scheme: str) -> None:
+    """Whatever stands in the site file: a route, or ValueError."""
+    try:
+        parse_via(scheme + text, "opportunistic")
+    except ValueError as error:
+        words = str(error)
+    else:
+        words = "a route"
+    assert words
