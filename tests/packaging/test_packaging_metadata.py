@@ -58,6 +58,18 @@ def test_every_import_is_declared(options: ConfigParser) -> None:
     assert imported == declared
 
 
+def test_what_the_tests_import_is_declared(options: ConfigParser) -> None:
+    """README's test command must need nothing that happens to be on a developer's machine."""
+    paths = list((ROOT / "tests").rglob("*.py"))
+    here = {path.stem for path in paths} | {"_pytest"}
+    installed = lines(options, "options", "install_requires") | lines(options, "options.extras_require", "test")
+    declared = {line.partition(">")[0].partition("[")[0].lower() for line in installed}
+
+    imported = {name for path in paths for name in foreign_imports(path)} - here
+
+    assert {DISTRIBUTIONS.get(name, name).replace("_", "-") for name in imported} <= declared
+
+
 def foreign_imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         names = []
