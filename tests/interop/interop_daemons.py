@@ -15,7 +15,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds that anything may take; only a failing test waits that long."""
 
 SMTP_PORT = 2525

@@ -57,15 +57,16 @@ class Maildir:
         """Return the message whose subject is `token` if it is there."""
         return self._find(f"\nSubject: {token}\n".encode())
 
-    def containing(self, text: str) -> bytes:
-        """Wait for a message with `text` somewhere in it, and return the file."""
-        return eventually(lambda: self._find(text.encode()), f"{text!r} arrives in {self.folder}")
+    def report(self, token: str) -> bytes:
+        """Wait for the delivery report about the message `token`, and return the file."""
+        texts = (b"report-type=", f"<{token}@interop.test>".encode())
+        return eventually(lambda: self._find(*texts), f"a report about {token} arrives in {self.folder}")
 
-    def _find(self, text: bytes) -> bytes | None:
+    def _find(self, *texts: bytes) -> bytes | None:
         for path in self.folder.glob("new/*"):
             if path not in self._texts:
                 self._texts[path] = path.read_bytes()
-        return next((stored for stored in self._texts.values() if text in stored), None)
+        return next((stored for stored in self._texts.values() if all(text in stored for text in texts)), None)
 
 
 def trace_fields(stored: bytes) -> list[str]:
