@@ -14,9 +14,9 @@ SMTPS_PORT: Final = 465
 _GRAMMAR: Final = '"smtp://HOST[:PORT]", "smtps://HOST[:PORT]", "mx", "discard" or "error:CODE TEXT"'
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?")
 _TARGET = re.compile(r"(?:\[(?P<ipv6>[^\[\]]*)\]|(?P<host>[^\[\]:/]*))(?::(?P<port>[0-9]{1,5}))?/?")
-_STATUS = r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}"
+_DETAIL = r"\.[0-9]{1,3}\.[0-9]{1,3}"
 _ERROR = re.compile(
-    rf"(?P<code>5[0-9][0-9])(?: (?P<status>5{_STATUS[5:]}))? (?P<text>(?!{_STATUS}(?: |$))[ -~]{{1,400}})"
+    rf"(?P<code>5[0-9][0-9])(?: (?P<status>5{_DETAIL}))? (?P<text>(?![0-9]{_DETAIL}(?: |$))[ -~]{{1,400}})"
 )
 
 

@@ -112,7 +112,7 @@ class HostSession(Protocol):
         self.messages: list[bytes] = []
         self.octets = 0
         self.gone: Deferred[None] = Deferred()
-        self._buffer = b""
+        self._buffer = bytearray()
         self._in_data = False
         self._hello_answer: Behaviour = None
 
@@ -127,16 +127,16 @@ class HostSession(Protocol):
         if self._hello_answer is not None:
             self._do(self._hello_answer)
             return
+        searched = max(len(self._buffer) - 4, 0)
         self._buffer += data
-        while True:
-            end = b"\r\n.\r\n" if self._in_data else b"\r\n"
-            if self._in_data and self._buffer == b".\r\n":
-                unit, self._buffer = b"", b""
-            elif end in self._buffer:
-                unit, self._buffer = self._buffer.split(end, 1)
-            else:
-                return
+        while (end := self._buffer.find(b"\r\n.\r\n" if self._in_data else b"\r\n", searched)) >= 0:
+            unit = bytes(self._buffer[:end])
+            del self._buffer[: end + (5 if self._in_data else 2)]
+            searched = 0
             self._take(unit)
+        if self._in_data and self._buffer == b".\r\n":
+            self._buffer.clear()
+            self._take(b"")
 
     def connectionLost(self, reason: Any = None) -> None:
         self.gone.callback(None)
