@@ -67,7 +67,7 @@ facts["bodies left"] = [path.name for path in (site / "bodies").rglob("*") if pa
 # Deletions get through: on the ballast, if the WAL needs it.
 for number in range(1, kept + 1, 10):
     hand.wait(database.write(
-        lambda t: t.execute("DELETE FROM mail WHERE id BETWEEN ? AND ?", (number, number + 9)), urgent=True))
+        lambda t: list(t.execute("DELETE FROM mail WHERE id BETWEEN ? AND ?", (number, number + 9))), urgent=True))
 facts["deleted"] = hand.wait(database.read(count)) == 0
 facts["ballast used"] = not (site / "ballast").exists()
 

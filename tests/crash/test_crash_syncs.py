@@ -33,7 +33,7 @@ async def accept():
         if writer.add(bytes(100_000)):
             await writer.flush()
     body = await writer.finish()
-    await database.write(lambda transaction: transaction.execute("INSERT INTO mail VALUES (?)", (body.name,)))
+    await database.write(lambda tx: list(tx.execute("INSERT INTO mail VALUES (?)", (body.name,))))
 
 os.write(1, b"begun")
 hand.wait(accept())

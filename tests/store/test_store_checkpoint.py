@@ -95,7 +95,7 @@ def test_pages_go_back_to_the_disk(
     database = open_words()
     text = "x" * 10 * PAGE
     hand.wait_all(*(database.write(insert(f"{number}{text}")) for number in range(200)))
-    hand.wait(database.write(lambda transaction: transaction.execute("DELETE FROM word WHERE id > 1")))
+    hand.wait(database.write(lambda transaction: list(transaction.execute("DELETE FROM word WHERE id > 1"))))
 
     path = tmp_path / "words.db"
     deadline = time.monotonic() + PATIENCE

@@ -165,11 +165,24 @@ def test_reads_cannot_write(hand: HandReactor, database: Database) -> None:
     assert hand.wait(database.read(words)) == []
 
 
+def test_a_cursor_does_not_leave_its_transaction(hand: HandReactor, database: Database) -> None:
+    """A function that forgot to read its rows is told so; a cursor at large would keep the WAL from ending."""
+
+    def careless(transaction: Transaction) -> Any:
+        return transaction.execute("SELECT text FROM word")
+
+    with pytest.raises(TypeError):
+        hand.wait(database.read(careless))
+    with pytest.raises(TypeError):
+        hand.wait(database.write(careless))
+    assert hand.wait(database.write(insert("a"))) == 1
+
+
 def test_a_failed_read_leaves_the_reader_usable(hand: HandReactor, database: Database) -> None:
     """An exception of a read reaches its caller; the thread's transaction ends."""
     for _ in range(5):
         with pytest.raises(apsw.SQLError):
-            hand.wait(database.read(lambda transaction: transaction.execute("SELECT nonsense")))
+            hand.wait(database.read(lambda transaction: list(transaction.execute("SELECT nonsense"))))
     hand.wait(database.write(insert("seen")))
     assert [hand.wait(database.read(words)) for _ in range(5)] == [["seen"]] * 5
 

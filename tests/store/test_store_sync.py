@@ -51,6 +51,15 @@ def test_an_exception_undoes_the_write(tmp_path: Path) -> None:
         assert command.read(words) == ["one"]
 
 
+def test_many_writes_keep_the_wal_small(tmp_path: Path) -> None:
+    """Without a server's checkpoints a long import moves its rows to the database itself."""
+    with SyncDatabase(tmp_path / "words.db", migrations=WORDS) as command:
+        for number in range(60):
+            command.write(insert(f"{number}" + "x" * 200_000))
+        assert (tmp_path / "words.db-wal").stat().st_size < 8_000_000
+        assert len(command.read(words)) == 60
+
+
 def test_the_state_directory_is_private(tmp_path: Path) -> None:
     """It is made with its parents, for its owner only; one that exists is left alone."""
     state = tmp_path / "var" / "mta"
@@ -85,7 +94,7 @@ from twistedmail_mta.store.sync import SyncDatabase
 state = Path(sys.argv[1])
 act_as_owner_of(state)
 with SyncDatabase(state / "mta.db", migrations=()) as database:
-    database.write(lambda transaction: transaction.execute("CREATE TABLE word (text)"))
+    database.write(lambda transaction: list(transaction.execute("CREATE TABLE word (text)")))
     owners = {path.stat().st_uid for path in state.iterdir()}
 print(os.getresuid(), os.getresgid(), os.getgroups(), owners)
 """

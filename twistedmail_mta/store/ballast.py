@@ -24,10 +24,10 @@ class Ballast:
         return self._path.exists()
 
     def release(self) -> bool:
-        """Give the space to whoever writes next; False when it was gone already."""
+        """Give the space to whoever writes next; False when it was gone already, or can't be removed."""
         try:
             self._path.unlink()
-        except FileNotFoundError:
+        except OSError:
             return False
         return True
 

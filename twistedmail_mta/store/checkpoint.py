@@ -81,31 +81,33 @@ class Checkpointer:
             written = self._written.wait(LOOK_EVERY_WHEN_LOW if self._space.low else LOOK_EVERY)
             if self._stop.wait(CHECKPOINT_EVERY if written else 0):
                 break
+            self._attend(written)
+        self._connection.close(force=True)
+
+    def _attend(self, written: bool) -> None:
+        try:
             self._space.look()
             if written or self._space.low:
                 self._checkpoint()
-        self._connection.close(force=True)
-
-    def _checkpoint(self) -> None:
-        self._written.clear()
-        try:
-            done = not self._gives_pages_back() and self._move()
         except apsw.BusyError:
-            done = False
-        except apsw.Error as error:
-            done = False
+            self._written.set()
+        except Exception as error:  # noqa: BLE001 - the thread must not end, whatever happens
+            self._written.set()
             self._report_first(error)
             if is_disk_full(error):
                 self._space.release_ballast()
         else:
             self._failed = False
-        if not done:
-            self._written.set()
 
-    def _report_first(self, error: apsw.Error) -> None:
+    def _report_first(self, error: Exception) -> None:
         if not self._failed:
             self._report(error)
         self._failed = True
+
+    def _checkpoint(self) -> None:
+        self._written.clear()
+        if self._gives_pages_back() or not self._move():
+            self._written.set()
 
     def _gives_pages_back(self) -> bool:
         """Ask for a smaller file, if that is due; whether what is in the WAL should wait for that.

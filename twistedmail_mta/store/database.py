@@ -90,7 +90,7 @@ class Database:
             self._reactor.callFromThread(closed.resolve, None)
 
     def _shrink(self) -> None:
-        self._reactor.callFromThread(self._writer.write, Job(_give_pages_back, urgent=True))
+        self._reactor.callFromThread(self.write, _give_pages_back, urgent=True)
 
     def _report(self, error: BaseException) -> None:
         self._reactor.callFromThread(

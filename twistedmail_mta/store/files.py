@@ -71,9 +71,9 @@ class DatabaseFiles:
         ballast = Ballast(self.path.with_name("ballast"), self.ballast_size)
         return DiskSpace(self.path.parent, ballast, self.margin)
 
-    def connect(self, patience: float = PATIENCE) -> apsw.Connection:
+    def connect(self, patience: float = PATIENCE, checkpoint_every: int = 0) -> apsw.Connection:
         """Open it for writing."""
-        return connect(self.path, vfs=self.vfs, patience=patience)
+        return connect(self.path, vfs=self.vfs, patience=patience, checkpoint_every=checkpoint_every)
 
     def connect_reader(self) -> apsw.Connection:
         """Open it for reading."""

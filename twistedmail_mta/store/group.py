@@ -15,7 +15,7 @@ from twistedmail_mta.model import Reply
 from twistedmail_mta.store.lock import LockTimeout, WriteLock
 from twistedmail_mta.store.replies import DISK_FULL, STORE_FAILED
 from twistedmail_mta.store.space import DiskSpace
-from twistedmail_mta.store.sqlite import is_disk_failure, is_disk_full, roll_back
+from twistedmail_mta.store.sqlite import complete, is_disk_failure, is_disk_full, roll_back
 
 GROUP_TIME: Final = 0.02
 """Seconds of work after which a group is committed."""
@@ -187,7 +187,7 @@ class Committer:
             if self._space.reserved and not job.urgent:
                 outcomes.append(_refused(DISK_FULL))
                 continue
-            result = job.function(transaction)
+            result = complete(job.function(transaction))
             transaction.check()
             outcomes.append(Outcome(result))
             if time.monotonic() > deadline:

@@ -21,6 +21,7 @@ PATIENCE: Final = 10.0
 """Seconds after which a lock that another process holds is an error."""
 
 _PAGE_SIZE: Final = 4096
+_CACHE_SIZE: Final = 4  # MiB
 _WAL_SIZE_KEPT: Final = 64 * 1024 * 1024
 _DISK_ERRORS: Final = (
     apsw.IOError,
@@ -48,33 +49,36 @@ def create_file(path: Path) -> None:
         os.close(directory)
 
 
-def connect(path: Path, *, vfs: str | None = None, patience: float = PATIENCE, cache: int = 4) -> apsw.Connection:
+def connect(
+    path: Path, *, vfs: str | None = None, patience: float = PATIENCE, checkpoint_every: int = 0
+) -> apsw.Connection:
     """Open the file for reading and writing.
 
     Args:
         path: the database file; made before by `create_file`.
         vfs: the name of an SQLite VFS; None for the ordinary one.
         patience: seconds to wait for SQLite's own locks.
-        cache: MiB of pages to keep in memory.
+        checkpoint_every: pages in the WAL after which a commit checkpoints; 0
+            where a thread does that.
 
     Raises:
         apsw.Error: it can't be opened, or is no database.
     """
     connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
     try:
-        _configure(connection, patience, cache)
+        _configure(connection, patience, checkpoint_every)
     except BaseException:
         connection.close(force=True)
         raise
     return connection
 
 
-def _configure(connection: apsw.Connection, patience: float, cache: int) -> None:
+def _configure(connection: apsw.Connection, patience: float, checkpoint_every: int) -> None:
     connection.set_busy_handler(_waiting_for(patience))
     connection.pragma("synchronous", 2)  # full: a commit is on disk when it returns
-    connection.pragma("wal_autocheckpoint", 0)
+    connection.pragma("wal_autocheckpoint", checkpoint_every)
     connection.pragma("journal_size_limit", _WAL_SIZE_KEPT)
-    connection.pragma("cache_size", -1024 * cache)
+    connection.pragma("cache_size", -1024 * _CACHE_SIZE)
     connection.pragma("temp_store", 2)  # memory
     connection.pragma("foreign_keys", 1)
     connection.pragma("trusted_schema", 0)
@@ -122,9 +126,21 @@ def read_transaction(connection: apsw.Connection, function: Callable[[Transactio
     """Run `function` on one consistent state of a reader's connection."""
     connection.execute("BEGIN")
     try:
-        return function(cast(Transaction, connection))
+        return complete(function(cast(Transaction, connection)))
     finally:
         roll_back(connection)
+
+
+def complete(result: T) -> T:
+    """Return the result of a function that has read all its rows.
+
+    Raises:
+        TypeError: it returned a cursor: that would read on after its
+            transaction, on another thread, and keep the WAL from ever ending.
+    """
+    if isinstance(result, apsw.Cursor):
+        raise TypeError("a transaction's function returned a cursor; it must read the rows itself")
+    return result
 
 
 def is_disk_full(error: BaseException) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Self, TypeVar, cast
+from typing import Final, Self, TypeVar, cast
 
 import apsw
 
@@ -17,6 +18,8 @@ from twistedmail_mta.store.schema import Migration
 from twistedmail_mta.store.sqlite import is_disk_failure, read_transaction
 
 T = TypeVar("T")
+
+_CHECKPOINT_EVERY: Final = 1000  # pages
 
 
 class SyncDatabase:
@@ -42,7 +45,8 @@ class SyncDatabase:
         files = DatabaseFiles(path, migrations=migrations, vfs=vfs)
         self._lock = files.lock()
         files.prepare(self._lock)
-        self._committer = Committer(files.connect, self._lock, files.space(), lambda _: None)
+        connect = partial(files.connect, checkpoint_every=_CHECKPOINT_EVERY)
+        self._committer = Committer(connect, self._lock, files.space(), lambda _: None)
         self._reader = files.connect_reader()
 
     def __enter__(self) -> Self:
