@@ -61,6 +61,14 @@ def test_fields_are_found_whatever_their_case() -> None:
     assert not header.has(b"cc")
 
 
+def test_counting_ends() -> None:
+    """A header made of nothing but trace fields costs no more than the limit is worth."""
+    header = Header(b"Received: x\r\n" * 5000)
+
+    assert header.count(b"received") == 1000
+    assert header.count(b"received", up_to=101) == 101
+
+
 def test_without_takes_whole_fields() -> None:
     """Folded lines go with their field, everything else stays octet for octet."""
     header = Header(BLOCK).without(b"Bcc", b"Received", b"nothing", b"bcc")

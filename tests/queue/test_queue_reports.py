@@ -69,7 +69,8 @@ def test_failures_together_share_a_report(world: World) -> None:
         "rfc822; bob@x.example",
         "rfc822; carol@y.example",
     ]
-    assert world.spool.messages.keys() == {report.id} or world.spool.messages == {}
+    assert [len(report.failed) for _, report in world.spool.settled if report is not None] == [2]
+    assert world.spool.messages == {}
 
 
 def test_failures_that_are_written_together_share_a_report(world: World) -> None:
@@ -133,6 +134,28 @@ def test_report_that_is_out_of_date_is_composed_anew(world: World) -> None:
     (report,) = world.reports()
     assert len(groups_of(report)) == 2
     assert world.spool.messages.keys() <= {report.id}
+
+
+def test_refused_report_is_tried_again(world: World) -> None:
+    """However often the spool finds a report out of date, it is composed again a minute later."""
+    world.agent.outcomes["bob@x.example"] = NO_USER
+    settle, refusals = world.spool.settle, [False] * 4
+
+    async def refusing(settlements: Any, report: Any) -> bool:
+        if report is not None and refusals:
+            await settle(settlements, None)
+            return refusals.pop()
+        return await settle(settlements, report)
+
+    world.spool.settle = refusing  # type: ignore[method-assign]
+    world.send("bob@x.example")
+    assert len(refusals) == 2
+    world.pass_time(150)
+
+    assert refusals == []
+    assert world.reports() == []
+    world.pass_time(65)
+    assert len(world.reports()) == 1
 
 
 def test_unreadable_failures_are_reported_later(world: World) -> None:

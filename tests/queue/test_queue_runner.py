@@ -11,7 +11,7 @@ from zope.interface.verify import verifyObject
 
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IAcceptance
-from twistedmail_mta.model import Deferred, Delivered, Failed, Reply, Unconfirmed, Withdrawn
+from twistedmail_mta.model import Deferred, Delivered, Failed, NextHop, Reply, Unconfirmed, Withdrawn
 from twistedmail_mta.queue.lanes import LaneLimits
 from twistedmail_mta.queue.runner import QueueLimits
 
@@ -141,6 +141,18 @@ def test_agent_that_raises_only_delays(world: World, logged: list[dict[str, Any]
     assert world.spool.rows == {}
 
 
+def test_wrong_number_of_outcomes_only_delays(world: World) -> None:
+    """When it isn't clear whose an outcome is, nobody has one."""
+
+    async def deliver(*_: Any) -> Any:
+        return [OK]
+
+    world.agent.deliver = deliver  # type: ignore[method-assign]
+    world.send("bob@x.example", "carol@x.example")
+
+    assert [row.attempts for row in world.spool.rows.values()] == [1, 1]
+
+
 def test_expired_fails_with_the_last_answer(world: World) -> None:
     """After five days the sender is told, with what the last attempt met."""
     world.agent.outcomes["bob@x.example"] = BUSY
@@ -235,6 +247,7 @@ def test_new_mail_is_not_claimed_while_the_disk_fails(world: World) -> None:
     world.spool.down = False
     world.send("carol@y.example")
     assert world.agent.hosts() == ["x.example"]
+    assert len(world.spool.owned()) == 1
 
     world.pass_time(5)
     assert world.agent.hosts() == ["x.example", "y.example"]
@@ -410,6 +423,36 @@ def test_dead_destination_blocks_no_other() -> None:
 
     assert world.agent.hosts().count("alive.example") == 1
     assert len(world.agent.calls) <= 10
+
+
+def test_crowded_lane_claims_nothing_at_birth() -> None:
+    """Mail for a lane that has enough waits in the table."""
+    world = World(limits=QueueLimits(lanes=LaneLimits(recipients=10)))
+    world.agent.slow.add("x.example")
+    for n in range(20):
+        world.send(f"u{n}@x.example")
+
+    assert len(world.spool.owned()) == 5
+
+
+def test_turned_away_once() -> None:
+    """Domains that turn out to share a crowded lane are not claimed again and again."""
+    world = World(started=False, limits=QueueLimits(lanes=LaneLimits(recipients=10)))
+    world.agent.slow.add("relay.example")
+    for n in range(30):
+        world.router.ways[f"d{n}.example"] = NextHop("relay.example", 25)
+        world.spool.insert(world.message(f"u@d{n}.example"))
+    world.runner.start()
+    for _ in range(10):
+        world.runner.poke()
+    assert len(world.spool.owned()) == 5
+    assert len(world.spool.released) == 25
+
+    for call in world.agent.calls:
+        call.finish()
+    world.pass_time(1)
+    assert len(world.agent.calls) == 30
+    assert world.spool.rows == {}
 
 
 def test_oldest_due_goes_first() -> None:

@@ -13,7 +13,7 @@ from twistedmail_mta.mail.date import date_text
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.model import CRLF, Address
 
-MAX_RETURNED: Final = 64 * 1024
+MAX_RETURNED: Final = 32 * 1024
 """Octets of the header that are returned; past that it is cut at a line."""
 
 _MAX_LINE = 998
