@@ -100,11 +100,7 @@ class Callout:
             task = Task("deliver.callout", self._ask(recipient, next_hop))
             if not task.done:
                 self._questions[recipient] = task
-                task.when_done(lambda: self._forget(recipient))
         return task
-
-    def _forget(self, recipient: Address) -> None:
-        del self._questions[recipient]
 
     def _is_down(self, next_hop: NextHop) -> bool:
         return self._down.get(next_hop, 0.0) > self._clock.seconds()
@@ -115,6 +111,8 @@ class Callout:
         except (MailError, TimeoutError):
             self._down[next_hop] = self._clock.seconds() + DOWN_FOR
             return None
+        finally:
+            self._questions.pop(recipient, None)
         self._down.pop(next_hop, None)
         if isinstance(outcome, Delivered):
             return self._remember(recipient, None, KNOWN_FOR)
