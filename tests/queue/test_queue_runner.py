@@ -46,6 +46,26 @@ def test_new_mail_goes_out_from_memory(world: World) -> None:
     assert world.spool.loads == 0
 
 
+def test_births_are_launched_a_few_at_a_time(world: World) -> None:
+    """A group of commits that ends at once doesn't keep the reactor from its sockets."""
+    world.agent.slow |= {f"h{n}.example" for n in range(50)}
+    for n in range(50):
+        world.result(world.runner.accept(world.message(f"bob@h{n}.example")))
+
+    turns: list[int] = []
+    later = world.clock.callLater
+
+    def noted(delay: float, *call: Any) -> Any:
+        turns.append(len(world.agent.calls))
+        return later(delay, *call)
+
+    world.clock.callLater = noted
+    world.clock.advance(0)
+
+    assert turns == [0, 20]
+    assert len(world.agent.calls) == 50
+
+
 def test_acceptance_fails_when_the_spool_does(world: World) -> None:
     """The client is told, nothing is sent, and no room is lost."""
     world.spool.down = True
@@ -203,6 +223,22 @@ def test_unreported_failures_survive_a_restart() -> None:
 
     assert len(world.reports()) == 1
     assert [str(row.recipient.address) for row in world.spool.rows.values()] == ["carol@y.example"]
+
+
+def test_unreportable_failure_keeps_back_no_other(logged: list[dict[str, Any]]) -> None:
+    """One message whose report can't be composed doesn't silence the rest."""
+    world = World(started=False)
+    for n in range(3):
+        message = world.message(f"u{n}@x.example")
+        world.spool.insert(message)
+        world.spool.rows[message.id, 0].failed = (NO_USER, START - 10)
+        if n == 1:
+            world.spool.unreadable.add(message.id)
+    world.runner.start()
+    world.pass_time(1)
+
+    assert len(world.reports()) == 2
+    assert [key for key, row in world.spool.rows.items() if row.failed] == [(2, 0)]
 
 
 def test_one_line_for_each_outcome(world: World, logged: list[dict[str, Any]]) -> None:

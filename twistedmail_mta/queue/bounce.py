@@ -27,7 +27,7 @@ from twistedmail_mta.model import (
     id_text,
 )
 from twistedmail_mta.queue.schedule import RetrySchedule
-from twistedmail_mta.queue.texts import ENGLISH, Texts
+from twistedmail_mta.queue.texts import ENGLISH, Texts, Wording
 
 LOCAL = "local"
 """`Origin.protocol` of what this host writes itself."""
@@ -71,9 +71,9 @@ class Reports:
         wanted = [each for each in failed if _wants(each.recipient, "FAILURE", unasked=True)]
         if told is None or not wanted:
             return Report(message.id, indexes, None)
-        subject = self.texts.failure_subject if told == message.envelope.sender else self.texts.admin_subject
+        wording = self.texts.failure if _is_trusted(message) else self.texts.admin
         statuses = [_failed_status(each) for each in wanted]
-        return Report(message.id, indexes, self._report(message, told, subject, statuses, now))
+        return Report(message.id, indexes, self._report(message, told, wording, statuses, now))
 
     def delay(self, message: Message, deferred: Sequence[Settlement], now: float) -> Report | None:
         """Return the delay warning that is due for recipients just deferred, or None.
@@ -86,7 +86,7 @@ class Reports:
             return None
         lifetime = self.schedule.lifetime_of(is_report=False)
         statuses = [_delayed_status(each, now + lifetime - each.claim.age) for each in late]
-        warning = self._report(message, message.envelope.sender, self.texts.delay_subject, statuses, now)
+        warning = self._report(message, message.envelope.sender, self.texts.delay, statuses, now)
         return Report(message.id, frozenset(), warning)
 
     def warns(self, message: Message, settlement: Settlement) -> bool:
@@ -101,13 +101,12 @@ class Reports:
         )
 
     def _told(self, message: Message) -> Address | None:
-        sender, origin = message.envelope.sender, message.origin
-        if sender.is_null:
+        if message.envelope.sender.is_null:
             return None
-        return sender if origin.account is not None or origin.protocol == LOCAL else self.admin
+        return message.envelope.sender if _is_trusted(message) else self.admin
 
     def _report(
-        self, message: Message, told: Address, subject: str, statuses: Sequence[RecipientStatus], now: float
+        self, message: Message, told: Address, wording: Wording, statuses: Sequence[RecipientStatus], now: float
     ) -> Message:
         new_id = self.new_id()
         header, body = compose(
@@ -115,8 +114,8 @@ class Reports:
                 to=told,
                 host=self.host,
                 message_id=id_text(new_id),
-                subject=subject,
-                text=self._text(message, subject, statuses),
+                subject=wording.subject,
+                text=self._text(message, wording, statuses),
                 at=now,
                 offset=self.offset(now),
                 queue_id=id_text(message.id),
@@ -130,19 +129,13 @@ class Reports:
         envelope = Envelope(NULL_PATH, (Recipient(told),), smtputf8=not header.isascii())
         return Message(new_id, envelope, header, InlineBody(body), Origin(LOCAL), now)
 
-    def _text(self, message: Message, subject: str, statuses: Sequence[RecipientStatus]) -> str:
-        texts = self.texts
-        opening, ending = {
-            texts.failure_subject: (texts.failure, texts.ending_failure),
-            texts.admin_subject: (texts.admin, texts.ending_failure),
-            texts.delay_subject: (texts.delay, texts.ending_delay),
-        }[subject]
+    def _text(self, message: Message, wording: Wording, statuses: Sequence[RecipientStatus]) -> str:
         paragraphs = [
-            texts.greeting.format(host=self.host),
-            opening.format(mail=self._mail(message), sender=f"<{message.envelope.sender}>"),
+            self.texts.greeting.format(host=self.host),
+            wording.opening.format(mail=self._mail(message), sender=f"<{message.envelope.sender}>"),
             *(self._of_recipient(each) for each in statuses[:_MAX_LISTED]),
             *(["    ..."] if len(statuses) > _MAX_LISTED else []),
-            ending,
+            wording.ending,
         ]
         return "\n\n".join(paragraphs) + "\n"
 
@@ -161,6 +154,11 @@ class Reports:
         if each.retry_until is not None:
             lines += _indented(texts.retried.format(date=date_text(each.retry_until, self.offset(each.retry_until))))
         return "\n".join(lines)
+
+
+def _is_trusted(message: Message) -> bool:
+    """Return whether the sender's address is its own: that of a login, or ours."""
+    return message.origin.account is not None or message.origin.protocol == LOCAL
 
 
 def _wants(recipient: Recipient, kind: Notify, *, unasked: bool) -> bool:

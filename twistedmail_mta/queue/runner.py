@@ -26,6 +26,7 @@ BIRTH_SHARE: Final = 0.75
 """The part of the room in memory that new mail may take; the rest is kept for what waits in the table."""
 
 CLAIM_AT_ONCE: Final = 100
+LAUNCH_AT_ONCE: Final = 20
 MOST_EXCLUDED: Final = 1000
 POLL: Final = 30.0
 SOON: Final = 1.0
@@ -163,8 +164,9 @@ class QueueRunner:
             self._birth = self._clock.callLater(0, self._launch_born)  # the client's answer goes first
 
     def _launch_born(self) -> None:
-        self._birth = None
-        while self._born:
+        """Launch what was born, a few in one turn of the reactor."""
+        self._birth = self._clock.callLater(0, self._launch_born) if len(self._born) > LAUNCH_AT_ONCE else None
+        for _ in range(min(len(self._born), LAUNCH_AT_ONCE)):
             self._dispatch.launch(*self._born.popleft())
 
     def _unlaunched(self) -> list[Claim]:
@@ -284,8 +286,17 @@ class QueueRunner:
             for message_id in await self._spool.reports_due(self._now() - REPORT_AFTER):
                 if self._stopping:
                     break
-                await self._settler.report_late(message_id)
+                self._sweep_later()  # there may be more than are named at once
+                await self._report(message_id)
         except TemporaryError:
             self._sweep_later()
         finally:
             self._sweeping = False
+
+    async def _report(self, message_id: int) -> None:
+        try:
+            await self._settler.report_late(message_id)
+        except (Cancelled, TemporaryError):
+            raise
+        except Exception:  # noqa: BLE001 - one bad message must not keep back the reports of others
+            self.log.failure("failures of {queue_id} can't be reported", queue_id=id_text(message_id))

@@ -8,42 +8,47 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
+class Wording:
+    """The frame of one kind of report.
+
+    Attributes:
+        subject: the subject line.
+        opening: what happened; {mail} and {sender} are filled in.
+        ending: what to do.
+    """
+
+    subject: str
+    opening: str
+    ending: str
+
+
+@dataclass(frozen=True, slots=True)
 class Texts:
     """The sentences of one language; braces are filled in.
 
     Attributes:
-        failure_subject: of the report of a failure.
-        delay_subject: of the report of a delay.
-        admin_subject: of a failure that its sender isn't told.
+        failure: tells senders of a failure.
+        delay: tells senders of a delay.
+        admin: tells the administrator of a failure that its sender isn't told.
         greeting: the first line of every report; {host}.
-        failure: what happened; {mail}.
-        delay: what happened, and that nothing need be done; {mail}.
-        admin: what happened, and why the administrator is told; {mail}, {sender}.
         mail: names the message; {date}.
         mail_with_subject: the same; {date}, {subject}.
         answer: what the other host said; {remote}, {reply}.
         found: what this host found; {reply}.
         retried: until when a delayed recipient is tried; {date}.
-        ending_failure: what to do.
-        ending_delay: what to do.
         advice: what a status means and what to do about it, by its last two
             numbers, or by the first of these alone.
     """
 
-    failure_subject: str
-    delay_subject: str
-    admin_subject: str
+    failure: Wording
+    delay: Wording
+    admin: Wording
     greeting: str
-    failure: str
-    delay: str
-    admin: str
     mail: str
     mail_with_subject: str
     answer: str
     found: str
     retried: str
-    ending_failure: str
-    ending_delay: str
     advice: Mapping[str, str]
 
     def advice_for(self, status: str) -> str:
@@ -52,32 +57,38 @@ class Texts:
         return self.advice.get(detail) or self.advice.get(detail.partition(".")[0], "")
 
 
+_ATTACHED: Final = "The technical part of this report and the header of {whose} mail are attached."
+
 ENGLISH: Final = Texts(
-    failure_subject="Your mail could not be delivered",
-    delay_subject="Your mail is delayed",
-    admin_subject="A mail that was accepted could not be delivered",
+    failure=Wording(
+        subject="Your mail could not be delivered",
+        opening="Your mail {mail}\ncould not be delivered to the following, and will not be tried again:",
+        ending=_ATTACHED.format(whose="your") + "\nShow them to your mail administrator if you need help.",
+    ),
+    delay=Wording(
+        subject="Your mail is delayed",
+        opening=(
+            "Your mail {mail}\nhas not been delivered yet to the following.  It is still tried; this is\n"
+            "only to let you know, and you need not send it again:"
+        ),
+        ending="You will be told if it can't be delivered in the end.",
+    ),
+    admin=Wording(
+        subject="A mail that was accepted could not be delivered",
+        opening=(
+            "The mail from {sender} {mail}\n"
+            "was accepted, but could not be delivered to the following, and will not be\n"
+            "tried again.  Its sender did not log in here, so the address may be forged:\n"
+            "nobody but you is told."
+        ),
+        ending=_ATTACHED.format(whose="the"),
+    ),
     greeting="This is the mail system at {host}.",
-    failure="{mail}\ncould not be delivered to the following, and will not be tried again:",
-    delay=(
-        "{mail}\nhas not been delivered yet to the following.  It is still tried; this is\n"
-        "only to let you know, and you need not send it again:"
-    ),
-    admin=(
-        "This host accepted a mail from {sender}.\n{mail}\n"
-        "could not be delivered to the following, and will not be tried again.\n"
-        "Its sender did not log in here, so the address may be forged: nobody but\n"
-        "you is told."
-    ),
-    mail="Your mail of {date}",
-    mail_with_subject='Your mail of {date}\nwith the subject "{subject}"',
+    mail="of {date}",
+    mail_with_subject='of {date}\nwith the subject "{subject}"',
     answer="The answer of {remote} was:\n{reply}",
     found="The reason:\n{reply}",
     retried="It is tried until {date}.",
-    ending_failure=(
-        "The technical part of this report and the header of your mail are attached.\n"
-        "Show them to your mail administrator if you need help."
-    ),
-    ending_delay="You will be told if it can't be delivered in the end.",
     advice={
         "1.1": "There is no such address at the other end.  Check its spelling.",
         "1.2": "The domain, what stands behind the @, does not exist.  Check its spelling.",
