@@ -282,6 +282,14 @@ def test_reset_before_the_next_message() -> None:
     assert brief(session.outcomes[1]) == [(Delivered, 250)]
 
 
+def test_reset_is_not_forgotten() -> None:
+    """A message that is never begun there doesn't stand for the RSET that is due."""
+    session = ready(envelope_to("bob"), envelope_to("\u00f6"), envelope_to("eve"))
+
+    assert session.hear(b"250 a\r\n550 b\r\n503 c\r\n").startswith(b"RSET\r\nMAIL")
+    assert brief(session.outcomes[1]) == [(Failed, 553)]
+
+
 def test_quit_in_one_write_with_the_end() -> None:
     """QUIT follows the last message at once where PIPELINING allows it (RFC 2920 section 3.1)."""
     session = ready(envelope_to("bob"), last=True)

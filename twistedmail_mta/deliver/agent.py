@@ -84,19 +84,19 @@ class DeliveryAgent:
                 await self._transact(attempt, connection, target)
 
     async def _transact(self, attempt: Attempt, connection: ClientProtocol, target: Target) -> None:
-        done = False
         try:
-            envelope = await self._declared(attempt, connection)
-            if envelope is not None:
-                outcomes = await connection.send(attempt.message, envelope, self._bodies, last=True)
-                attempt.decide(outcomes)
-                self._log_sent(attempt.message, target, connection, outcomes)
-            done = True
-        finally:
-            if done:
-                connection.finish()
-            else:
-                connection.abort()
+            await self._send(attempt, connection, target)
+        except BaseException:
+            connection.abort()
+            raise
+        connection.finish()
+
+    async def _send(self, attempt: Attempt, connection: ClientProtocol, target: Target) -> None:
+        envelope = await self._declared(attempt, connection)
+        if envelope is not None:
+            outcomes = await connection.send(attempt.message, envelope, self._bodies, last=True)
+            attempt.decide(outcomes)
+            self._log_sent(attempt.message, target, connection, outcomes)
 
     async def _declared(self, attempt: Attempt, connection: ClientProtocol) -> Envelope | None:
         """Return the envelope, without BODY=8BITMIME if the host doesn't know that and the text needs it not."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
+from OpenSSL import SSL
 from twisted.internet.interfaces import (
     IConsumer,
     IDelayedCall,
@@ -277,4 +278,8 @@ class ClientProtocol(Protocol):
         self._wake()
 
     def _tls_problem(self, reason: Failure) -> str:
-        return self._security.problem or reason.getErrorMessage()[:200]
+        if self._security.problem:
+            return self._security.problem
+        if isinstance(reason.value, SSL.Error) and reason.value.args:
+            return ", ".join(str(words[-1]) for words in reason.value.args[0])
+        return "the connection was closed"

@@ -82,7 +82,8 @@ class Hosts:
             return await _explicit(next_hop, self)
         search = _Search(next_hop, self)
         if next_hop.host.startswith("["):
-            search.take(next_hop.host, [_literal(next_hop.host)])
+            address = _literal(next_hop.host)
+            search.take(address, [address])
         else:
             await search.run()
         return search.result()

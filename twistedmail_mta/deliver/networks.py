@@ -15,8 +15,7 @@ FORBIDDEN: Final = parse_networks(
         "169.254.0.0/16",  # link-local (RFC 3927), where clouds keep their secrets
         "224.0.0.0/4",
         "240.0.0.0/4",  # reserved, broadcast
-        "::/127",  # unspecified and loopback
-        "::/96",  # IPv4-compatible, deprecated (RFC 4291 section 2.5.5.1)
+        "::/96",  # unspecified, loopback, and IPv4-compatible (RFC 4291 section 2.5)
         "fe80::/10",
         "ff00::/8",
     )

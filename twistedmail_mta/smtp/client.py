@@ -224,14 +224,14 @@ class ClientSession:
             self._say(step)
 
     def _begin_round(self, transaction: ClientTransaction) -> None:
-        commands = transaction.commands()
-        if commands and self._needs_reset:
-            commands.insert(0, (Awaited.RSET, b"RSET"))
-        self._unsent = deque(commands)
-        self._needs_reset = False
-        self._send_commands()
-        if not commands:
+        self._unsent = deque(transaction.commands())
+        if not self._unsent:
             self._event = Event.FINISHED
+            return
+        if self._needs_reset:
+            self._unsent.appendleft((Awaited.RSET, b"RSET"))
+            self._needs_reset = False
+        self._send_commands()
 
     def _send_commands(self) -> None:
         pipelining = "PIPELINING" in self.extensions

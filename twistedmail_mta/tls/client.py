@@ -74,7 +74,7 @@ class ClientConnectionCreator:
     def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:  # noqa: ARG002, N802, N803 - Twisted's names
         """Begin a connection."""
         connection = SSL.Connection(self._context, None)
-        if not _is_address(self._host):
+        if self._host.isascii() and not _is_address(self._host):
             connection.set_tlsext_host_name(self._host.encode("ascii"))
         if self._verify:
             connection.set_verify(SSL.VERIFY_PEER, self._judge)
