@@ -327,6 +327,25 @@ def test_nothing_begins_while_the_lease_fails(world: World) -> None:
     assert world.agent.hosts() == ["x.example"]
 
 
+def test_renewal_outlives_a_bug(world: World) -> None:
+    """One unexpected error doesn't end the renewals, or every claim would run out."""
+    renew, failures = world.spool.renew, [ValueError("bug")]
+
+    async def once_broken() -> None:
+        if failures:
+            raise failures.pop()
+        await renew()
+
+    world.spool.renew = once_broken  # type: ignore[method-assign]
+    world.pass_time(150)
+    world.send("bob@x.example")
+    assert world.agent.calls == []
+    world.pass_time(100)
+
+    assert world.spool.renewed == 1
+    assert world.agent.hosts() == ["x.example"]
+
+
 def test_unreadable_message_is_put_off(world: World, logged: list[dict[str, Any]]) -> None:
     """One damaged row neither stops the queue nor is lost."""
     damaged = world.message("bob@x.example")

@@ -258,9 +258,14 @@ class QueueRunner:
             await sleep(self._clock, self._spool.lease / 3)
             try:
                 await self._spool.renew()
+            except Cancelled:
+                raise
             except TemporaryError as error:
                 self._pause(RENEWAL_TROUBLE)
                 self.log.warn("the lease can't be renewed: {error}", error=str(error), event="queue.renew_failed")
+            except Exception:  # noqa: BLE001 - the loop outlives every bug
+                self._pause(RENEWAL_TROUBLE)
+                self.log.failure("the lease can't be renewed", event="queue.renew_failed")
             else:
                 self._resume(RENEWAL_TROUBLE)
 

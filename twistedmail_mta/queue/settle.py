@@ -100,8 +100,11 @@ class Settler:
             settlements, report = await self._with_report(message, settlements, now)
         except Cancelled:
             raise
+        except TemporaryError as error:
+            self.log.warn("failures can't be read: {error}", error=str(error), event="queue.report_failed")
+            report = None
         except Exception:  # noqa: BLE001 - the result must be written down all the same
-            self.log.failure("no report of {queue_id} can be made now", queue_id=id_text(message.id))
+            self.log.failure("no report of {queue_id} can be made", queue_id=id_text(message.id))
             report = None
         kept = await self._written(lambda: self._spool.settle(settlements, report))
         if report is not None:
