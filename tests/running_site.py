@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -75,24 +75,24 @@ class RunningSite:
         """What the server has written so far."""
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
-    def start(self, extra: Mapping[str, str] | None = None) -> RunningSite:
+    def start(self, program: Sequence[str] = TWISTD, patience: float = START_WITHIN) -> RunningSite:
         """Start the server and wait until it listens everywhere."""
         with self.log_path.open("ab") as log:
             begun = log.tell()
             self.process = subprocess.Popen(
-                [*TWISTD, "-n", "--pidfile=", "mta", "--config", str(self.config)],
+                [*program, "-n", "--pidfile=", "mta", "--config", str(self.config)],
                 cwd=self.directory,
-                env={**environment(), **(extra or {})},
+                env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        self._wait_until_it_listens(begun)
+        self._wait_until_it_listens(begun, patience)
         return self
 
-    def _wait_until_it_listens(self, begun: int) -> None:
-        wanted = len(re.findall(r"^\[listen\.", self.config.read_text(), re.MULTILINE))
-        deadline = time.monotonic() + START_WITHIN
+    def _wait_until_it_listens(self, begun: int, patience: float) -> None:
+        wanted = len(re.findall(r"^\[listen\.\w+\]", self.config.read_text(), re.MULTILINE))
+        deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             said = self.log_path.read_bytes()[begun:].decode(errors="replace")
             ports = dict(re.findall(r"listening (\S+) \S*:(\d+)", said))
@@ -104,12 +104,21 @@ class RunningSite:
             time.sleep(STEP)
         raise AssertionError(f"the server did not start:\n{self.log}")
 
+    def send_signal(self, signum: int) -> None:
+        """Send the server a signal."""
+        assert self.process is not None
+        self.process.send_signal(signum)
+
     def stop(self, signum: int = signal.SIGTERM) -> int:
         """End the server and return its exit status."""
+        if self.process is not None and self.process.poll() is None:
+            self.send_signal(signum)
+        return self.wait(signum)
+
+    def wait(self, signum: int = signal.SIGTERM) -> int:
+        """Wait for the end after a signal; return the exit status."""
         if self.process is None:
             return 0
-        if self.process.poll() is None:
-            self.process.send_signal(signum)
         status = self.process.wait(30)
         self.process = None
         return 0 if status == -signum else status  # twistd ends by the signal that stopped it

@@ -21,7 +21,8 @@ def strict_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSit
     site = RunningSite(
         tmp_path_factory.mktemp("strict"),
         '[domains."relayed.test"]\nrelay_to = "smtp://127.0.0.1:9"\nrecipients = "any"\n'
-        '[limits]\nidle = "2s"\ntransaction = "3s"\nmessage_size = "2MB"\nrecipients = 3\nconnections_per_client = 5\nerrors = 8\n',
+        '[limits]\nidle = "2s"\ntransaction = "3s"\nmessage_size = "2MB"\nrecipients = 3\n'
+        "connections_per_client = 5\nerrors = 8\n",
     )
     yield site.start()
     assert site.stop() == 0
