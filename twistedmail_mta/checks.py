@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,6 +44,7 @@ def findings_of(site: Site, now: datetime) -> Iterator[Finding]:
     except PrivilegeError as error:
         yield Finding("error", "server.user", str(error))
         user = running_user()
+    yield from _program(user)
     yield from _state_dir(site.server.state_dir, user)
     yield from _certificates(site, user, now)
     yield from _recipient_files(site, user)
@@ -61,6 +63,13 @@ def _server_user(site: Site) -> User:
     if now.uid not in (0, user.uid):
         raise PrivilegeError(f"only root can become {user.name}, and this is {now.name}")
     return user
+
+
+def _program(user: User) -> Iterator[Finding]:
+    """Once root is given up, the user must be able to import what wasn't imported yet."""
+    for file in unreadable_for(user, [Path(__file__), Path(os.__file__)]):
+        text = f"{user.name} can't read the program in {file.parent}; install it where everybody can, such as /opt/mta"
+        yield Finding("error", "server.user", text)
 
 
 def _state_dir(path: Path, user: User) -> Iterator[Finding]:

@@ -69,15 +69,16 @@ def test_nothing_but_value_errors(text: str) -> None:
 @pytest.mark.parametrize(
     ("ipv6", "dual", "bound"),
     [
-        (False, False, ("tcp:25",)),
-        (True, True, (r"tcp6:25:interface=\:\:",)),
-        (True, False, ("tcp:25", r"tcp6:25:interface=\:\:")),
+        (False, False, ("tcp:25:backlog=511",)),
+        (True, True, (r"tcp6:25:backlog=511:interface=\:\:",)),
+        (True, False, ("tcp:25:backlog=511", r"tcp6:25:backlog=511:interface=\:\:")),
     ],
 )
 def test_no_interface_means_both_families(ipv6: bool, dual: bool, bound: tuple[str, ...]) -> None:
     """One IPv6 socket where it takes IPv4 too, else two; what names an interface stays alone."""
     assert widened("tcp:25", ipv6=ipv6, dual=dual) == bound
-    assert widened("tcp:25:interface=127.0.0.1", ipv6=ipv6, dual=dual) == ("tcp:25:interface=127.0.0.1",)
+    for alone in ("tcp:25:backlog=9:interface=127.0.0.1", r"tcp6:25:backlog=9:interface=\:\:1", "unix:/run/x"):
+        assert widened(alone, ipv6=ipv6, dual=dual) == (alone,)
 
 
 def test_places_for_people() -> None:

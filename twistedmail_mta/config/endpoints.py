@@ -18,6 +18,7 @@ _KINDS: Final = {
     "systemd": ({"domain"}, {"index", "name"}),
 }
 _FIRST: Final = {"tcp": "port", "tcp6": "port", "unix": "address", "systemd": "domain"}
+_BACKLOG: Final = "511"  # Twisted's 50 drops clients that come all at once
 _PIECE = re.compile(r"(?:[^\\:]|\\.)*", re.DOTALL)
 
 
@@ -72,7 +73,8 @@ def parse_endpoint(text: str) -> Endpoint:
 def widened(text: str, *, ipv6: bool, dual: bool) -> tuple[str, ...]:
     r"""Return the endpoint strings to bind for one of the site file.
 
-    A `tcp` endpoint without an interface means every IPv4 and IPv6 address.
+    A `tcp` endpoint without an interface means every IPv4 and IPv6 address,
+    and a port without a backlog gets one that takes a burst of clients.
 
     Args:
         text: an endpoint string that `parse_endpoint` takes.
@@ -81,10 +83,14 @@ def widened(text: str, *, ipv6: bool, dual: bool) -> tuple[str, ...]:
             net.ipv6.bindv6only is set); binding both would fail.
     """
     endpoint = parse_endpoint(text)
-    if endpoint.kind != "tcp" or "interface" in endpoint.arguments or not ipv6:
+    if endpoint.kind not in ("tcp", "tcp6"):
         return (text,)
-    six = Endpoint("tcp6", endpoint.arguments | {"interface": "::"})
-    return (str(six),) if dual else (text, str(six))
+    arguments = {"backlog": _BACKLOG} | endpoint.arguments
+    alone = str(Endpoint(endpoint.kind, arguments))
+    if endpoint.kind == "tcp6" or "interface" in arguments or not ipv6:
+        return (alone,)
+    six = str(Endpoint("tcp6", arguments | {"interface": "::"}))
+    return (six,) if dual else (alone, six)
 
 
 def _pieces(text: str) -> list[str]:
