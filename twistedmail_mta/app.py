@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import ClassVar, Final
 
-import apsw
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
@@ -26,7 +25,7 @@ from twistedmail_mta.control.wire import Object
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.receive.crowd import Crowd
 from twistedmail_mta.receive.factory import ServerFactory
-from twistedmail_mta.store.schema import SchemaError
+from twistedmail_mta.store.schema import SchemaError, UnusableDatabase
 from twistedmail_mta.tasks import TaskGroup, deferred_of, promise_of, sleep
 
 FINISH_WITHIN: Final = 10.0
@@ -97,7 +96,7 @@ class SiteService(Service):
         try:
             self._control.lock()
             parts = Parts(self._reactor, self._site, bound - {"", "0.0.0.0", "::"})  # noqa: S104 - left out
-        except (AlreadyRunningError, SchemaError, apsw.Error, OSError, ValueError) as error:
+        except (AlreadyRunningError, SchemaError, UnusableDatabase, OSError, ValueError) as error:
             raise SystemExit(f"mta: {error}") from error
         self._tasks.start("site.begin", self._begin(parts))
 

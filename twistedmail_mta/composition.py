@@ -79,7 +79,7 @@ class Parts:
         Raises:
             OSError: a file can't be opened.
             SchemaError: the database is of a newer release.
-            apsw.Error: the database can't be used.
+            UnusableDatabase: it is no database, or can't be opened.
             CertificateError: a certificate can't be used.
             ValueError: a file of recipients can't be understood.
         """
@@ -199,6 +199,7 @@ class Parts:
     async def close(self) -> None:
         """Stop delivering, finish what is on its way to the disk, and close every file."""
         await self.queue.stop()
+        await self._callout.close()
         await self._dialer.close()
         self._resolver.stop()
         await self.tasks.finish()

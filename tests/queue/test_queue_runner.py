@@ -14,6 +14,7 @@ from twistedmail_mta.interfaces import IAcceptance
 from twistedmail_mta.model import Deferred, Delivered, Failed, NextHop, Reply, Unconfirmed, Withdrawn
 from twistedmail_mta.queue.lanes import LaneLimits
 from twistedmail_mta.queue.runner import QueueLimits
+from twistedmail_mta.queue.schedule import RetrySchedule
 
 
 def events(logged: list[dict[str, Any]], prefix: str) -> list[dict[str, Any]]:
@@ -108,6 +109,18 @@ def test_deferred_is_tried_again_when_due(world: World) -> None:
     world.pass_time(10)
     assert len(world.agent.calls) == 3
     assert world.spool.rows == {}
+
+
+def test_short_waits_are_kept() -> None:
+    """What is due before the loop would look again wakes it in time."""
+    world = World(schedule=RetrySchedule(retry=(2.0,), cap=2.0))
+    world.agent.outcomes["bob@x.example"] = [BUSY, OK]
+    world.send("bob@x.example")
+
+    world.pass_time(1.9)
+    assert len(world.agent.calls) == 1
+    world.pass_time(0.4)
+    assert len(world.agent.calls) == 2
 
 
 def test_unconfirmed_is_tried_again(world: World) -> None:

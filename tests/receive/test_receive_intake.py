@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,7 +40,7 @@ def test_cuts_change_nothing(pieces: list[str], cuts: list[int]) -> None:
     """Any cutting gives what the whole gives."""
     data = "".join(pieces).encode() + b"\r\n"
     places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-    blocks = [data[start:end] for start, end in zip(places, places[1:], strict=False)]
+    blocks = [data[start:end] for start, end in pairwise(places)]
 
     assert taken(blocks) == split(data)
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import apsw
-
 from twistedmail_mta.config.problems import ConfigError
 from twistedmail_mta.control.client import RefusedError
 from twistedmail_mta.directory.accounts import DirectoryError
 from twistedmail_mta.errors import MailError
 from twistedmail_mta.privileges import PrivilegeError
-from twistedmail_mta.store.schema import SchemaError
+from twistedmail_mta.store.schema import SchemaError, UnusableDatabase
 
 
 def in_words(error: Exception) -> str | None:
     """Return what to tell an operator, or None when only a traceback helps."""
-    if isinstance(error, (ConfigError, DirectoryError, PrivilegeError, RefusedError, SchemaError)):
+    if isinstance(error, (ConfigError, DirectoryError, PrivilegeError, RefusedError, SchemaError, UnusableDatabase)):
         return str(error)
     if isinstance(error, MailError):
         return error.reply.text
-    if isinstance(error, apsw.Error):
-        return f"the database can't be used: {error}"
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else str(error)
     return None

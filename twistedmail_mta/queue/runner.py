@@ -96,7 +96,7 @@ class QueueRunner:
         self._limits = limits or QueueLimits()
         self._leases = Leases()
         self._bell = Bell(clock)
-        alerts = Alerts(self._pause, self._resume, self._room_again, self.poke, self._sweep_later)
+        alerts = Alerts(self._pause, self._resume, self._room_again, self.poke, self._due_at, self._sweep_later)
         self._settler = Settler(spool, reports, self._leases, clock, now, spread, alerts)
         self._dispatch = Dispatch(spool, router, agent, self._settler, self.poke, self._limits.lanes)
         self._loops = TaskGroup()
@@ -104,6 +104,7 @@ class QueueRunner:
         self._accepts = TaskGroup()
         self._born: deque[tuple[Message, Sequence[Claim], Sequence[Route | None]]] = deque()
         self._birth: IDelayedCall | None = None
+        self._wake_at = 0.0
         self._sweep_at = 0.0
         self._sweeping = False
         self._starved = False
@@ -189,7 +190,9 @@ class QueueRunner:
                 self.log.failure("claiming failed", event="queue.claim_failed")
                 wait = AFTER_ERROR
             if not self._stopping:
-                await self._bell.wait(min(wait, max(SOON, self._sweep_at - self._now())))
+                wait = min(wait, max(SOON, self._sweep_at - self._now()))
+                self._wake_at = self._now() + wait
+                await self._bell.wait(wait)
 
     async def _claim_due(self) -> float:
         """Claim until nothing more is due or there is no room; return how long to wait then."""
@@ -247,6 +250,12 @@ class QueueRunner:
             return claims
         self._leases.add(message_id, 0, octets_in_memory(message))
         return self._dispatch.launch_where_room(message, claims)
+
+    def _due_at(self, at: float) -> None:
+        """Look again in time for what was put off for less than the loop would sleep."""
+        if at < self._wake_at:
+            self._wake_at = at
+            self._bell.ring()
 
     def _room_again(self) -> None:
         """Claim again when there is room for a good number; one by one would cost too much."""

@@ -46,6 +46,7 @@ class Alerts:
         resume: they can again.
         room: a claim ended.
         work: there is something new to claim.
+        due: something will be due then, in seconds since the epoch.
         unreported: failures remain that nobody was told of.
     """
 
@@ -53,6 +54,7 @@ class Alerts:
     resume: Callable[[str], None]
     room: Callable[[], None]
     work: Callable[[], None]
+    due: Callable[[float], None]
     unreported: Callable[[], None]
 
 
@@ -109,6 +111,8 @@ class Settler:
         kept = await self._written(lambda: self._spool.settle(settlements, report))
         if report is not None:
             self._note_report(report, kept=kept)
+        for due in (each.due for each in settlements if each.due is not None):
+            self._alerts.due(due)
         await self._end(message.id, len(claims))
 
     async def defer_unread(self, message_id: int, claims: Sequence[Claim], outcome: Deferred) -> None:

@@ -121,7 +121,7 @@ def open_database(
 
     Raises:
         SchemaError: a newer release has written it.
-        apsw.Error: it is no database, or can't be used.
+        UnusableDatabase: it is no database, or can't be opened.
         OSError: a file beside it can't be made.
     """
     return Database(reactor, DatabaseFiles(path, margin, ballast_size, vfs=vfs))

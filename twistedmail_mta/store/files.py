@@ -11,7 +11,7 @@ import apsw
 
 from twistedmail_mta.store.ballast import Ballast
 from twistedmail_mta.store.lock import WriteLock
-from twistedmail_mta.store.schema import Migration, migrate, shipped_migrations
+from twistedmail_mta.store.schema import Migration, UnusableDatabase, migrate, shipped_migrations
 from twistedmail_mta.store.space import DiskSpace
 from twistedmail_mta.store.sqlite import PATIENCE, connect, connect_reader, create_file, set_format
 
@@ -51,16 +51,22 @@ class DatabaseFiles:
 
         Raises:
             SchemaError: a newer release has written it.
-            apsw.Error: it is no database, or can't be used.
+            UnusableDatabase: it is no database, or can't be opened.
         """
         create_file(self.path)
         with lock:
-            connection = self.connect()
             try:
-                set_format(connection)
-                migrate(connection, shipped_migrations() if self.migrations is None else self.migrations)
-            finally:
-                connection.close()
+                self._prepare()
+            except apsw.Error as error:
+                raise UnusableDatabase(f"the database {self.path} can't be used: {error}") from error
+
+    def _prepare(self) -> None:
+        connection = self.connect()
+        try:
+            set_format(connection)
+            migrate(connection, shipped_migrations() if self.migrations is None else self.migrations)
+        finally:
+            connection.close()
 
     def lock(self) -> WriteLock:
         """Open the lock that its writers share."""

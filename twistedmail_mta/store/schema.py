@@ -19,6 +19,10 @@ class SchemaError(Exception):
     """The database can't be brought to the schema that this release knows."""
 
 
+class UnusableDatabase(Exception):
+    """It is no database, or it can't be opened."""
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """One step of the schema: SQL statements that run in one transaction.

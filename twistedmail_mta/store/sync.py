@@ -39,7 +39,7 @@ class SyncDatabase:
 
         Raises:
             SchemaError: a newer release has written it.
-            apsw.Error: it is no database, or can't be used.
+            UnusableDatabase: it is no database, or can't be opened.
             OSError: a file can't be made.
         """
         files = DatabaseFiles(path, migrations=migrations, vfs=vfs)
