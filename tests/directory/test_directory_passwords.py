@@ -57,6 +57,7 @@ def test_the_dummy_matches_nothing_at_full_cost() -> None:
         "$argon2id$v=19$m=8,t=1,p=1$AA$AA",
         GOOD.replace("t=1", "t=0"),
     ],
+    ids=["empty", "junk", "no parts", "bcrypt", "short", "no passes"],
 )
 def test_a_damaged_hash_is_no_wrong_password(stored: str) -> None:
     """A row that somebody edited by hand lets nobody in, and is told from a wrong password."""
