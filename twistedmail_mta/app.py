@@ -26,7 +26,7 @@ from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.receive.crowd import Crowd
 from twistedmail_mta.receive.factory import ServerFactory
 from twistedmail_mta.store.schema import SchemaError, UnusableDatabase
-from twistedmail_mta.tasks import TaskGroup, deferred_of, promise_of, sleep
+from twistedmail_mta.tasks import Cancelled, TaskGroup, deferred_of, promise_of, sleep
 
 FINISH_WITHIN: Final = 10.0
 """Seconds that sessions have to finish the message they are at when the server stops."""
@@ -79,7 +79,8 @@ class SiteService(Service):
                 self._ports.append((name, port))
 
     def _endpoints(self) -> Iterator[tuple[str, str]]:
-        ipv6, dual = _has_ipv6(), _is_dual()
+        ipv6 = _has_ipv6()
+        dual = ipv6 and _is_dual()
         for name, table in self._site.listen.items():
             for text in table.endpoint:
                 for wanted in widened(text, ipv6=ipv6, dual=dual):
@@ -98,10 +99,20 @@ class SiteService(Service):
             parts = Parts(self._reactor, self._site, bound - {"", "0.0.0.0", "::"})  # noqa: S104 - left out
         except (AlreadyRunningError, SchemaError, UnusableDatabase, OSError, ValueError) as error:
             raise SystemExit(f"mta: {error}") from error
+        self._parts = parts
         self._tasks.start("site.begin", self._begin(parts))
 
     async def _begin(self, parts: Parts) -> None:
-        self._parts = parts
+        """Serve; a site that can't is no site, so the program ends then."""
+        try:
+            await self._serve(parts)
+        except Cancelled:
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, nobody would be served
+            self.log.failure("the site can't be started", event="site.failed")
+            self._reactor.stop()
+
+    async def _serve(self, parts: Parts) -> None:
         await parts.begin()
         if self._trial is not None:
             await parts.add_login(ACCOUNT, self._trial.password)

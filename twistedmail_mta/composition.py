@@ -13,7 +13,7 @@ from random import SystemRandom
 from typing import Final
 
 from twisted.cred.portal import Portal
-from twisted.internet.interfaces import IReactorFromThreads, IReactorUNIX
+from twisted.internet.interfaces import IReactorCore, IReactorFromThreads, IReactorUNIX
 
 from twistedmail_mta.config.limits import limits_of
 from twistedmail_mta.config.secrets import read_secret
@@ -62,7 +62,7 @@ PROCESS: Final = 0
 """The number of the only process there is."""
 
 
-class IReactorSite(IReactorDelivery, IReactorDNS, IReactorUNIX, IReactorFromThreads):
+class IReactorSite(IReactorCore, IReactorDelivery, IReactorDNS, IReactorUNIX, IReactorFromThreads):
     """What of the reactor a site uses."""
 
 
@@ -87,6 +87,7 @@ class Parts:
         self._reactor = reactor
         self._site = site
         self.tasks = TaskGroup()
+        self._begun = False
         self.tls = ServerTLS(site.tls) if site.tls is not None else None
         self.database = open_database(reactor, state / DATABASE_NAME)
         self._io = WorkerPool(reactor, "io", IO_THREADS, IO_BACKLOG)
@@ -126,6 +127,7 @@ class Parts:
         self.queue = self._make_queue(self.spool)
         await self.sweep.give_back_claims()
         self.queue.start()
+        self._begun = True
 
     def _make_queue(self, spool: Spool) -> QueueRunner:
         site = self._site
@@ -198,12 +200,14 @@ class Parts:
 
     async def close(self) -> None:
         """Stop delivering, finish what is on its way to the disk, and close every file."""
-        await self.queue.stop()
+        if self._begun:
+            await self.queue.stop()
         await self._callout.close()
         await self._dialer.close()
         self._resolver.stop()
         await self.tasks.finish()
-        await self.tenure.end()
+        if self._begun:
+            await self.tenure.end()
         await self.bodies.close()
         await self.database.close()
         self._io.stop()

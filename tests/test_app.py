@@ -1,0 +1,70 @@
+"""The site as a service, where a real process is no help: what can't be brought about from outside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.testing import MemoryReactorClock
+
+from twistedmail_mta.app import SiteService
+from twistedmail_mta.config.load import parse_site
+from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.model import Reply
+from twistedmail_mta.tasks import Task
+
+SITE = """
+config_version = 1
+[server]
+hostname = "mail.example.org"
+state_dir = "state"
+admin = "postmaster@example.org"
+[listen.mx]
+endpoint = "tcp:2525:interface=127.0.0.1"
+role = "mx"
+"""
+
+
+class StoppableReactor(MemoryReactorClock):
+    """Notes that it was stopped."""
+
+    stopped = False
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+class BrokenParts:
+    """Parts that can't begin."""
+
+    async def begin(self) -> None:
+        raise TemporaryError(Reply(452, "4.3.1", "full"))
+
+
+def service(directory: Path) -> tuple[SiteService, StoppableReactor]:
+    reactor: Any = StoppableReactor()
+    return SiteService(reactor, parse_site(SITE, directory, "test")), reactor
+
+
+def test_a_site_that_cannot_begin_ends_the_program(tmp_path: Path) -> None:
+    """A server that runs and serves nobody would be found out too late."""
+    site, reactor = service(tmp_path)
+
+    assert Task("begin", site._begin(BrokenParts())).done  # type: ignore[arg-type]
+
+    assert reactor.stopped
+
+
+def test_taken_port_is_told_without_a_traceback(tmp_path: Path) -> None:
+    """The message says which listener can't be had, and why."""
+    site, reactor = service(tmp_path)
+
+    def taken(*_: Any, **__: Any) -> None:
+        raise OSError("Address already in use")
+
+    reactor.listenTCP = taken  # type: ignore[method-assign]
+    with pytest.raises(
+        SystemExit, match=r"listen\.mx can't listen on tcp:2525:interface=127\.0\.0\.1: Address already"
+    ):
+        site.privilegedStartService()
