@@ -64,7 +64,5 @@ def test_taken_port_is_told_without_a_traceback(tmp_path: Path) -> None:
         raise OSError("Address already in use")
 
     reactor.listenTCP = taken  # type: ignore[method-assign]
-    with pytest.raises(
-        SystemExit, match=r"listen\.mx can't listen on tcp:2525:interface=127\.0\.0\.1: Address already"
-    ):
+    with pytest.raises(SystemExit, match=r"listen\.mx can't listen on tcp:2525.*: Address already"):
         site.privilegedStartService()
