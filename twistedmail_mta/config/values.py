@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import idna
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 from twistedmail_mta.config.endpoints import parse_endpoint
 from twistedmail_mta.config.secrets import credential_path
@@ -132,3 +132,8 @@ DomainPatterns = Annotated[tuple[DomainPattern, ...], _read_by(one_or_more)]
 Networks = Annotated[tuple[NetworkValue, ...], _read_by(sequence)]
 Addresses = Annotated[tuple[AddressValue, ...], _read_by(sequence)]
 Durations = Annotated[tuple[Duration, ...], _read_by(sequence)]
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Count = Annotated[int, Field(ge=1)]
+Wait = Annotated[Duration, Field(gt=0)]
+Bytes = Annotated[Size, Field(ge=1024)]

@@ -1,0 +1,136 @@
+"""The tables about mail that leaves: [outbound], [queue] and [[route]]."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from twistedmail_mta.config.secrets import secret_source
+from twistedmail_mta.config.values import Count, DomainPatterns, Durations, FilePath, Networks, Port, Table, Wait
+from twistedmail_mta.model import NextHop, RelayLogin, Route, TLSLevel
+from twistedmail_mta.routes import parse_via
+
+
+class TimeoutsTable(Table):
+    """[outbound.timeouts]: seconds for each step of a delivery (RFC 5321 section 4.5.3.2)."""
+
+    connect: Wait = 30.0
+    greeting: Wait = 300.0
+    ehlo: Wait = 300.0
+    mail: Wait = 300.0
+    rcpt: Wait = 300.0
+    data: Wait = 120.0
+    block: Wait = 180.0
+    final: Wait = 600.0
+
+
+class OutboundTable(Table):
+    """[outbound]: how mail leaves.
+
+    Attributes:
+        port: where MX hosts listen.
+        allow_networks: addresses that may be MX targets although they are
+            loopback, link-local or the like.
+        tls: what is demanded of MX hosts.
+        concurrency: most connections at once to one next hop.
+        timeouts: see there.
+    """
+
+    port: Port = 25
+    allow_networks: Networks = ()
+    tls: TLSLevel = "opportunistic"
+    concurrency: Count = 20
+    timeouts: TimeoutsTable = TimeoutsTable()
+
+
+class QueueTable(Table):
+    """[queue]: when delivery is tried.
+
+    Attributes:
+        retry: waits after the first attempts, then 1.5 times more each time.
+        retry_cap: the longest wait.
+        lifetime: how long a recipient is tried before its sender is told.
+        bounce_lifetime: the same for mail with a null sender.
+        warn_after: ages at which a sender who logged in is told of a delay.
+    """
+
+    retry: Annotated[Durations, Field(min_length=1)] = (300.0, 600.0, 1200.0, 2400.0, 3600.0)
+    retry_cap: Wait = 14400.0
+    lifetime: Wait = 432000.0
+    bounce_lifetime: Wait = 86400.0
+    warn_after: Durations = (14400.0, 86400.0)
+
+    @field_validator("retry")
+    @classmethod
+    def _positive(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if min(value) <= 0:
+            raise ValueError("waits must be longer than nothing")
+        return value
+
+
+class MatchTable(Table):
+    """What a route is for; an empty one is for everything.
+
+    Attributes:
+        to_domain: recipient domains: a name, `*.name` for all below it, or `*`;
+            None matches all.
+    """
+
+    to_domain: Annotated[DomainPatterns, Field(min_length=1)] | None = None
+
+
+class AuthTable(Table):
+    """How we log in at a next hop; the password stands elsewhere.
+
+    Attributes:
+        user: the name.
+        password_file: a file with the password.
+        password: "env:NAME" or "credential:NAME".
+    """
+
+    user: str = Field(min_length=1)
+    password_file: FilePath | None = None
+    password: Annotated[str, BeforeValidator(secret_source)] | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> AuthTable:
+        if (self.password_file is None) == (self.password is None):
+            raise ValueError("needs either password_file or password")
+        return self
+
+    @property
+    def login(self) -> RelayLogin:
+        """The login, with the source that `read_secret` takes."""
+        return RelayLogin(self.user, self.password or f"file:{self.password_file}")
+
+
+class RouteTable(Table):
+    """[[route]]: the first one that matches a recipient says where its mail goes.
+
+    Attributes:
+        match: which recipients.
+        via: "smtp://HOST[:PORT]", "smtps://...", "mx", "discard" or "error:CODE TEXT".
+        tls: what is demanded of the next hop; None: "required" with `auth`,
+            else what [outbound] says.
+        auth: how to log in there.
+    """
+
+    match: MatchTable
+    via: str
+    tls: TLSLevel | None = None
+    auth: AuthTable | None = None
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> RouteTable:
+        hop = parse_via(self.via, self.tls or "opportunistic")
+        if self.auth is not None and (not isinstance(hop, NextHop) or hop.mx):
+            raise ValueError("auth needs a via of smtp:// or smtps://")
+        if self.auth is not None and self.tls == "opportunistic":
+            raise ValueError('auth with tls = "opportunistic" could send the password in clear; say "required"')
+        return self
+
+    def route(self, outbound: OutboundTable) -> Route:
+        """Return where the mail goes; with "mx" the next hop's host is still empty."""
+        tls = self.tls or ("required" if self.auth else outbound.tls)
+        return parse_via(self.via, tls, self.auth.login if self.auth else None, outbound.port)
