@@ -113,7 +113,7 @@ class Envelope:
         smtputf8: envelope or headers really hold non-ASCII (RFC 6531).
         ret: the RET parameter (RFC 3461 section 4.3).
         envid: the ENVID parameter as received, in xtext (section 4.4).
-        auth: the AUTH= parameter as received, in xtext; "<>" or None.
+        auth: the AUTH= parameter as received, in xtext, if a login vouches for it; else "<>", or None without one.
     """
 
     sender: Address

@@ -289,3 +289,35 @@ def test_transaction_ends_with_rset_and_ehlo() -> None:
 def test_verify_tells_nothing() -> None:
     """VRFY neither confirms nor denies."""
     assert Reception().connect().type("EHLO me", "VRFY ann").startswith("252 2.1.5")
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("", None),
+        (" AUTH=<>", "<>"),
+        (" AUTH=ann@example.org", "ann@example.org"),
+        (" AUTH=ann+40example.org", "ann+40example.org"),
+        (" AUTH=boss@example.org", "<>"),
+        (" AUTH=nobody", "<>"),
+        (" AUTH=+FF", "<>"),
+    ],
+)
+def test_author_is_bound_to_the_login(said: str, kept: str | None) -> None:
+    """The AUTH parameter names an address of the login, or is handed on as `<>` (RFC 4954 section 5)."""
+    reception = Reception("submission")
+
+    reception.connect().type(*LOGGED_IN, f"MAIL FROM:<ann@example.org>{said}", "RCPT TO:<bob@else.test>", "DATA", ".")
+
+    assert reception.acceptance.messages[0].envelope.auth == kept
+
+
+def test_strangers_vouch_for_nobody() -> None:
+    """Without a login the AUTH parameter is `<>`, whatever it says (RFC 4954 section 5)."""
+    reception = Reception()
+
+    reception.connect().type(
+        "EHLO me", "MAIL FROM:<joe@strangers.test> AUTH=joe@strangers.test", "RCPT TO:<ann@relayed.test>", "DATA", "."
+    )
+
+    assert reception.acceptance.messages[0].envelope.auth == "<>"

@@ -14,6 +14,9 @@ from twistedmail_mta.interfaces import ISubmitter
 from twistedmail_mta.mail.addresses import addresses
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.receive.replies import FROM_NOT_YOURS, NO_SINGLE_FROM
+from twistedmail_mta.smtp.address import parse_address
+from twistedmail_mta.smtp.errors import AddressError
+from twistedmail_mta.smtp.xtext import decode_xtext
 
 _REMOVED: Final = (b"Bcc", b"Resent-Bcc", b"Return-Path")
 
@@ -48,6 +51,25 @@ def complete_header(header: Header, submitter: ISubmitter, completion: Completio
     for field in missing:
         completed = completed.prepend(f"{field}\r\n".encode())
     return completed
+
+
+def vouched_author(claimed: str | None, submitter: ISubmitter | None) -> str | None:
+    """Return the AUTH parameter of MAIL as it may be handed on.
+
+    Whoever claims an author and may not send as that one is taken to have
+    said `<>` (RFC 4954 section 5).
+
+    Args:
+        claimed: the parameter in xtext, "<>", or None without one.
+        submitter: the login, if there is one.
+    """
+    if claimed is None or claimed == "<>":
+        return claimed
+    try:
+        author = parse_address(decode_xtext(claimed))
+    except (AddressError, ValueError):
+        return "<>"
+    return claimed if submitter is not None and submitter.may_send_as(author) else "<>"
 
 
 def _check_from(header: Header, submitter: ISubmitter) -> None:

@@ -19,7 +19,7 @@ from twistedmail_mta.receive import replies
 from twistedmail_mta.receive.client import Client
 from twistedmail_mta.receive.intake import Intake
 from twistedmail_mta.receive.listener import Listener
-from twistedmail_mta.receive.submission import Completion, complete_header
+from twistedmail_mta.receive.submission import Completion, complete_header, vouched_author
 from twistedmail_mta.smtp.parameters import MailParameters, RcptParameters
 from twistedmail_mta.tasks import Cancelled, within
 
@@ -176,7 +176,7 @@ class Transaction:
             smtputf8=smtputf8,
             ret=parameters.ret,
             envid=parameters.envid,
-            auth=parameters.auth,
+            auth=vouched_author(parameters.auth, self._client.submitter),
         )
 
     def _log_accepted(self, message: Message) -> None:

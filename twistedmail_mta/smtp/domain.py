@@ -78,4 +78,6 @@ def _ipv6(text: str) -> str:
         raise AddressError("Bad address literal") from error
     if address.scope_id is not None:
         raise AddressError("Bad address literal")
+    if address.ipv4_mapped is not None:
+        return f"::ffff:{address.ipv4_mapped}"  # RFC 5952 section 5; Python writes it so from 3.13 on only
     return address.compressed
