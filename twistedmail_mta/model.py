@@ -192,6 +192,11 @@ class Message:
         """Return the number of octets sent on, before dot-stuffing."""
         return len(self.header) + self.body.size
 
+    @property
+    def octets_in_memory(self) -> int:
+        """Return how much of the message is in memory: a body in a file isn't."""
+        return len(self.header) + (len(self.body.data) if isinstance(self.body, InlineBody) else 0)
+
 
 _ID_DIGITS: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _ID_LENGTH: Final = 13

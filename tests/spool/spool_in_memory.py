@@ -64,11 +64,13 @@ class MemoryDatabase:
     refuse: bool = False
     twice: bool = False
     urgent: list[bool] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
 
     async def write(self, function: Callable[[Any], T], urgent: bool = False, size: int = 0) -> T:
         if self.refuse:
             raise TemporaryError(DISK_FULL)
         self.urgent.append(urgent)
+        self.sizes.append(size)
         if self.twice:
             self.connection.execute("BEGIN")
             function(self.connection)

@@ -46,6 +46,16 @@ def test_accept_keeps_every_octet_and_parameter(spool: Spool, site: Site, body: 
     site.assert_sound()
 
 
+def test_a_large_body_weighs_nothing_in_the_database(spool: Spool, site: Site) -> None:
+    """Only what goes into rows counts against the writer's bound, so large messages don't crowd out others."""
+    large, small = message(spool, body=FileBody("2026/a", 20_000_000)), message(spool, body=InlineBody(b"x" * 5000))
+
+    run(spool.accept(large, claim=False))
+    run(spool.accept(small, claim=False))
+
+    assert site.database.sizes[-2:] == [len(large.header), len(small.header) + 5000]
+
+
 def test_accept_knows_the_null_sender(spool: Spool) -> None:
     """A report has no sender, and none appears."""
     sent = message(spool, sender=NULL_PATH)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from twistedmail_mta.model import InlineBody, Message
-
 
 class Leases:
     """Counts the claims held, by message, and the octets held with them.
@@ -42,8 +40,3 @@ class Leases:
         del self._held[message_id]
         self.octets -= octets
         return True
-
-
-def octets_in_memory(message: Message) -> int:
-    """Return how much a loaded message takes; a body in a file takes nothing."""
-    return len(message.header) + (len(message.body.data) if isinstance(message.body, InlineBody) else 0)

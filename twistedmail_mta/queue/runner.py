@@ -18,7 +18,7 @@ from twistedmail_mta.queue.bell import Bell
 from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.dispatch import Dispatch
 from twistedmail_mta.queue.lanes import LaneLimits
-from twistedmail_mta.queue.leases import Leases, octets_in_memory
+from twistedmail_mta.queue.leases import Leases
 from twistedmail_mta.queue.settle import Alerts, Settler
 from twistedmail_mta.tasks import Cancelled, TaskGroup, sleep
 
@@ -143,7 +143,7 @@ class QueueRunner:
             self.poke()
 
     def _has_room(self, message: Message, routes: Sequence[Route | None]) -> bool:
-        limits, octets = self._limits, octets_in_memory(message)
+        limits, octets = self._limits, message.octets_in_memory
         return (
             not self._stopping
             and not self._dispatch.lanes.paused
@@ -154,7 +154,7 @@ class QueueRunner:
 
     async def _accept(self, message: Message, routes: Sequence[Route | None]) -> None:
         expected = len(routes)
-        self._leases.add(message.id, expected, octets_in_memory(message))
+        self._leases.add(message.id, expected, message.octets_in_memory)
         try:
             claims = await self._spool.accept(message, claim=True)
         except BaseException:
@@ -248,7 +248,7 @@ class QueueRunner:
             return ()
         if message is None:
             return claims
-        self._leases.add(message_id, 0, octets_in_memory(message))
+        self._leases.add(message_id, 0, message.octets_in_memory)
         return self._dispatch.launch_where_room(message, claims)
 
     def _due_at(self, at: float) -> None:

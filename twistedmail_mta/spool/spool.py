@@ -64,7 +64,7 @@ class Spool:
     async def accept(self, message: Message, claim: bool) -> Sequence[Claim]:
         """See `ISpool.accept`."""
         rows = message_rows(message, self._tenure.running_time(), self._tenure.owner if claim else None)
-        await self._database.write(lambda tx: tables.insert(tx, rows), size=message.size)
+        await self._database.write(lambda tx: tables.insert(tx, rows), size=message.octets_in_memory)
         if not claim:
             return ()
         return [
