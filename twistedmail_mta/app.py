@@ -27,6 +27,7 @@ from twistedmail_mta.receive.crowd import Crowd
 from twistedmail_mta.receive.factory import ServerFactory
 from twistedmail_mta.store.schema import SchemaError, UnusableDatabase
 from twistedmail_mta.tasks import Cancelled, TaskGroup, deferred_of, promise_of, sleep
+from twistedmail_mta.tls.certificates import CertificateError
 
 FINISH_WITHIN: Final = 10.0
 """Seconds that sessions have to finish the message they are at when the server stops."""
@@ -97,7 +98,7 @@ class SiteService(Service):
         try:
             self._control.lock()
             parts = Parts(self._reactor, self._site, bound - {"", "0.0.0.0", "::"})  # noqa: S104 - left out
-        except (AlreadyRunningError, SchemaError, UnusableDatabase, OSError, ValueError) as error:
+        except (AlreadyRunningError, CertificateError, SchemaError, UnusableDatabase, OSError, ValueError) as error:
             raise SystemExit(f"mta: {error}") from error
         self._parts = parts
         self._tasks.start("site.begin", self._begin(parts))

@@ -15,6 +15,7 @@ from twistedmail_mta.config.site import CertificateTable, Site
 from twistedmail_mta.directory.recipients import RecipientFile
 from twistedmail_mta.privileges import PrivilegeError, User, find_user, is_writable_for, running_user, unreadable_for
 from twistedmail_mta.tls.certificates import CertificateError, read_identity, shortcomings
+from twistedmail_mta.tls.client import ClientTLS
 from twistedmail_mta.tls.server import server_context
 
 
@@ -47,6 +48,7 @@ def findings_of(site: Site, now: datetime) -> Iterator[Finding]:
     yield from _program(user)
     yield from _state_dir(site.server.state_dir, user)
     yield from _certificates(site, user, now)
+    yield from _authorities(site.outbound.ca_file, user)
     yield from _recipient_files(site, user)
     yield from _logins(site, user)
     yield from _plaintext(site)
@@ -110,6 +112,18 @@ def _certificate(
         yield Finding("error", path, f"{user.name} can't read {file}, so it couldn't be reloaded when it is renewed")
     if files.key in lasting and files.key.stat().st_mode & 0o007:
         yield Finding("warning", path, f"{files.key} is open to everybody: chmod 600 {files.key}")
+
+
+def _authorities(file: Path | None, user: User) -> Iterator[Finding]:
+    if file is None:
+        return
+    if unreadable_for(user, [file]):
+        yield Finding("error", "outbound.ca_file", f"{user.name} can't read {file}")
+        return
+    try:
+        ClientTLS(file)
+    except CertificateError as error:
+        yield Finding("error", "outbound.ca_file", str(error))
 
 
 def _recipient_files(site: Site, user: User) -> Iterator[Finding]:

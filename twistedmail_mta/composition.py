@@ -93,7 +93,7 @@ class Parts:
         self._io = WorkerPool(reactor, "io", IO_THREADS, IO_BACKLOG)
         self.bodies = BodyStore(self._io, state / BODIES_NAME)
         self._resolver = make_resolver(reactor, _nameservers(site), site.dns.timeout)
-        self._dialer = Dialer(reactor, _outbound(site), ClientTLS(), read_secret)
+        self._dialer = Dialer(reactor, _outbound(site), ClientTLS(site.outbound.ca_file), read_secret)
         self._hosts = Hosts(self._resolver, _reach(site, own_addresses), SystemRandom())
         self._router = _router(site)
         self._callout = Callout(self._dialer, self._hosts, self._router, reactor)
@@ -224,7 +224,9 @@ def _nameservers(site: Site) -> tuple[Nameserver, ...]:
 
 
 def _outbound(site: Site) -> Outbound:
-    return Outbound(site.server.hostname, Timeouts(**site.outbound.timeouts.model_dump()))
+    table = site.outbound
+    sources = tuple(str(address) for address in table.source_addresses)
+    return Outbound(site.server.hostname, Timeouts(**table.timeouts.model_dump()), sources)
 
 
 def _reach(site: Site, bound: Iterable[str]) -> Reach:

@@ -48,6 +48,9 @@ def test_files_that_are_missing(command: Command, tmp_path: Path) -> None:
 
     assert 'error: domains."example.com".recipients: ' in added(command, text)
     assert f"can't read {tmp_path / 'pass'}" in added(command, text)
+    assert "error: outbound.ca_file: " in added(command, '[outbound]\nca_file = "ca.pem"\n')
+    (tmp_path / "ca.pem").write_text("no certificate\n")
+    assert "can't be read as certificates" in added(command, '[outbound]\nca_file = "ca.pem"\n')
 
 
 def test_open_files_are_warned_of(command: Command, tmp_path: Path) -> None:

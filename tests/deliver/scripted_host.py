@@ -195,7 +195,7 @@ class Authorities:
     def __init__(self, folder: Path) -> None:
         self._known, self._stranger = trustme.CA(), trustme.CA()
         self._known.cert_pem.write_to_path(folder / "ca.pem")
-        self.trusted = str(folder / "ca.pem")
+        self.trusted = folder / "ca.pem"
 
     def context_for(self, name: str, *, known: bool = True) -> SSL.Context:
         """Return a server's context with a certificate for a name or address."""

@@ -7,7 +7,17 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from twistedmail_mta.config.secrets import secret_source
-from twistedmail_mta.config.values import Count, DomainPatterns, Durations, FilePath, Networks, Port, Table, Wait
+from twistedmail_mta.config.values import (
+    Addresses,
+    Count,
+    DomainPatterns,
+    Durations,
+    FilePath,
+    Networks,
+    Port,
+    Table,
+    Wait,
+)
 from twistedmail_mta.model import NextHop, RelayLogin, Route, TLSLevel
 from twistedmail_mta.routes import parse_via
 
@@ -32,14 +42,20 @@ class OutboundTable(Table):
         port: where MX hosts listen.
         allow_networks: addresses that may be MX targets although they are
             loopback, link-local or the like.
+        source_addresses: where connections come from, at most one of each
+            family counts; empty: the system's choice.
         tls: what is demanded of MX hosts.
+        ca_file: authorities in PEM form that vouch for hosts where TLS is
+            required; None: the system's.
         concurrency: most connections at once to one next hop.
         timeouts: see there.
     """
 
     port: Port = 25
     allow_networks: Networks = ()
+    source_addresses: Addresses = ()
     tls: TLSLevel = "opportunistic"
+    ca_file: FilePath | None = None
     concurrency: Count = 20
     timeouts: TimeoutsTable = TimeoutsTable()
 

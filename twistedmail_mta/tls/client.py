@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 from OpenSSL import SSL, crypto
@@ -12,6 +13,8 @@ from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
+
+from twistedmail_mta.tls.certificates import CertificateError
 
 _LEGACY_SERVER_CONNECT: Final = 0x4
 """OpenSSL's option, unnamed in pyOpenSSL: talk to servers that know no secure renegotiation."""
@@ -28,14 +31,14 @@ class ClientTLS:
     (RFC 3207 section 4.1).
     """
 
-    def __init__(self, ca_file: str | None = None) -> None:
+    def __init__(self, ca_file: Path | None = None) -> None:
         """Read the trust anchors.
 
         Args:
             ca_file: certificates in PEM form to trust instead of the system's.
 
         Raises:
-            SSL.Error: the file can't be used.
+            CertificateError: the file can't be used.
         """
         self._any = _context()
         self._any.set_options(_LEGACY_SERVER_CONNECT)
@@ -44,7 +47,7 @@ class ClientTLS:
         if ca_file is None:
             self._verified.set_default_verify_paths()
         else:
-            self._verified.load_verify_locations(ca_file)
+            _trust(self._verified, ca_file)
 
     def connection_to(self, host: str, *, verify: bool) -> ClientConnectionCreator:
         """Return what makes one connection.
@@ -88,6 +91,13 @@ class ClientConnectionCreator:
             self.problem = f"the certificate is not for {self._host}"
             return False
         return True
+
+
+def _trust(context: SSL.Context, ca_file: Path) -> None:
+    try:
+        context.load_verify_locations(str(ca_file))
+    except SSL.Error:
+        raise CertificateError(f"{ca_file} can't be read as certificates in PEM form") from None
 
 
 def _context() -> SSL.Context:
