@@ -12,11 +12,12 @@ from typing import Any
 
 @dataclass
 class Received:
-    """One message: its envelope with parameters, and its octets without dot-stuffing."""
+    """One message: its envelope with parameters, its octets without dot-stuffing, and the address it came from."""
 
     sender: str
     recipients: list[str]
     data: bytes
+    peer: str
 
 
 @dataclass
@@ -26,12 +27,14 @@ class Sink:
     Attributes:
         extensions: the EHLO keywords.
         answer: given each command line; None, or the reply to give instead of the usual one.
+        final: the answer to a message; empty to hang up without one.
     """
 
     port: int = 0
     messages: list[Received] = field(default_factory=list)
     extensions: tuple[str, ...] = ("PIPELINING", "8BITMIME", "SMTPUTF8")
     answer: Callable[[str], str | None] = lambda _line: None
+    final: str = "250 2.0.0 taken"
 
 
 class _Session(socketserver.StreamRequestHandler):
@@ -50,9 +53,11 @@ class _Session(socketserver.StreamRequestHandler):
                 self._say("250-sink", *[f"250-{name}" for name in self.server.sink.extensions], "250 HELP")
             elif verb == "DATA":
                 self._say("354 go on")
-                self.server.sink.messages.append(Received(sender, recipients, self._data()))
+                self.server.sink.messages.append(Received(sender, recipients, self._data(), self.client_address[0]))
                 sender, recipients = "", []
-                self._say("250 2.0.0 taken")
+                if not self.server.sink.final:
+                    return
+                self._say(self.server.sink.final)
             elif verb == "QUIT":
                 self._say("221 bye")
                 return

@@ -26,7 +26,7 @@ def constants() -> Iterator[tuple[str, Reply]]:
 
 
 def test_every_reply_has_a_status() -> None:
-    """The enhanced status code is there, and of the class of the reply code (RFC 2034 section 4, RFC 3463 section 2)."""
+    """The enhanced status code is there, and of the class of its reply (RFC 2034 section 4)."""
     replies = dict(constants())
 
     assert len(replies) > 100

@@ -265,4 +265,4 @@ class Settler:
         )
 
 
-_EVENTS: Final = {Delivered: "delivered", Deferred: "deferred", Unconfirmed: "deferred", Failed: "failed"}
+_EVENTS: Final = {Delivered: "delivered", Deferred: "deferred", Unconfirmed: "unconfirmed", Failed: "failed"}
