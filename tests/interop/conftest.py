@@ -76,7 +76,7 @@ def certificate(root: Path) -> Path:
 def knot(root: Path, network: LoopbackNetwork) -> Iterator[Daemon]:
     """A name server with every zone of the tests."""
     postfix, exim, mta = "@ MX 10 postfix.peers.test.", "@ MX 10 exim.peers.test.", "@ MX 10 mta.peers.test."
-    hosts = {"postfix": 10, "exim": 11, "mta": 20, "dead": 99}
+    hosts = {"postfix": 10, "exim": 11, "mta": 20, "ours": 21, "dead": 99}
     zones = {
         "peers.test": "\n".join(f"{name} A {network.address(host)}" for name, host in hosts.items()),
         "sender.test": postfix,
@@ -85,6 +85,9 @@ def knot(root: Path, network: LoopbackNetwork) -> Iterator[Daemon]:
         "grey.test": exim,
         "relayed.test": mta,
         "null.test": "@ MX 0 .",
+        "looped.test": "@ MX 10 mail.example.org.\n@ MX 20 exim.peers.test.",
+        "ours.test": "@ MX 10 ours.peers.test.",
+        "broken.test": None,
         "second.test": "@ MX 10 dead.peers.test.\n@ MX 20 postfix.peers.test.",
         "hostless.test": f"@ A {network.address(11)}",
         "alias.test": "www CNAME exim.test.",

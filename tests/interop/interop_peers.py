@@ -34,10 +34,12 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def start_knot(root: Path, network: LoopbackNetwork, zones: Mapping[str, str]) -> Daemon:
-    """Start a name server for `zones`, whose text is without the SOA and NS records."""
+def start_knot(root: Path, network: LoopbackNetwork, zones: Mapping[str, str | None]) -> Daemon:
+    """Start a name server for `zones`, whose text is without the SOA and NS records; None makes a broken one."""
     home = folder(root / "knot")
     for name, text in zones.items():
+        if text is None:
+            continue
         head = f"$ORIGIN {name}.\n$TTL 60\n@ SOA ns.{name}. root.{name}. 1 3600 900 604800 60\n@ NS ns.{name}.\n"
         write(home / f"{name}.zone", f"{head}ns A {network.address(53)}\n{text}\n")
     listed = "".join(f"  - domain: {name}\n    file: {name}.zone\n" for name in zones)
