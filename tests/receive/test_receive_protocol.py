@@ -184,6 +184,22 @@ def test_places_are_limited() -> None:
     assert reception.connect().said().startswith("220 ")
 
 
+def test_the_clients_goodbye_is_heard() -> None:
+    """A session that ends while reading was off reads on, or the end of TLS at the other side would go unnoticed."""
+    reception = Reception()
+    written: Promise[None] = Promise()
+    reception.acceptance.gate = written
+    client = reception.connect()
+    client.type(*ENVELOPE, "DATA")
+
+    client.send(b"hello\r\n.\r\nQUIT\r\n")
+    assert client.transport.producerState == "paused"
+
+    written.resolve(None)
+    assert client.said().endswith("221 2.0.0 Bye\r\n")
+    assert client.transport.producerState == "producing"
+
+
 def test_client_that_never_closes_is_cut() -> None:
     """After our last word the connection goes, whether or not the client takes it."""
     reception = Reception()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from pathlib import Path
 
+from mail_sink import running_sink
 from running_site import ACCOUNT, PASSWORD, RunningSite, wait_until
 from typist import Typist
 
@@ -43,6 +45,28 @@ def test_nothing_said_in_clear_survives(mx: Typist) -> None:
     assert mx.type("MAIL FROM:<joe@strangers.test>").startswith("503")
     assert "STARTTLS" not in mx.type("EHLO me")
     assert mx.type("STARTTLS").startswith("503")
+
+
+def test_places_are_free_after_goodbye(directory: Path) -> None:
+    """A session that said QUIT behind its message, in one write as most servers do, leaves nothing behind under TLS."""
+    with running_sink() as sink:
+        mx = '[listen.mx]\nendpoint = "tcp:0:interface=127.0.0.1"\nrole = "mx"\nlimits.connections_per_client = 2\n'
+        relayed = f'[domains."relayed.test"]\nrelay_to = "smtp://127.0.0.1:{sink.port}"\nrecipients = "any"\n'
+        site = RunningSite(directory, relayed, mx).start()
+        try:
+            for _ in range(6):
+                with Typist(site.ports["mx"]) as typist:
+                    assert typist.reply().startswith("220")
+                    typist.type("EHLO me")
+                    assert typist.type("STARTTLS").startswith("220")
+                    typist.start_tls()
+                    for line in ("EHLO me", "MAIL FROM:<joe@strangers.test>", "RCPT TO:<ann@relayed.test>", "DATA"):
+                        typist.type(line)
+                    assert typist.type("hello\r\n.\r\nQUIT").startswith("250")
+                    assert typist.reply().startswith("221")
+                    assert typist.rest() == b""
+        finally:
+            assert site.stop() == 0
 
 
 def test_standard_client(site: RunningSite) -> None:

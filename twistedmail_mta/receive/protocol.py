@@ -262,9 +262,13 @@ class ServerProtocol(Protocol):
         self._close()
 
     def _close(self) -> None:
-        """Close when everything is written, or after a while if the client doesn't take it."""
+        """Close when everything is written, or after a while if the client doesn't take it.
+
+        Reading goes on: unread, the client's end of TLS would never be noticed.
+        """
         if self._closing:
             return
+        self._read(wanted=True)
         self._closing = True
         _cancel(self._timer)
         self._timer = self._listener.clock.callLater(CLOSE_WITHIN, self.transport.abortConnection)
