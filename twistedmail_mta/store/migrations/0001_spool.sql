@@ -42,13 +42,16 @@ CREATE TABLE recipient (
     domain       TEXT NOT NULL,
     notify       TEXT,
     orcpt        TEXT,
-    state        TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'held', 'failed')),
+    state        TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'held', 'suspended', 'failed')),
     due          REAL NOT NULL,
-    since        REAL NOT NULL,        -- running time from which age counts; moved on by time on hold
-    held_since   REAL,                 -- running time
+    since        REAL NOT NULL,        -- running time from which age counts; moved on by time on hold or suspended
+    held_since   REAL,                 -- running time; of suspended ones too
+    suspension   INTEGER,              -- what a suspended one waits for the end of
     owner        INTEGER,              -- who leases it
     epoch        INTEGER NOT NULL,     -- names the claim that may settle
-    wish         TEXT CHECK (wish IN ('hold', 'delete')),
+    wish         TEXT CHECK (wish IN ('hold', 'delete', 'bounce')),
+    via          TEXT,                 -- the way an operator chose instead of the site file's, and its TLS
+    via_tls      TEXT,
     attempts     INTEGER NOT NULL DEFAULT 0,
     warnings     INTEGER NOT NULL DEFAULT 0,
     attempted_at REAL,                 -- the last attempt, and what it met
@@ -56,10 +59,12 @@ CREATE TABLE recipient (
     status       TEXT,
     reply        TEXT,
     remote       TEXT,
+    reason       TEXT,                 -- the class of what it met
     PRIMARY KEY (message, n)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX recipient_due ON recipient (due, domain) WHERE state = 'waiting' AND owner IS NULL;
+CREATE INDEX recipient_suspended ON recipient (suspension) WHERE state = 'suspended';
 CREATE INDEX recipient_failed ON recipient (message, attempted_at) WHERE state = 'failed';
 
 -- A claim holds while its owner's row is here and its lease has not run out.
@@ -69,6 +74,15 @@ CREATE TABLE owner (
     process     INTEGER NOT NULL,
     heartbeat   REAL NOT NULL,
     lease_until REAL NOT NULL          -- seconds since boot, so that setting the clock ends no lease
+) STRICT;
+
+-- What operators suspended: no attempt is begun at what it names.
+CREATE TABLE suspension (
+    id    INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind  TEXT NOT NULL CHECK (kind IN ('all', 'domain', 'lane', 'account')),
+    name  TEXT NOT NULL,               -- empty for all
+    since REAL NOT NULL,
+    UNIQUE (kind, name)
 ) STRICT;
 
 CREATE TABLE downtime (
