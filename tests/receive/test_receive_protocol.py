@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
-from reception import ENVELOPE, Reception, SlowCheck
+from dataclasses import dataclass
 
-from twistedmail_mta.model import Reply
+from reception import ENVELOPE, Reception, SlowCheck
+from twisted.internet.task import Clock
+from zope.interface import implementer
+
+from twistedmail_mta.interfaces import IRecipientCheck
+from twistedmail_mta.model import Address, Reply
 from twistedmail_mta.tasks import Promise
+
+
+@implementer(IRecipientCheck)
+@dataclass
+class BusyCheck:
+    """Takes a millisecond of the reactor's time for each recipient."""
+
+    clock: Clock | None = None
+
+    async def verify(self, recipient: Address) -> None:
+        assert self.clock is not None
+        self.clock.rightNow += 0.001
+
+
+def busy_reception() -> Reception:
+    """A listener whose checks compute."""
+    check = BusyCheck()
+    reception = Reception(checks={"relayed.test": check})
+    check.clock = reception.clock
+    return reception
 
 
 def test_pipelined_commands_wait_for_a_slow_check() -> None:
@@ -34,6 +59,38 @@ def test_ready_replies_leave_after_a_second() -> None:
     reception.clock.advance(1)
 
     assert client.said().endswith("250 2.1.0 Sender OK\r\n")
+
+
+def test_a_long_pipeline_gives_way() -> None:
+    """A client that sends a thousand commands at once doesn't keep the reactor from the others."""
+    reception = busy_reception()
+    client = reception.connect()
+    client.said()
+
+    said = client.send(b"EHLO me\r\nMAIL FROM:<>\r\n" + b"RCPT TO:<a@relayed.test>\r\n" * 20 + b"RSET\r\n")
+    assert said.count("250 2.1.5") == 3
+    assert client.transport.producerState == "paused"
+    for _ in range(10):
+        reception.clock.advance(0)
+        said += client.said()
+
+    assert said.count("250 2.1.5") == 20
+    assert said.endswith("250 2.0.0 Reset\r\n")
+    assert client.transport.producerState == "producing"
+
+
+def test_nothing_is_begun_after_the_last_word() -> None:
+    """Commands that still wait for their turn when the server gives up aren't obeyed any more."""
+    reception = busy_reception()
+    client = reception.connect()
+    client.send(b"EHLO me\r\nMAIL FROM:<>\r\n" + b"RCPT TO:<a@relayed.test>\r\n" * 3 + b"DATA\r\nx\r\n.\r\n")
+
+    reception.factory.abort()
+    reception.clock.advance(0)
+
+    assert client.said().endswith("421 4.3.2 The server is shutting down\r\n")
+    assert not reception.acceptance.messages
+    assert not reception.tasks
 
 
 def test_disconnect_cancels_what_waits() -> None:

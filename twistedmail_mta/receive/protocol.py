@@ -37,6 +37,8 @@ from twistedmail_mta.wire import Overflow
 ERROR_DELAY = 1.0
 FLUSH_AFTER = 1.0
 CLOSE_WITHIN = 30.0
+TURN = 0.002
+"""Seconds of pipelined commands after which other clients are served first."""
 
 
 class IServerTransport(ITLSTransport, IConsumer):
@@ -151,7 +153,12 @@ class ServerProtocol(Protocol):
     async def _answer_all(self) -> None:
         dialogue, session, limits = self._dialogue, self._session, self._listener.limits
         assert dialogue is not None
+        turn = self._listener.clock.seconds()
         while not self._closing and (event := session.next_event()) is not None:
+            if self._progress - turn > TURN:
+                turn = await self._let_others()
+                if self._closing:
+                    break
             await dialogue.answer(event)
             self._progress = self._listener.clock.seconds()
             if session.errors > limits.errors:
@@ -161,6 +168,12 @@ class ServerProtocol(Protocol):
             elif session.errors > max(self._errors, limits.errors_before_delay):
                 self._errors = session.errors
                 await sleep(self._listener.clock, ERROR_DELAY)
+
+    async def _let_others(self) -> float:
+        """Send the answers so far and let the reactor look after everybody else; return when it has."""
+        self._flush()
+        await sleep(self._listener.clock, 0)
+        return self._listener.clock.seconds()
 
     def _served(self) -> None:
         self._flush()
