@@ -41,7 +41,7 @@ class ImmediateDatabase:
     def __init__(self, database: SyncDatabase) -> None:
         self._database = database
 
-    async def write(self, function: Callable[[Transaction], T], urgent: bool = False, size: int = 0) -> T:  # noqa: ARG002
+    async def write(self, function: Callable[[Transaction], T], urgent: bool = False, size: int = 0) -> T:  # noqa: ARG002 - as IDatabase has it
         """Run `function` in a transaction."""
         return self._database.write(function, urgent)
 

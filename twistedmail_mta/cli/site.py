@@ -55,7 +55,7 @@ class Invocation:
             OSError: it can't be made.
         """
         from twistedmail_mta.privileges import find_user  # noqa: PLC0415 - `mta --help` doesn't wait for it
-        from twistedmail_mta.store.owner import act_as_owner_of, make_state_directory  # noqa: PLC0415
+        from twistedmail_mta.store.owner import act_as_owner_of, make_state_directory  # noqa: PLC0415 - nor for these
 
         chosen = self.chosen_site()
         path = chosen.site.server.state_dir
@@ -69,8 +69,8 @@ class Invocation:
     @contextmanager
     def database(self) -> Iterator[SyncDatabase]:
         """Open the database of the site."""
-        from twistedmail_mta.store.files import DATABASE_NAME  # noqa: PLC0415
-        from twistedmail_mta.store.sync import SyncDatabase  # noqa: PLC0415
+        from twistedmail_mta.store.files import DATABASE_NAME  # noqa: PLC0415 - see above
+        from twistedmail_mta.store.sync import SyncDatabase  # noqa: PLC0415 - see above
 
         with SyncDatabase(self.state_dir() / DATABASE_NAME) as database:
             yield database
@@ -103,8 +103,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: st
         click.echo(empty)
         return
     from rich.console import Console  # noqa: PLC0415 - only tables need it
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415 - see above
+    from rich.text import Text  # noqa: PLC0415 - see above
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in columns:

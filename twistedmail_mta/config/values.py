@@ -71,14 +71,14 @@ def mail_address(text: object) -> Address:
 def network(text: object) -> Network:
     """Return a network such as `127.0.0.0/8`; a lone address is a network of one."""
     if not isinstance(text, str):
-        raise ValueError('must be a network such as "192.0.2.0/24", in quotes')  # noqa: TRY004
+        raise ValueError('must be a network such as "192.0.2.0/24", in quotes')  # noqa: TRY004 - pydantic collects ValueErrors
     return ip_network(text)
 
 
 def address(text: object) -> IPAddress:
     """Return an IP address."""
     if not isinstance(text, str):
-        raise ValueError('must be an IP address such as "192.0.2.1", in quotes')  # noqa: TRY004
+        raise ValueError('must be an IP address such as "192.0.2.1", in quotes')  # noqa: TRY004 - pydantic collects ValueErrors
     return ip_address(text)
 
 
@@ -98,7 +98,7 @@ def file_path(text: object, info: ValidationInfo) -> Path:
 def endpoint(text: object) -> str:
     """Return an endpoint string, checked."""
     if not isinstance(text, str):
-        raise ValueError('must be an endpoint such as "tcp:25", in quotes')  # noqa: TRY004
+        raise ValueError('must be an endpoint such as "tcp:25", in quotes')  # noqa: TRY004 - pydantic collects ValueErrors
     parse_endpoint(text)
     return text
 

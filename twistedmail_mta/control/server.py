@@ -130,7 +130,7 @@ class ControlProtocol(Protocol):
         self._factory.connections.add(self)
         self._send(self._factory.greeting)
 
-    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         """Take octets; answer the requests they complete."""
         try:
             self._waiting.extend(self._lines.receive(data))
@@ -141,7 +141,7 @@ class ControlProtocol(Protocol):
         if self._waiting and not self._serving:
             self._factory.tasks.start("control", self._serve())
 
-    def connectionLost(self, reason: Failure | None = None) -> None:  # noqa: ARG002, N802
+    def connectionLost(self, reason: Failure | None = None) -> None:  # noqa: ARG002, N802 - Twisted's name
         """Forget what waits; the command that runs ends by itself."""
         self._factory.connections.discard(self)
         self._waiting.clear()

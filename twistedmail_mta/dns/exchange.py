@@ -138,11 +138,11 @@ class _Datagrams:
             if (response := self._query.read(packet)) is not None:
                 self.answer.resolve(response)
 
-    def connectionLost(self, reason: Failure) -> None:  # noqa: ARG002, N802
+    def connectionLost(self, reason: Failure) -> None:  # noqa: ARG002, N802 - Twisted's name
         if not self.answer.done:
             self.answer.fail(Unreachable("refused"))
 
-    def logPrefix(self) -> str:  # noqa: N802
+    def logPrefix(self) -> str:  # noqa: N802 - Twisted's name
         return "dns"
 
     def _connect(self, server: Nameserver) -> socket.socket:
@@ -164,11 +164,11 @@ class _Stream(TwistedProtocol):
         self._query = query
         self._received = bytearray()
 
-    def connectionMade(self) -> None:  # noqa: N802
+    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         wire = self._query.wire
         self._transport.write(len(wire).to_bytes(2, "big") + wire)
 
-    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         self._received += data
         end = 2 + int.from_bytes(self._received[:2], "big")
         if self.answer.done or len(self._received) < max(end, 2):
@@ -179,7 +179,7 @@ class _Stream(TwistedProtocol):
         else:
             self.answer.resolve(response)
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002, N802
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002, N802 - Twisted's name
         if not self.answer.done:
             self.answer.fail(Unreachable("connection closed"))
 

@@ -9,22 +9,15 @@ from __future__ import annotations
 import re
 
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*")
-_XTEXT_SPECIAL = re.compile(rb"[^!-*,-<>-~]")
 _HEXCHAR = re.compile(rb"\+([0-9A-F]{2})")
 
 _UNITEXT = re.compile(r"(?:[!-*,-<>-\[\]-~\u00a0-\U0010ffff]|\\x\{[0-9A-F]{2,6}\})+")
-_UNITEXT_SPECIAL = re.compile(r"[^!-*,-<>-\[\]-~]")
 _EMBEDDED = re.compile(r"\\x\{([0-9A-F]{2,6})\}")
 
 
 def is_xtext(text: str) -> bool:
     """Whether `text` is well-formed xtext, empty included."""
     return _XTEXT.fullmatch(text) is not None
-
-
-def encode_xtext(text: str) -> str:
-    """Return `text` in xtext; what isn't ASCII is written as the octets of its UTF-8."""
-    return _XTEXT_SPECIAL.sub(lambda octet: b"+%02X" % octet[0][0], text.encode()).decode("ascii")
 
 
 def decode_xtext(text: str) -> str:
@@ -47,11 +40,6 @@ def is_unitext(text: str) -> bool:
     return _UNITEXT.fullmatch(text) is not None and all(
         _is_scalar(int(embedded, 16)) for embedded in _EMBEDDED.findall(text)
     )
-
-
-def encode_unitext(text: str) -> str:
-    """Return `text` in the all-ASCII form, `utf-8-addr-xtext`."""
-    return _UNITEXT_SPECIAL.sub(lambda char: f"\\x{{{ord(char[0]):02X}}}", text)
 
 
 def decode_unitext(text: str) -> str:
