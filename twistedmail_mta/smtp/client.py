@@ -1,4 +1,7 @@
-"""The SMTP client session: octets in, the next thing to do and octets out (RFC 5321, 2920, 3207, 4954)."""
+"""The SMTP and LMTP client session: octets in, the next thing to do and octets out.
+
+RFC 5321, 2033, 2920, 3030, 3207, 4954.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,17 @@ from typing import Final
 
 from twistedmail_mta.model import Envelope, Outcome, Reply, TLSLevel
 from twistedmail_mta.sasl.client import Credentials
+from twistedmail_mta.smtp.client_body import Chunked, Dotted
 from twistedmail_mta.smtp.client_commands import Extensions
-from twistedmail_mta.smtp.client_opening import Opening
+from twistedmail_mta.smtp.client_opening import UNKNOWN_COMMAND, Opening
 from twistedmail_mta.smtp.client_reply import BadReply, ReplyReader, clipped
-from twistedmail_mta.smtp.client_steps import OUT_OF_STEP, PHASES, Awaited, Command, Event, Phase
-from twistedmail_mta.smtp.client_transaction import ClientTransaction, Host
-from twistedmail_mta.smtp.dotstuff import DotStuffer
+from twistedmail_mta.smtp.client_steps import OUT_OF_STEP, PHASES, Awaited, Command, Event, Phase, host_refusal
+from twistedmail_mta.smtp.client_transaction import MESSAGE, ClientTransaction, Host
 
 INJECTED: Final = Reply(451, "4.7.5", "The host sent something between its answer to STARTTLS and TLS")
 CLOSING: Final = 421
+ENDS: Final = (Awaited.DATA, Awaited.FINAL)
+"""What a transaction ends with, if anybody was taken."""
 
 
 class ClientSession:
@@ -30,6 +35,7 @@ class ClientSession:
         closed: whether it has ended.
         is_unproven: TLS was asked for or begun, and nothing was read through it yet.
         replies: how many replies were taken so far; each has a time limit of its own.
+        mail_accepted: the host took MAIL of the last transaction: until then it can't have begun to act on it.
     """
 
     def __init__(
@@ -40,6 +46,7 @@ class ClientSession:
         tls: TLSLevel = "opportunistic",
         encrypted: bool = False,
         credentials: Credentials | None = None,
+        lmtp: bool = False,
     ) -> None:
         """Begin a session at the greeting.
 
@@ -49,16 +56,19 @@ class ClientSession:
             tls: what is demanded of STARTTLS.
             encrypted: TLS is in use from the first octet.
             credentials: how to log in, or None.
+            lmtp: the server speaks LMTP.
         """
         self.failure: Reply | None = None
         self.closed = False
         self.replies = 0
+        self.mail_accepted = False
         self.is_unproven = encrypted
         self._remote = remote
-        self._opening = Opening(hello, tls, credentials, encrypted=encrypted)
+        self._lmtp = lmtp
+        self._opening = Opening(hello, tls, credentials, encrypted=encrypted, lmtp=lmtp)
         self._transaction: ClientTransaction | None = None
         self._reader = ReplyReader()
-        self._stuffer = DotStuffer()
+        self._body: Dotted | Chunked = Dotted()
         self._out: list[bytes] = []
         self._unsent: deque[Command] = deque()
         self._awaited: deque[Awaited] = deque((Awaited.GREETING,))
@@ -130,22 +140,25 @@ class ClientSession:
             probe: ask about the recipients, send no message.
         """
         self._quits_after = last
-        host = Host(self._remote, self.extensions, self._opening.authenticated)
+        self.mail_accepted = False
+        host = Host(self._remote, self.extensions, self._opening.authenticated, self._lmtp)
         self._transaction = ClientTransaction(envelope, size, host, probe=probe)
         self._begin_round(self._transaction)
 
     def send_body(self, block: bytes) -> None:
         """Take the next octets of the message, as they are stored."""
-        if self._in_body:
-            self._out.append(self._stuffer.stuff(block))
+        if self._in_body and (out := self._body.add(block)):
+            self._out += out
+            if isinstance(self._body, Chunked):
+                self._awaited.append(Awaited.CHUNK)
 
     def end_body(self) -> None:
         """End the message."""
         if not self._in_body or self._transaction is None:
             return
         self._in_body = False
-        self._out.append(self._stuffer.end())
-        self._awaited.append(Awaited.FINAL)
+        self._out += self._body.end()
+        self._awaited += [Awaited.FINAL] * self._transaction.answers_to_message
         if self._quits_after and self._transaction.is_last_round and "PIPELINING" in self.extensions:
             self.quit()
 
@@ -170,9 +183,8 @@ class ClientSession:
         """
         if self.closed:
             return
-        final = bool(self._awaited) and self._awaited[0] is Awaited.FINAL
         if self._transaction is not None:
-            self._transaction.abandon(reply, confirmed=not final or reply.code == CLOSING)
+            self._transaction.abandon(reply, confirmed=Awaited.FINAL not in self._awaited or reply.code == CLOSING)
         if not (self._awaited and self._awaited[0] is Awaited.QUIT):
             self.failure = reply
         self._in_body = False
@@ -205,8 +217,7 @@ class ClientSession:
 
     def _take_unasked(self, reply: Reply) -> None:
         if self._in_body and self._transaction is not None and reply.code >= 400 and reply.code != CLOSING:
-            self._transaction.message_answered(reply)
-            self.end(clipped(reply))
+            self._refuse_message(self._transaction, reply)
         else:
             self.end(clipped(reply) if reply.code == CLOSING else OUT_OF_STEP)
 
@@ -235,8 +246,17 @@ class ClientSession:
 
     def _send_commands(self) -> None:
         pipelining = "PIPELINING" in self.extensions
-        while self._unsent and (pipelining or not self._awaited):
-            self._say(self._unsent.popleft())
+        while self._unsent and (not self._awaited or (pipelining and self._unsent[0] is not MESSAGE)):
+            command = self._unsent.popleft()
+            if command is MESSAGE:  # once every RCPT is answered (RFC 3030 section 2)
+                self._begin_body(Chunked())
+                return
+            self._say(command)
+
+    def _begin_body(self, body: Dotted | Chunked) -> None:
+        self._in_body = True
+        self._body = body
+        self._event = Event.SEND_BODY
 
     def _converse(self, transaction: ClientTransaction, awaited: Awaited, reply: Reply) -> None:
         if awaited is Awaited.MAIL:
@@ -245,35 +265,56 @@ class ClientSession:
             transaction.rcpt_answered(reply)
         elif awaited is Awaited.DATA:
             self._data_answered(transaction, reply)
+        elif awaited is Awaited.CHUNK:
+            self._chunk_answered(transaction, reply)
         elif awaited is Awaited.FINAL:
-            transaction.message_answered(reply)
-        if awaited in (Awaited.FINAL, Awaited.EMPTY):
+            self._message_answered(transaction, reply)
+        elif awaited is Awaited.EMPTY:
             self._needs_reset = False
-        if not self._in_body:
+        if not self._in_body and not self.closed:
             self._go_on(transaction)
 
     def _mail_answered(self, transaction: ClientTransaction, reply: Reply) -> None:
         if reply.accepts:
-            self._needs_reset = True
+            self._needs_reset = self.mail_accepted = True
         else:
             transaction.mail_refused(reply)
             self._unsent.clear()
 
     def _data_answered(self, transaction: ClientTransaction, reply: Reply) -> None:
         if reply.code >= 400:
-            transaction.message_answered(reply)
+            transaction.message_refused(reply)
         elif transaction.has_accepted:
-            self._in_body = True
-            self._stuffer = DotStuffer()
-            self._event = Event.SEND_BODY
+            self._begin_body(Dotted())
+        elif self._lmtp:
+            self.end(OUT_OF_STEP)  # how many answers an empty message would have, nobody knows
         else:
             self._say((Awaited.EMPTY, b"."))
 
+    def _chunk_answered(self, transaction: ClientTransaction, reply: Reply) -> None:
+        if not reply.accepts:
+            self._refuse_message(transaction, reply)
+
+    def _message_answered(self, transaction: ClientTransaction, reply: Reply) -> None:
+        chunked = transaction.is_chunked
+        if chunked and reply.code in UNKNOWN_COMMAND:
+            self._refuse_message(transaction, reply)
+            return
+        transaction.message_answered(reply)
+        self._needs_reset = chunked and not reply.accepts  # RFC 3030 section 2
+
+    def _refuse_message(self, transaction: ClientTransaction, reply: Reply) -> None:
+        """The host refuses the message in the midst of it, which ends the session; not to know BDAT is its own fault."""
+        if transaction.is_chunked and reply.code in UNKNOWN_COMMAND:
+            reply = host_refusal(Awaited.CHUNK, reply)
+        transaction.message_refused(reply)
+        self.end(clipped(reply))
+
     def _go_on(self, transaction: ClientTransaction) -> None:
-        if self._unsent and self._unsent[0][0] is Awaited.DATA and not transaction.has_accepted:
+        if not self._awaited and self._unsent and self._unsent[0][0] in ENDS and not transaction.has_accepted:
             self._unsent.clear()
         self._send_commands()
-        if not self._awaited or self._awaited[0] is Awaited.QUIT:
+        if not self._in_body and (not self._awaited or self._awaited[0] is Awaited.QUIT):
             self._finish_round(transaction)
 
     def _finish_round(self, transaction: ClientTransaction) -> None:
