@@ -277,10 +277,14 @@ class Delivered:
     Attributes:
         reply: its answer to the final dot.
         remote: who it was: "name [address]"; empty when nobody was reached.
+        owed: what the sender, who asked to hear of success, is to be told:
+            "relayed" to a host that tells nothing further, or "delivered"
+            (RFC 3461 section 5.2); None when it didn't ask, or that host reports.
     """
 
     reply: Reply
     remote: str = ""
+    owed: Literal["relayed", "delivered"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

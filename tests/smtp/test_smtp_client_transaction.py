@@ -69,6 +69,44 @@ def test_one_by_one_without_pipelining() -> None:
     assert brief(session.outcomes[0]) == [(Deferred, 450), (Delivered, 250)]
 
 
+@pytest.mark.parametrize("offered", [True, False])
+def test_success_is_owed_where_the_host_never_tells(offered: bool) -> None:
+    """Without DSN there, who asked to hear of success hears it from us; nobody else does (RFC 3461 section 5.2.2)."""
+    asked = Recipient(Address("bob", "example.net"), frozenset({"SUCCESS"}))
+    silent = Recipient(Address("eve", "example.net"), frozenset({"FAILURE"}))
+    unasked = Recipient(Address("joe", "example.net"))
+    session = ready(
+        Envelope(SENDER, (asked, silent, unasked)), ehlo=PIPELINING if offered else PIPELINING.replace(b"DSN", b"HELP")
+    )
+    session.hear(b"250 a\r\n250 b\r\n250 c\r\n250 d\r\n354 go\r\n250 2.0.0 taken\r\n")
+
+    owed = [outcome.owed for outcome in session.outcomes[0] if isinstance(outcome, Delivered)]
+    assert owed == [None if offered else "relayed", None, None]
+
+
+@pytest.mark.parametrize(
+    ("ehlo", "orcpt"),
+    [
+        (PIPELINING, "utf-8;j\\x{F6}rg\\x{2B}\\x{1F600}@x"),
+        (PIPELINING.replace(b"8BITMIME", b"SMTPUTF8"), "utf-8;j\\x{F6}rg\\x{2B}\\x{1F600}@x"),
+    ],
+)
+def test_international_orcpt_is_seven_bit_without_smtputf8(ehlo: bytes, orcpt: str) -> None:
+    """Where MAIL doesn't say SMTPUTF8 the parameter takes its ASCII form (RFC 6533 section 3)."""
+    given = Recipient(Address("bob", "example.net"), None, "utf-8;jörg\\x{2B}😀@x")
+    session = ready(Envelope(SENDER, (given,)), ehlo=ehlo)
+
+    assert f"RCPT TO:<bob@example.net> ORCPT={orcpt}\r\n".encode() in session.said
+
+
+def test_international_orcpt_goes_as_it_came_with_smtputf8() -> None:
+    """Where MAIL says SMTPUTF8 nothing of it changes."""
+    given = Recipient(Address("bob", "example.net"), None, "utf-8;jörg\\x{2B}@x")
+    session = ready(Envelope(SENDER, (given,), smtputf8=True), ehlo=PIPELINING.replace(b"SIZE 1000", b"SMTPUTF8"))
+
+    assert "ORCPT=utf-8;jörg\\x{2B}@x\r\n".encode() in session.said
+
+
 def test_no_data_without_recipients() -> None:
     """Without PIPELINING, DATA isn't even said when nobody was taken; the next transaction begins with RSET."""
     session = ready(envelope_to("bob"), envelope_to("eve"), ehlo=PLAIN_EHLO)

@@ -15,6 +15,7 @@ TOO_LARGE: Final = Reply(552, "5.3.4", "The message is larger than the next hop 
 UNSPEAKABLE: Final = Reply(553, "5.1.3", "An address holds a control character")
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _NOTIFY_ORDER: Final = ("NEVER", "SUCCESS", "FAILURE", "DELAY")
 
 
@@ -94,7 +95,7 @@ def mail_command(envelope: Envelope, size: int, extensions: Extensions, *, trust
         words.append(f"SIZE={size}")
     if envelope.eight_bit and "8BITMIME" in extensions:
         words.append("BODY=8BITMIME")
-    if "SMTPUTF8" in extensions and (envelope.smtputf8 or not _is_ascii(envelope)):
+    if says_smtputf8(envelope, extensions):
         words.append("SMTPUTF8")
     if "DSN" in extensions:
         words += [f"{name}={value}" for name, value in (("RET", envelope.ret), ("ENVID", envelope.envid)) if value]
@@ -103,18 +104,33 @@ def mail_command(envelope: Envelope, size: int, extensions: Extensions, *, trust
     return " ".join(words).encode()
 
 
-def rcpt_command(recipient: Recipient, extensions: Extensions) -> bytes:
-    """Return the RCPT command, without its line end; NOTIFY and ORCPT go on exactly as they came.
+def says_smtputf8(envelope: Envelope, extensions: Extensions) -> bool:
+    """Whether MAIL says SMTPUTF8 (RFC 6531 section 3.4)."""
+    return "SMTPUTF8" in extensions and (envelope.smtputf8 or not _is_ascii(envelope))
+
+
+def rcpt_command(recipient: Recipient, extensions: Extensions, *, smtputf8: bool) -> bytes:
+    """Return the RCPT command, without its line end; NOTIFY and ORCPT go on as they came.
 
     RFC 3461 section 5.2.1 forbids to invent them where they weren't given.
+
+    Args:
+        recipient: who, and what was asked for.
+        extensions: what the server offers.
+        smtputf8: MAIL said SMTPUTF8; else an ORCPT beyond ASCII takes its
+            7-bit form (RFC 6533 section 3).
     """
     command = f"RCPT TO:<{recipient.address}>"
     if "DSN" in extensions:
         if recipient.notify:
             command += " NOTIFY=" + ",".join(word for word in _NOTIFY_ORDER if word in recipient.notify)
         if recipient.orcpt:
-            command += f" ORCPT={recipient.orcpt}"
+            command += f" ORCPT={recipient.orcpt if smtputf8 else _seven_bit(recipient.orcpt)}"
     return command.encode()
+
+
+def _seven_bit(orcpt: str) -> str:
+    return orcpt if orcpt.isascii() else _NOT_ASCII.sub(lambda letter: f"\\x{{{ord(letter[0]):X}}}", orcpt)
 
 
 def _is_ascii(envelope: Envelope) -> bool:

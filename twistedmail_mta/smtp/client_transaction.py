@@ -14,6 +14,7 @@ from twistedmail_mta.smtp.client_commands import (
     mail_command,
     obstacle,
     rcpt_command,
+    says_smtputf8,
 )
 from twistedmail_mta.smtp.client_reply import clipped
 from twistedmail_mta.smtp.client_steps import Awaited, Command
@@ -87,7 +88,8 @@ class ClientTransaction:
             return []
         mail = mail_command(self._envelope, self._size, extensions, trusted=self._host.trusted)
         recipients = self._envelope.recipients
-        lines = [rcpt_command(recipients[index], extensions) for index in self._round]
+        smtputf8 = says_smtputf8(self._envelope, extensions)
+        lines = [rcpt_command(recipients[index], extensions, smtputf8=smtputf8) for index in self._round]
         if not is_speakable((mail, *lines)):
             self._decide(self._round, UNSPEAKABLE)
             return []
@@ -159,3 +161,12 @@ class ClientTransaction:
         outcome = kind(clipped(reply), self._host.remote)
         for index in indexes:
             self._outcomes[index] = outcome
+        if reply.accepts and "DSN" not in self._host.extensions:
+            self._owe_reports(indexes, reply)
+
+    def _owe_reports(self, indexes: Sequence[int], reply: Reply) -> None:
+        """Note who hears of success from us, since the host never tells (RFC 3461 section 5.2.2)."""
+        recipients = self._envelope.recipients
+        for index in indexes:
+            if "SUCCESS" in (recipients[index].notify or ()):
+                self._outcomes[index] = Delivered(clipped(reply), self._host.remote, "relayed")
