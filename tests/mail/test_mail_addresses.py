@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twistedmail_mta.mail.addresses import MAX_VALUE, addresses
+from twistedmail_mta.mail.addresses import MAX_ADDRESSES, MAX_VALUE, addresses
 from twistedmail_mta.model import Address
 
 A = Address("a", "x.org")
@@ -74,6 +74,8 @@ def test_understood(value: bytes, found: tuple[Address, ...]) -> None:
         b"a@\xff.org",
         b"a@[1\\2]",
         b"a@x.org" + b" " * MAX_VALUE,
+        b"a@x.org," * (MAX_ADDRESSES + 1),
+        b"<a@x.org>," * (MAX_ADDRESSES + 1),
         b"a@" + "\u00ad".encode() * 30 + b"..",
     ],
 )

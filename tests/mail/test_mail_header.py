@@ -76,6 +76,13 @@ def test_without_takes_whole_fields() -> None:
     assert header.block == b"From: A <a@example.org>\r\nSubject: \r\nX-From: no\r\n\r\n"
 
 
+def test_without_takes_runs_and_forgives_spaces() -> None:
+    """Fields side by side, with spaces before the colon, at the very end without its CRLF; longer names stay."""
+    block = b"Bcc: a\r\nbcc \t: b\r\n\tc\r\nBccx: 1\r\nX-Bcc: 2\r\nBcc\r\nA: Bcc: d\r\nBcc: e\r\nBcc:"
+
+    assert Header(block).without(b"bcc").block == b"Bccx: 1\r\nX-Bcc: 2\r\nBcc\r\nA: Bcc: d\r\n"
+
+
 def test_broken_line_goes_with_its_field() -> None:
     """A blind copy's address on a line that lost its indentation must not be revealed."""
     header = Header(b"To: a@b\r\nBcc: c@d,\r\ne@f\r\nSubject: x\r\n\r\n")

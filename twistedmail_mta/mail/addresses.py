@@ -11,6 +11,8 @@ from twistedmail_mta.model import Address
 
 MAX_VALUE: Final = 10_000
 """Octets of a field value; a longer one counts as not understood."""
+MAX_ADDRESSES: Final = 100
+"""Addresses in a field; more count as not understood."""
 
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r\n]++)
@@ -120,7 +122,7 @@ class _List:
         inner = self._tokens[start:end]
         if inner and inner[0][0] == "@" and (":", ":") in inner:  # an obsolete route
             inner = inner[inner.index((":", ":")) + 1 :]
-        self._found.append(_address(inner))
+        self._take(inner)
         if end + 1 < len(self._tokens) and self._tokens[end + 1][0] not in (",", ";"):
             raise _NotUnderstood
         return end + 1
@@ -144,8 +146,13 @@ class _List:
 
     def _bare_address(self) -> None:
         if self._words:
-            self._found.append(_address(self._words))
+            self._take(self._words)
             self._words = []
+
+    def _take(self, tokens: list[Token]) -> None:
+        if len(self._found) == MAX_ADDRESSES:
+            raise _NotUnderstood
+        self._found.append(_address(tokens))
 
 
 def _address(tokens: list[Token]) -> Address:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from itertools import islice
 
 from twistedmail_mta.model import CRLF
 
 _FIELD_NAME = re.compile(rb"[!-9;-~]++[ \t]*+:")
-_COLON = re.compile(rb"[ \t]*+:")
 _FIELD_END = re.compile(rb"\n(?=[!-9;-~]++[ \t]*+:|\r\n)")
 _HEADER_END = re.compile(rb"\r\n\r\n")
+# A field's value to the end of its last line, the lines that continue it included.
+_VALUE = rb"[ \t]*+:[^\n]*+(?:\n(?![!-9;-~]++[ \t]*+:|\r\n)[^\n]*+)*+(?:\n|\Z)"
 
 
 def begins_with_field(data: bytes | bytearray) -> bool:
@@ -80,15 +82,9 @@ class Header:
 
     def without(self, *names: bytes) -> Header:
         """Return the header without the fields of these names."""
-        spans = sorted((start, self._end(value)) for name in names for start, value in self._starts(name))
-        if not spans:
+        if not any(self.has(name) for name in names):
             return self
-        kept, position = [], 0
-        for start, end in spans:
-            kept.append(self.block[position:start])
-            position = end
-        kept.append(self.block[position:])
-        return Header(b"".join(kept))
+        return Header(_fields_of(names).sub(b"", self.block))
 
     def prepend(self, field: bytes) -> Header:
         """Return the header with `field`, which ends in CRLF, before all others.
@@ -108,13 +104,10 @@ class Header:
 
     def _starts(self, name: bytes) -> Iterator[tuple[int, int]]:
         """Yield where each field of this name starts, and where its value does."""
-        lower, sought = self._lower, b"\n" + name.lower()
-        position = lower.find(sought)
-        while position >= 0:
-            colon = _COLON.match(lower, position + len(sought))
-            if colon is not None:
-                yield position, colon.end() - 1  # `lower` is one octet longer than `block`
-            position = lower.find(sought, position + 1)
+        first = self._lower.find(b"\n" + name.lower())
+        if first >= 0:
+            for found in _beginning_of(name).finditer(self._lower, first):
+                yield found.start(), found.end() - 1  # `lower` is one octet longer than `block`
 
     def _values(self, name: bytes) -> Iterator[bytes]:
         return (self.block[value : self._end(value)].strip() for _, value in self._starts(name))
@@ -123,3 +116,15 @@ class Header:
         """Return where the field whose value starts at `value` ends, behind its CRLF."""
         found = _FIELD_END.search(self.block, value)
         return found.end() if found else len(self.block)
+
+
+@cache
+def _beginning_of(name: bytes) -> re.Pattern[bytes]:
+    """Return what finds fields of this name in lower case, so that names which only begin alike cost little."""
+    return re.compile(rb"\n" + re.escape(name.lower()) + rb"[ \t]*+:")
+
+
+@cache
+def _fields_of(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    """Return what finds runs of whole fields of these names."""
+    return re.compile(rb"(?<![^\n])(?:(?:" + b"|".join(map(re.escape, names)) + rb")" + _VALUE + rb")++", re.IGNORECASE)

@@ -74,10 +74,9 @@ def vouched_author(claimed: str | None, submitter: ISubmitter | None) -> str | N
 
 def _check_from(header: Header, submitter: ISubmitter) -> None:
     """Demand one From at most, with addresses of the login only."""
-    values = header.get_all(b"From")
-    if len(values) > 1:
+    if header.count(b"From", up_to=2) > 1:
         raise PermanentError(NO_SINGLE_FROM)
-    for value in values:
+    for value in header.get_all(b"From"):
         authors = addresses(value)
         if not authors:
             raise PermanentError(NO_SINGLE_FROM)
