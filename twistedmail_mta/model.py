@@ -238,13 +238,15 @@ class NextHop:
     """Where mail is sent on to; equal next hops share a lane.
 
     Attributes:
-        host: a mail domain whose MX records count (`mx`), or a host name or address.
-        port: the TCP port.
+        host: a mail domain whose MX records count (`mx`), or a host name or
+            address, or the path of a unix socket, which begins with "/".
+        port: the TCP port; 0 for a unix socket.
         mx: look for MX records of `host`; then never a loopback or like address
             (unless allowed), while an explicit host is exempt.
         implicit_tls: TLS from the first octet (`smtps`).
         tls: what is demanded of STARTTLS; "required" also verifies the name.
         login: how to log in, or None.
+        lmtp: LMTP is spoken there (RFC 2033), not SMTP.
     """
 
     host: str
@@ -253,6 +255,12 @@ class NextHop:
     implicit_tls: bool = False
     tls: TLSLevel = "opportunistic"
     login: RelayLogin | None = None
+    lmtp: bool = False
+
+    @property
+    def is_socket(self) -> bool:
+        """Whether it is a unix socket of this host."""
+        return self.host.startswith("/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +343,7 @@ class Claim:
         attempts: delivery attempts made before this one.
         age: seconds the recipient has waited, time down and on hold left out.
         warnings: delay warnings sent so far.
+        via: the way that an operator chose; None for the router's.
     """
 
     message_id: int
@@ -344,6 +353,29 @@ class Claim:
     attempts: int
     age: float
     warnings: int
+    via: Route | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """What an operator can suspend, so that no attempt is begun at it.
+
+    Attributes:
+        kind: what the name is of; "all" has none.
+        name: a recipient domain, the name of a lane, or an account.
+    """
+
+    kind: Literal["all", "domain", "lane", "account"]
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """A suspension that stands, since a time in seconds since the epoch."""
+
+    id: int
+    what: Suspended
+    since: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,7 +409,7 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report composed for one message: a bounce or a delay warning.
+    """A report composed for one message: a bounce, a delay warning or news of success.
 
     Attributes:
         about: the id of the message reported on.
@@ -385,11 +417,14 @@ class Report:
             empty for a delay warning.
         message: the report itself, to be spooled; None when the failures are
             reported to nobody (a null sender).
+        delivered: the indexes of the recipients whose success `message`
+            reports; they are settled with it.
     """
 
     about: int
     failed: frozenset[int]
     message: Message | None
+    delivered: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

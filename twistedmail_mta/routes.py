@@ -10,8 +10,15 @@ from twistedmail_mta.model import Discard, NextHop, Refuse, RelayLogin, Reply, R
 
 SMTP_PORT: Final = 25
 SMTPS_PORT: Final = 465
+LMTP_PORT: Final = 24
+MAX_SOCKET_PATH: Final = 107
+"""Octets in the path of a unix socket, as Linux has it."""
 
-_GRAMMAR: Final = '"smtp://HOST[:PORT]", "smtps://HOST[:PORT]", "mx", "discard" or "error:CODE TEXT"'
+HOPS: Final = '"smtp://HOST[:PORT]", "smtps://HOST[:PORT]", "lmtp://HOST[:PORT]", "lmtp+unix:/PATH" or "mx"'
+"""What a next hop may be."""
+
+_GRAMMAR: Final = HOPS.replace(" or", ",") + ', "discard" or "error:CODE TEXT"'
+_PORTS: Final = {"smtp": SMTP_PORT, "smtps": SMTPS_PORT, "lmtp": LMTP_PORT}
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?")
 _TARGET = re.compile(r"(?:\[(?P<ipv6>[^\[\]]*)\]|(?P<host>[^\[\]:/]*))(?::(?P<port>[0-9]{1,5}))?/?")
 _DETAIL = r"\.[0-9]{1,3}\.[0-9]{1,3}"
@@ -26,9 +33,10 @@ def parse_via(via: str, tls: TLSLevel, login: RelayLogin | None = None, port: in
     A next hop of "mx" has no host yet: it is each recipient's own domain.
 
     Args:
-        via: "smtp://HOST[:PORT]", "smtps://HOST[:PORT]", "mx", "discard" or
-            "error:CODE TEXT"; an IPv6 address stands in brackets.
-        tls: what is demanded of the next hop.
+        via: "smtp://HOST[:PORT]", "smtps://HOST[:PORT]", "lmtp://HOST[:PORT]",
+            "lmtp+unix:/PATH", "mx", "discard" or "error:CODE TEXT"; an IPv6
+            address stands in brackets.
+        tls: what is demanded of the next hop; a unix socket needs none.
         login: how to log in there.
         port: where MX hosts listen.
 
@@ -42,10 +50,10 @@ def parse_via(via: str, tls: TLSLevel, login: RelayLogin | None = None, port: in
     kind, separator, rest = via.partition(":")
     if kind == "error" and separator:
         return Refuse(_reply(rest))
-    if kind in ("smtp", "smtps") and rest.startswith("//"):
+    if kind in _PORTS and rest.startswith("//"):
         return _next_hop(kind, rest[2:], tls, login)
-    if kind == "lmtp":
-        raise ValueError("lmtp is not supported yet")
+    if kind == "lmtp+unix" and separator:
+        return NextHop(_socket(rest), 0, tls="none", login=login, lmtp=True)
     raise ValueError(f"must be {_GRAMMAR}")
 
 
@@ -57,10 +65,20 @@ def _next_hop(scheme: str, text: str, tls: TLSLevel, login: RelayLogin | None) -
     if implicit_tls and tls == "none":
         raise ValueError('smtps and tls = "none" contradict each other')
     host = _host(parts["host"]) if parts["ipv6"] is None else _ipv6(parts["ipv6"])
-    port = int(parts["port"] or (SMTPS_PORT if implicit_tls else SMTP_PORT))
+    port = int(parts["port"] or _PORTS[scheme])
     if not 0 < port < 65536:
         raise ValueError(f"{port} is no port")
-    return NextHop(host, port, implicit_tls=implicit_tls, tls=tls, login=login)
+    if scheme == "lmtp" and port == SMTP_PORT:
+        raise ValueError("LMTP is never spoken on port 25 (RFC 2033 section 5)")
+    return NextHop(host, port, implicit_tls=implicit_tls, tls=tls, login=login, lmtp=scheme == "lmtp")
+
+
+def _socket(path: str) -> str:
+    if not path.startswith("/") or "\0" in path:
+        raise ValueError(f"{path!r} is no absolute path of a socket")
+    if len(path.encode("utf-8", "replace")) > MAX_SOCKET_PATH:
+        raise ValueError(f"{path!r} is too long for a socket's path: {MAX_SOCKET_PATH} octets at most")
+    return path
 
 
 def _host(text: str) -> str:

@@ -82,6 +82,9 @@ def test_index_agrees_with_a_walk(patterns: list[list[str]], domain: str) -> Non
         ("smtps://relay.example.net", NextHop("relay.example.net", 465, implicit_tls=True)),
         ("mx", NextHop("", 2525, mx=True)),
         ("discard", Discard()),
+        ("lmtp://Mail.example.net", NextHop("mail.example.net", 24, lmtp=True)),
+        ("lmtp://[::1]:2424", NextHop("::1", 2424, lmtp=True)),
+        ("lmtp+unix:/run/dovecot/lmtp", NextHop("/run/dovecot/lmtp", 0, tls="none", lmtp=True)),
         ("error:550 5.1.2 No such host", Refuse(Reply(550, "5.1.2", "No such host"))),
         ("error:550 Not here", Refuse(Reply(550, "5.0.0", "Not here"))),
     ],
@@ -106,8 +109,13 @@ def test_via_keeps_tls_and_login() -> None:
         ("smtp:relay", "must be"),
         ("http://relay", "must be"),
         ("MX", "must be"),
-        ("lmtp:unix:/run/lmtp", "not supported"),
-        ("lmtp://host", "not supported"),
+        ("lmtp:unix:/run/lmtp", "must be"),
+        ("lmtp+unix:run/lmtp", "absolute"),
+        ("lmtp+unix:", "absolute"),
+        ("lmtp+unix", "must be"),
+        ("lmtp+unix:/" + "x" * 107, "too long"),
+        ("lmtp://host:25", "never spoken"),
+        ("lmtp://", "host name"),
         ("smtp://", "host name"),
         ("smtp://a b", "host name"),
         ("smtp://-a", "host name"),
@@ -142,7 +150,7 @@ def test_via_contradiction() -> None:
 
 
 @settings(derandomize=True, max_examples=200)
-@given(st.text(max_size=30), st.sampled_from(["", "smtp://", "smtps://", "error:", "lmtp:"]))
+@given(st.text(max_size=30), st.sampled_from(["", "smtp://", "smtps://", "error:", "lmtp://", "lmtp+unix:/"]))
 def test_via_raises_nothing_else(text: str, scheme: str) -> None:
     """Whatever stands in the site file: a route, or ValueError."""
     try:

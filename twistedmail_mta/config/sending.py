@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -20,6 +20,8 @@ from twistedmail_mta.config.values import (
 )
 from twistedmail_mta.model import NextHop, RelayLogin, Route, TLSLevel
 from twistedmail_mta.routes import parse_via
+
+NO_TLS_THERE: Final = "a unix socket is no place for TLS: nothing leaves this host there"
 
 
 class TimeoutsTable(Table):
@@ -126,7 +128,8 @@ class RouteTable(Table):
 
     Attributes:
         match: which recipients.
-        via: "smtp://HOST[:PORT]", "smtps://...", "mx", "discard" or "error:CODE TEXT".
+        via: "smtp://HOST[:PORT]", "smtps://...", "lmtp://...", "lmtp+unix:/PATH", "mx", "discard" or
+            "error:CODE TEXT".
         tls: what is demanded of the next hop; None: "required" with `auth`,
             else what [outbound] says.
         auth: how to log in there.
@@ -140,7 +143,9 @@ class RouteTable(Table):
     @model_validator(mode="after")
     def _makes_sense(self) -> RouteTable:
         hop = parse_via(self.via, self.tls or "opportunistic")
-        if self.auth is not None and (not isinstance(hop, NextHop) or hop.mx):
+        if isinstance(hop, NextHop) and hop.is_socket and self.tls == "required":
+            raise ValueError(NO_TLS_THERE)
+        if self.auth is not None and (not isinstance(hop, NextHop) or hop.mx or hop.lmtp):
             raise ValueError("auth needs a via of smtp:// or smtps://")
         if self.auth is not None and self.tls == "opportunistic":
             raise ValueError('auth with tls = "opportunistic" could send the password in clear; say "required"')

@@ -9,10 +9,10 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from twistedmail_mta.config.listening import LimitsTable, ListenTable
-from twistedmail_mta.config.sending import OutboundTable, QueueTable, RouteTable
+from twistedmail_mta.config.sending import NO_TLS_THERE, OutboundTable, QueueTable, RouteTable
 from twistedmail_mta.config.values import Addresses, Domain, FilePath, Mailbox, Port, Table, Wait, file_path, sequence
 from twistedmail_mta.model import NextHop, TLSLevel
-from twistedmail_mta.routes import parse_via
+from twistedmail_mta.routes import HOPS, parse_via
 
 _MAX_STATE_DIR: Final = 90
 
@@ -89,7 +89,7 @@ def _next_hop(via: str, tls: TLSLevel, port: int = 25) -> NextHop:
     match parse_via(via, tls, None, port):
         case NextHop() as hop:
             return hop
-    raise ValueError('relay_to must be "smtp://HOST[:PORT]", "smtps://HOST[:PORT]" or "mx"')
+    raise ValueError(f"relay_to must be {HOPS}")
 
 
 class DomainTable(Table):
@@ -109,7 +109,8 @@ class DomainTable(Table):
 
     @model_validator(mode="after")
     def _leads_somewhere(self) -> DomainTable:
-        _next_hop(self.relay_to, self.tls)
+        if _next_hop(self.relay_to, self.tls).is_socket and self.tls == "required":
+            raise ValueError(NO_TLS_THERE)
         return self
 
     def next_hop(self, outbound: OutboundTable) -> NextHop:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from OpenSSL import SSL
+from twisted.internet.address import UNIXAddress
 from twisted.internet.interfaces import (
     IConsumer,
     IDelayedCall,
@@ -93,6 +94,12 @@ class ClientProtocol(Protocol):
         self._replies_seen = -1
         self._paused = False
         self._leaving = False
+        self._resting = False
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether another message can be sent."""
+        return not (self._leaving or self.session.closed or self.gone.done)
 
     async def open(self) -> Reply | None:
         """Greet, secure and log in; return None, or why that failed (a temporary reply)."""
@@ -107,6 +114,7 @@ class ClientProtocol(Protocol):
             bodies: where a large body is.
             last: nothing more is sent on this connection.
         """
+        self._resting = False
         self.session.begin(envelope, message.size, last=last)
         while await self._next() is Event.SEND_BODY:
             await self._send_body(message, bodies)
@@ -117,6 +125,11 @@ class ClientProtocol(Protocol):
         self.session.begin(envelope, 0, probe=True)
         await self._next()
         return self.session.outcomes
+
+    def rest(self) -> None:
+        """Stay connected though nothing is to be sent now; whatever the host says meanwhile ends the session."""
+        self._resting = True
+        self._hear_unasked()
 
     def finish(self) -> None:
         """Say goodbye and hang up, soon; nobody need wait for it."""
@@ -136,7 +149,8 @@ class ClientProtocol(Protocol):
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Turn Nagle's delay off and go on where `made` is awaited."""
         self._wire = ITCPTransport(self.transport)
-        self._wire.setTcpNoDelay(True)
+        if not isinstance(self._wire.getPeer(), UNIXAddress):
+            self._wire.setTcpNoDelay(True)
         if self.session.encrypted:
             self._start_tls()
         self.made.resolve(None)
@@ -246,6 +260,12 @@ class ClientProtocol(Protocol):
             woken.resolve(None)
         if self._leaving:
             self._leave()
+        elif self._resting:
+            self._hear_unasked()
+
+    def _hear_unasked(self) -> None:
+        if self.session.next_event() is Event.CLOSED:
+            self.abort()
 
     def _leave(self) -> None:
         if self.session.next_event() is Event.CLOSED and not self.gone.done:

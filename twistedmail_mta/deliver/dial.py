@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from weakref import WeakSet
 
 from twisted.internet import error
-from twisted.internet.interfaces import IAddress, IConnector, IReactorTCP, IReactorTime
+from twisted.internet.interfaces import IAddress, IConnector, IReactorTCP, IReactorTime, IReactorUNIX
 from twisted.internet.protocol import ClientFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -27,7 +27,7 @@ from twistedmail_mta.tls.client import ClientTLS
 NO_PASSWORD: Final = Reply(451, "4.3.5", "The password for the next hop can't be read")
 
 
-class IReactorDelivery(IReactorTCP, IReactorTime):
+class IReactorDelivery(IReactorTCP, IReactorUNIX, IReactorTime):
     """What of the reactor a delivery uses."""
 
 
@@ -123,6 +123,7 @@ class Dialer:
             tls=tls,
             encrypted=next_hop.implicit_tls,
             credentials=self._credentials(next_hop.login),
+            lmtp=next_hop.lmtp,
         )
         security = self._security.connection_to(target.host, verify=tls == "required")
         protocol = ClientProtocol(session, security, self._reactor, self._outbound.timeouts)
@@ -144,14 +145,19 @@ class Dialer:
             raise TemporaryError(NO_PASSWORD) from None
 
     async def _connect(self, target: Target, protocol: ClientProtocol) -> None:
-        source = self._source(target.address)
-        limit = self._outbound.timeouts.connect
-        connector = self._reactor.connectTCP(target.address, target.port, _Dialling(protocol), limit, source)
+        connector = self._connector(target, _Dialling(protocol))
         try:
             await protocol.made
         except Cancelled:
             connector.disconnect()
             raise
+
+    def _connector(self, target: Target, dialling: _Dialling) -> IConnector:
+        limit = self._outbound.timeouts.connect
+        if target.is_socket:
+            return self._reactor.connectUNIX(target.address, dialling, limit)
+        source = self._source(target.address)
+        return self._reactor.connectTCP(target.address, target.port, dialling, limit, source)
 
     def _source(self, address: str) -> tuple[str, int] | None:
         family = type(address_of(address))

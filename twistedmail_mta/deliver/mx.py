@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from random import Random
 from typing import Final
@@ -19,6 +19,9 @@ MAX_TARGETS: Final = 5
 """Addresses that are tried in one attempt."""
 MAX_HOSTS: Final = 20
 """Hosts whose addresses are asked for in one attempt."""
+
+LOCAL_HOST: Final = "localhost"
+"""The name of whoever listens on a unix socket."""
 
 NULL_MX: Final = Reply(556, "5.1.10", "The recipient's domain accepts no mail")
 NO_DOMAIN: Final = Reply(550, "5.1.2", "The recipient's domain does not exist")
@@ -37,13 +40,20 @@ class Target:
 
     Attributes:
         host: its name, which TLS verifies; or the address once more.
-        address: IPv4 or IPv6.
-        port: the TCP port.
+        address: IPv4 or IPv6; or the path of a unix socket.
+        port: the TCP port; 0 for a unix socket.
+        rank: where it stands among the targets of a next hop; equals are as good as each other.
     """
 
     host: str
     address: str
     port: int
+    rank: int = field(default=0, compare=False)
+
+    @property
+    def is_socket(self) -> bool:
+        """Whether it is a unix socket."""
+        return self.address.startswith("/")
 
     def __str__(self) -> str:
         """Return "name [address]", as reports show it."""
@@ -90,6 +100,8 @@ class Hosts:
 
 
 async def _explicit(next_hop: NextHop, hosts: Hosts) -> Sequence[Target]:
+    if next_hop.is_socket:
+        return [Target(LOCAL_HOST, next_hop.host, 0)]
     if address_of(next_hop.host) is not None:
         return [Target(next_hop.host, next_hop.host, next_hop.port)]
     found = await _addresses(next_hop.host, hosts)
@@ -120,6 +132,7 @@ class _Search:
         self._saw_forbidden = False
         self._unsure = False
         self._implicit = False
+        self._rank = 0
 
     async def run(self) -> None:
         for hosts in await self._groups():
@@ -133,6 +146,7 @@ class _Search:
                 self.take(host, addresses)
             if len(self._targets) >= MAX_TARGETS:
                 return
+            self._rank += 1
 
     def take(self, host: str, addresses: Iterable[str]) -> None:
         for address in addresses:
@@ -141,7 +155,7 @@ class _Search:
             elif self._reach.is_forbidden(address):
                 self._saw_forbidden = True
             else:
-                self._targets.append(Target(host, address, self._next_hop.port))
+                self._targets.append(Target(host, address, self._next_hop.port, self._rank))
 
     def result(self) -> Sequence[Target]:
         if self._targets:

@@ -38,7 +38,7 @@ class ClientSession:
         mail_accepted: the host took MAIL of the last transaction: until then it can't have begun to act on it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a session has that many sides
         self,
         hello: str,
         remote: str,
@@ -304,7 +304,7 @@ class ClientSession:
         self._needs_reset = chunked and not reply.accepts  # RFC 3030 section 2
 
     def _refuse_message(self, transaction: ClientTransaction, reply: Reply) -> None:
-        """The host refuses the message in the midst of it, which ends the session; not to know BDAT is its own fault."""
+        """The host refuses the message in the midst of it, which ends the session; not knowing BDAT is its fault."""
         if transaction.is_chunked and reply.code in UNKNOWN_COMMAND:
             reply = host_refusal(Awaited.CHUNK, reply)
         transaction.message_refused(reply)

@@ -32,7 +32,9 @@ class Opening:
         authenticated: we logged in.
     """
 
-    def __init__(self, hello: str, tls: TLSLevel, credentials: Credentials | None, *, encrypted: bool) -> None:
+    def __init__(
+        self, hello: str, tls: TLSLevel, credentials: Credentials | None, *, encrypted: bool, lmtp: bool = False
+    ) -> None:
         """Prepare to open a session.
 
         Args:
@@ -40,6 +42,7 @@ class Opening:
             tls: what is demanded of STARTTLS.
             credentials: how to log in, or None; never sent in clear unless `tls` is "none".
             encrypted: TLS is in use from the first octet.
+            lmtp: the server speaks LMTP.
         """
         self.extensions = Extensions()
         self.encrypted = encrypted
@@ -47,10 +50,13 @@ class Opening:
         self._hello = hello.encode("ascii", "replace")
         self._tls = tls
         self._credentials = credentials
+        self._lmtp = lmtp
         self._responses: deque[bytes] = deque()
 
     def hello(self) -> Command:
-        """Return the EHLO command."""
+        """Return the EHLO command; in LMTP it is LHLO, and there is no HELO (RFC 2033 section 4.1)."""
+        if self._lmtp:
+            return Awaited.LHLO, b"LHLO " + self._hello
         return Awaited.EHLO, b"EHLO " + self._hello
 
     def answered(self, awaited: Awaited, reply: Reply) -> Step:
@@ -73,7 +79,7 @@ class Opening:
         if awaited is Awaited.AUTH:
             self.authenticated = True
             return Event.READY
-        self.extensions = extensions_of(reply) if awaited is Awaited.EHLO else Extensions()
+        self.extensions = Extensions() if awaited is Awaited.HELO else extensions_of(reply)
         return self._secure()
 
     def _may_stay_in_clear(self, reply: Reply) -> bool:

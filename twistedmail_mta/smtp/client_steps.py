@@ -17,12 +17,14 @@ class Awaited(Enum):
     GREETING = "the greeting"
     EHLO = "the answer to EHLO"
     HELO = "the answer to HELO"
+    LHLO = "the answer to LHLO"
     STARTTLS = "the answer to STARTTLS"
     AUTH = "the answer to AUTH"
     RSET = "the answer to RSET"
     MAIL = "the answer to MAIL"
     RCPT = "the answer to RCPT"
     DATA = "the answer to DATA"
+    CHUNK = "the answer to a part of the message"
     FINAL = "the answer to the end of the message"
     EMPTY = "the answer to the end of an empty message"
     QUIT = "the answer to QUIT"
@@ -32,12 +34,14 @@ PHASES: Final[dict[Awaited, Phase]] = {
     Awaited.GREETING: "greeting",
     Awaited.EHLO: "ehlo",
     Awaited.HELO: "ehlo",
+    Awaited.LHLO: "ehlo",
     Awaited.STARTTLS: "ehlo",
     Awaited.AUTH: "ehlo",
     Awaited.RSET: "mail",
     Awaited.MAIL: "mail",
     Awaited.RCPT: "rcpt",
     Awaited.DATA: "data",
+    Awaited.CHUNK: "final",
     Awaited.FINAL: "final",
     Awaited.EMPTY: "final",
     Awaited.QUIT: "mail",

@@ -20,6 +20,8 @@ from twistedmail_mta.smtp.client_reply import clipped
 from twistedmail_mta.smtp.client_steps import Awaited, Command
 
 TAKEN: Final = Reply(250, "2.1.5", "The host takes the recipient")
+MESSAGE: Final[Command] = (Awaited.FINAL, b"")
+"""Stands for the message itself among commands: chunks, which nothing announces."""
 NO_ANSWER: Final = Reply(451, "4.4.2", "The host gave no answer")
 
 
@@ -31,15 +33,22 @@ class Host:
         remote: the host, as outcomes name it: "name [address]".
         extensions: what it offers.
         trusted: we logged in there.
+        lmtp: it speaks LMTP.
     """
 
     remote: str
     extensions: Extensions
     trusted: bool
+    lmtp: bool = False
+
+    @property
+    def takes_chunks(self) -> bool:
+        """Whether messages go there with BDAT; a host where each chunk had to be waited for gets DATA."""
+        return "CHUNKING" in self.extensions and "PIPELINING" in self.extensions
 
 
 class ClientTransaction:
-    """Keeps an outcome for each recipient, through as many rounds of MAIL, RCPT and DATA as it takes.
+    """Keeps an outcome for each recipient, through as many rounds of MAIL, RCPT and DATA or BDAT as it takes.
 
     A further round begins when the host took the message for some recipients
     and said "452 too many" to others (RFC 5321 section 4.5.3.1.10).
@@ -62,6 +71,7 @@ class ClientTransaction:
         self._round = list(range(len(envelope.recipients)))
         self._answered = 0
         self._accepted: list[int] = []
+        self._delivered = 0
         self._again: list[int] = []
 
     @property
@@ -75,12 +85,22 @@ class ClientTransaction:
         return bool(self._accepted)
 
     @property
+    def is_chunked(self) -> bool:
+        """Whether the message goes by BDAT."""
+        return self._host.takes_chunks
+
+    @property
+    def answers_to_message(self) -> int:
+        """How many replies the end of the message has: in LMTP one for each recipient taken (RFC 2033 section 4.2)."""
+        return len(self._accepted) if self._host.lmtp else 1
+
+    @property
     def is_last_round(self) -> bool:
         """Whether no recipient waits for another round."""
         return not self._again
 
     def commands(self) -> list[Command]:
-        """Return the commands of this round; nothing when the host can never take the message."""
+        """Return the commands of this round, BDAT aside; nothing when the host can never take the message."""
         extensions = self._host.extensions
         impossible = obstacle(self._envelope, self._size, extensions)
         if impossible is not None:
@@ -94,7 +114,7 @@ class ClientTransaction:
             self._decide(self._round, UNSPEAKABLE)
             return []
         commands = [(Awaited.MAIL, mail), *((Awaited.RCPT, line) for line in lines)]
-        return commands if self._probe else [*commands, (Awaited.DATA, b"DATA")]
+        return commands if self._probe else [*commands, MESSAGE if self.is_chunked else (Awaited.DATA, b"DATA")]
 
     def mail_refused(self, reply: Reply) -> None:
         """No recipient can be named: the answer is everybody's, or, in a probe, says nothing about anybody."""
@@ -122,10 +142,19 @@ class ClientTransaction:
         self._decide([index], reply)
 
     def message_answered(self, reply: Reply) -> None:
-        """Take the answer to DATA or to the end of the message: it is that of every recipient taken."""
+        """Take an answer to the end of the message: it is everybody's who was taken, in LMTP the next one's only."""
+        if self._host.lmtp:
+            self._decide([self._accepted[self._delivered]], reply)
+            self._delivered += 1
+        elif reply.accepts:
+            self._decide(self._accepted, reply)
+        else:
+            self.message_refused(reply)
+
+    def message_refused(self, reply: Reply) -> None:
+        """The host doesn't want the message before or after its end: the answer is everybody's who was taken."""
         self._decide(self._accepted, reply)
-        if not reply.accepts:
-            self._again = []
+        self._again = []
 
     def finish(self) -> None:
         """End in order: after a probe, who was taken has no other answer than that."""
@@ -137,7 +166,7 @@ class ClientTransaction:
         if not self._accepted:
             return False
         self._round, self._again = self._again, []
-        self._answered, self._accepted = 0, []
+        self._answered, self._accepted, self._delivered = 0, [], 0
         for index in self._round:
             self._outcomes[index] = None
         return bool(self._round)
@@ -166,7 +195,7 @@ class ClientTransaction:
 
     def _owe_reports(self, indexes: Sequence[int], reply: Reply) -> None:
         """Note who hears of success from us, since the host never tells (RFC 3461 section 5.2.2)."""
-        recipients = self._envelope.recipients
+        owes = Delivered(clipped(reply), self._host.remote, "delivered" if self._host.lmtp else "relayed")
         for index in indexes:
-            if "SUCCESS" in (recipients[index].notify or ()):
-                self._outcomes[index] = Delivered(clipped(reply), self._host.remote, "relayed")
+            if "SUCCESS" in (self._envelope.recipients[index].notify or ()):
+                self._outcomes[index] = owes
