@@ -13,7 +13,15 @@ from twistedmail_mta.config.problems import key_path
 from twistedmail_mta.config.secrets import is_credential, read_secret
 from twistedmail_mta.config.site import CertificateTable, Site
 from twistedmail_mta.directory.recipients import RecipientFile
-from twistedmail_mta.privileges import PrivilegeError, User, find_user, is_writable_for, running_user, unreadable_for
+from twistedmail_mta.privileges import (
+    PrivilegeError,
+    User,
+    find_user,
+    is_passable_for,
+    is_writable_for,
+    running_user,
+    unreadable_for,
+)
 from twistedmail_mta.tls.certificates import CertificateError, read_identity, shortcomings
 from twistedmail_mta.tls.client import ClientTLS
 from twistedmail_mta.tls.server import server_context
@@ -35,7 +43,7 @@ class Finding:
 
     def __str__(self) -> str:
         """Return the finding on one line."""
-        return f"{self.level}: {self.path}: {self.text}"
+        return f"{self.level}: {self.path}: {self.text}" if self.path else f"{self.level}: {self.text}"
 
 
 def findings_of(site: Site, now: datetime) -> Iterator[Finding]:
@@ -45,6 +53,8 @@ def findings_of(site: Site, now: datetime) -> Iterator[Finding]:
     except PrivilegeError as error:
         yield Finding("error", "server.user", str(error))
         user = running_user()
+    if user.uid == 0 and site.server.user is None:
+        yield Finding("warning", "server.user", "is missing, so the server stays root unless twistd is given --uid")
     yield from _program(user)
     yield from _state_dir(site.server.state_dir, user)
     yield from _certificates(site, user, now)
@@ -82,6 +92,8 @@ def _state_dir(path: Path, user: User) -> Iterator[Finding]:
         yield Finding("error", "server.state_dir", f"{path} is not writable for {user.name}")
     elif existing != path and not is_writable_for(running_user(), existing):
         yield Finding("error", "server.state_dir", f"{path} doesn't exist and can't be made")
+    elif not is_passable_for(user, existing):
+        yield Finding("error", "server.state_dir", f"{user.name} can't get at it: {existing} is closed to that user")
     elif existing == path and path.stat().st_mode & 0o007:
         yield Finding("warning", "server.state_dir", f"{path} holds mail and is open to everybody: chmod 700 {path}")
 
@@ -109,9 +121,10 @@ def _certificate(
         yield Finding("warning", path, f"{files.certificate} {text}")
     lasting = [file for file in (files.certificate, files.key) if not is_credential(file)]
     for file in unreadable_for(user, lasting):
-        yield Finding("error", path, f"{user.name} can't read {file}, so it couldn't be reloaded when it is renewed")
+        text = f"{user.name} can't read {file}, so it couldn't be reloaded when it is renewed"
+        yield Finding("error", path, f"{text}: chgrp {user.name} {file}; chmod 640 {file}")
     if files.key in lasting and files.key.stat().st_mode & 0o007:
-        yield Finding("warning", path, f"{files.key} is open to everybody: chmod 600 {files.key}")
+        yield Finding("warning", path, f"{files.key} is open to everybody: chmod o= {files.key}")
 
 
 def _authorities(file: Path | None, user: User) -> Iterator[Finding]:
@@ -151,7 +164,7 @@ def _logins(site: Site, user: User) -> Iterator[Finding]:
             if unreadable_for(user, [file]):
                 yield Finding("error", path, f"{user.name} can't read {file}")
             elif file.stat().st_mode & 0o007:
-                yield Finding("warning", path, f"{file} is open to everybody: chmod 600 {file}")
+                yield Finding("warning", path, f"{file} is open to everybody: chmod o= {file}")
             continue
         try:
             read_secret(route.auth.login.password_source)

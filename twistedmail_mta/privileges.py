@@ -80,6 +80,12 @@ def is_writable_for(user: User, folder: Path) -> bool:
         return os.access(folder, os.W_OK | os.X_OK, effective_ids=True)
 
 
+def is_passable_for(user: User, folder: Path) -> bool:
+    """Whether `user` could open what is in `folder` by its name; needs root for anyone but oneself."""
+    with acting_as(user):
+        return os.access(folder, os.X_OK, effective_ids=True)
+
+
 @contextmanager
 def acting_as(user: User) -> Iterator[None]:
     """Act as `user` for a moment; only while the process has one thread.

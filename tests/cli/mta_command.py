@@ -10,13 +10,15 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from twistedmail_mta.cli.main import mta
+from twistedmail_mta.privileges import running_user
 
-SITE = """\
+SITE = f"""\
 config_version = 1
 [server]
 hostname = "mail.example.org"
 state_dir = "state"
 admin = "postmaster@example.org"
+user = "{running_user().name}"
 [tls]
 certificate = "cert.pem"
 key = "key.pem"

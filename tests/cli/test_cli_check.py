@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from mta_command import SITE, Command
+
+from twistedmail_mta.privileges import running_user
 
 
 def test_good_site(command: Command) -> None:
@@ -27,6 +30,35 @@ def test_every_mistake_of_the_file(command: Command) -> None:
     assert "error: server.hostname: is missing" in result.output
     assert "error: server.hostnam: is unknown; did you mean hostname?" in result.output
     assert 'error: listen.imap.role: must be "mx" or "submission"' in result.output
+
+
+def test_file_that_is_not_there(command: Command) -> None:
+    """What is wrong with the file as a whole has no key, and no gap for one."""
+    command.file.unlink()
+
+    assert command("check").output.startswith("error: can't be read: No such file or directory\n")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_state_directory_behind_a_closed_door(command: Command, tmp_path: Path) -> None:
+    """A directory that is yet to be made must lie where the server's user can get at it."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    text = SITE.replace('"state"', '"closed/state"').replace(f'user = "{running_user().name}"', 'user = "nobody"')
+    command.file.write_text(text)
+
+    result = command("check")
+
+    assert result.exit_code == 1
+    assert f"error: server.state_dir: nobody can't get at it: {closed} is closed to that user" in result.output
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="somebody else is no root to begin with")
+def test_staying_root_is_warned_of(command: Command) -> None:
+    """A site file that names nobody to become."""
+    command.file.write_text(SITE.replace(f'user = "{running_user().name}"\n', ""))
+
+    assert "warning: server.user: is missing, so the server stays root" in command("check").output
 
 
 def added(command: Command, text: str) -> str:

@@ -13,6 +13,7 @@ from click.testing import Result
 from mta_command import Command
 from twisted.internet.task import Clock
 
+from twistedmail_mta.cli import queue
 from twistedmail_mta.cli.offline import ImmediateDatabase, ImmediatePool, finished
 from twistedmail_mta.control.wire import SOCKET_NAME
 from twistedmail_mta.model import Address, Envelope, InlineBody, Message, Origin, Recipient, id_text
@@ -75,6 +76,23 @@ def test_list_and_show(command: Command) -> None:
     assert [one["address"] for one in as_json["recipients"]] == ["bob@example.net", "eve@example.com"]
 
 
+def test_list_on_a_screen(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An id is never cut in two, and one line says what comes next; how many there are comes last."""
+    name = queued(command, "bob@example.net", "eve@example.com")
+    monkeypatch.setattr(queue, "_is_screen", lambda: True)
+
+    lines = command("queue", "list").output.splitlines()
+
+    assert lines[0].split()[0] == name
+    assert lines[0].endswith("from <ann@example.org>")
+    assert [line.split()[:2] for line in lines[1:3]] == [
+        ["bob@example.net:", "waiting,"],
+        ["eve@example.com:", "waiting,"],
+    ]
+    assert lines[-1] == "1 message."
+    assert command("queue", "list", "--to", "kim@*").output == "Nothing in the queue matches.\n"
+
+
 def test_show_of_what_is_gone(command: Command) -> None:
     """What is there is shown, what isn't is named, and the exit status tells."""
     name = queued(command, "bob@example.net")
@@ -99,6 +117,7 @@ def test_hold_release_delete(command: Command) -> None:
     assert said(command("queue", "retry", "--all")) == "1 recipient due now."
     assert command.json("queue", "delete", "--domain", "example.net") == {"action": "delete", "recipients": 2}
     assert states(command) == {"eve@example.com": "held"}
+    assert said(command("queue", "retry", "--all")).startswith("Nothing that matches waits")
     assert said(command("queue", "delete", "--all")) == "1 recipient deleted."
     assert command.json("queue", "list") == []
 

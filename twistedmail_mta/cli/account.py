@@ -124,11 +124,8 @@ def list_(invocation: Invocation) -> None:
     if invocation.as_json:
         print_json([_as_object(item) for item in accounts])
         return
-    rows = [
-        [item.address, "yes" if item.enabled else "no", " ".join(sorted(item.protocols)), " ".join(item.send_as)]
-        for item in accounts
-    ]
-    print_table(["Address", "Enabled", "Protocols", "May send as"], rows, "There are no accounts.")
+    rows = [[item.address, "yes" if item.enabled else "no", " ".join(item.send_as)] for item in accounts]
+    print_table(["Address", "Enabled", "May send as, too"], rows, "There are no accounts.")
 
 
 def _add(tx: Transaction, name: str, password: StoredPassword, created_at: float, send_as: Sequence[str]) -> None:
@@ -148,7 +145,6 @@ def _as_object(item: Account) -> dict[str, object]:
     return {
         "address": item.address,
         "enabled": item.enabled,
-        "protocols": sorted(item.protocols),
         "send_as": list(item.send_as),
         "created_at": item.created_at,
     }

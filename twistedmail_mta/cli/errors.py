@@ -16,6 +16,8 @@ def in_words(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, MailError):
         return error.reply.text
+    if isinstance(error, PermissionError):
+        return f"{error.filename}: {error.strerror}; run this as root, or as the user whom the server runs as"
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else str(error)
     return None

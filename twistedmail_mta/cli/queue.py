@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,12 @@ P = ParamSpec("P")
 
 _PAGE: Final = 100
 _DONE: Final = {"retry": "due now", "hold": "on hold", "release": "released", "delete": "deleted"}
+_NONE: Final = {
+    "retry": "Nothing that matches waits for an attempt; what is on hold goes on with `release`.",
+    "hold": "Nothing that matches is in the queue and not on hold yet.",
+    "release": "Nothing that matches is on hold.",
+    "delete": "Nothing that matches is in the queue.",
+}
 
 
 def _ids(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tuple[int, ...]:
@@ -92,9 +99,13 @@ def list_(invocation: Invocation, selection: Selection) -> None:
         if invocation.as_json:
             print_json([asdict(message) for message in _messages(control, selection)])
             return
+        empty = "The queue is empty." if selection == Selection() else "Nothing in the queue matches."
+        if _is_screen():
+            _print_for_screen(_messages(control, selection), empty)
+            return
         now = time.time()
         rows = [row for message in _messages(control, selection) for row in _rows(message, now)]
-    print_table(["ID", ">Size", ">Age", "From", "To", "State", "Next try", "Last answer"], rows, "The queue is empty.")
+    print_table(["ID", ">Size", ">Age", "From", "To", "State", "Next try", "Last answer"], rows, empty)
 
 
 @queue.command()
@@ -107,7 +118,8 @@ def show(invocation: Invocation, ids: tuple[int, ...]) -> None:
     if invocation.as_json:
         print_json([asdict(message) for message in messages])
     else:
-        click.echo("\n\n".join(_described(message) for message in messages))
+        for place, message in enumerate(messages):
+            click.echo(("\n" if place else "") + _described(message))
     if len(messages) < len(set(ids)):
         raise click.ClickException("not in the queue: " + ", ".join(_missing(ids, messages)))
 
@@ -152,7 +164,7 @@ def _change(invocation: Invocation, action: Action, selection: Selection, *, all
     if invocation.as_json:
         print_json({"action": action, "recipients": number})
     else:
-        click.echo(f"{number} recipient{'' if number == 1 else 's'} {_DONE[action]}.")
+        click.echo(f"{number} recipient{'' if number == 1 else 's'} {_DONE[action]}." if number else _NONE[action])
 
 
 def _messages(control: QueueControl, selection: Selection) -> Iterator[QueuedMessage]:
@@ -160,6 +172,33 @@ def _messages(control: QueueControl, selection: Selection) -> Iterator[QueuedMes
     while after is not None:
         page, after = finished(control.messages(selection, after, _PAGE))
         yield from page
+
+
+def _is_screen() -> bool:
+    return sys.stdout.isatty()
+
+
+def _print_for_screen(messages: Iterator[QueuedMessage], empty: str) -> None:
+    """Print each message as soon as it is read, on lines that fit a narrow screen."""
+    now, number = time.time(), 0
+    for message in messages:
+        number += 1
+        click.echo("\n".join(printable(line) for line in _lines(message, now)))
+    click.echo(f"{number} message{'' if number == 1 else 's'}." if number else empty)
+
+
+def _lines(message: QueuedMessage, now: float) -> Iterator[str]:
+    age = f"{_span(now - message.received_at)} old"
+    yield f"{message.id}  {format_size(message.size):>8}  {age:>8}  from <{message.sender}>"
+    for recipient in message.recipients:
+        yield f"    {recipient.address}: {_prospect(recipient, now)}"
+        if recipient.reply:
+            yield f"        {recipient.reply}"
+
+
+def _prospect(recipient: QueuedRecipient, now: float) -> str:
+    next_try = _next_try(recipient, now)
+    return _state(recipient) + (f", next try {next_try}" if next_try else "")
 
 
 def _rows(message: QueuedMessage, now: float) -> Iterator[list[str]]:
@@ -192,15 +231,14 @@ def _described(message: QueuedMessage) -> str:
 
 
 def _described_recipient(recipient: QueuedRecipient, now: float) -> Iterator[str]:
-    next_try = _next_try(recipient, now)
-    yield f"  to {recipient.address}: {_state(recipient)}" + (f", next try {next_try}" if next_try else "")
+    yield f"  to {recipient.address}: {_prospect(recipient, now)}"
     if recipient.attempted_at is not None:
-        yield f"     tried {recipient.attempts} times, last {_moment(recipient.attempted_at)}"
+        times = "once" if recipient.attempts == 1 else f"{recipient.attempts} times, last"
+        yield f"     tried {times} {_moment(recipient.attempted_at)}"
         yield f"     {recipient.remote or 'nobody reached'}: {recipient.reply}"
 
 
 def _missing(ids: Sequence[int], messages: Sequence[QueuedMessage]) -> list[str]:
-
     found = {message.id for message in messages}
     return [text for text in map(id_text, ids) if text not in found]
 
