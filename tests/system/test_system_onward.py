@@ -28,14 +28,16 @@ class Onward:
         able: knows every extension, and gets what no other route takes.
         plain: knows PIPELINING alone.
         mute: takes a message and hangs up without an answer.
+        rude: offers STARTTLS and hangs up when it is taken at its word.
         home: where reports go.
     """
 
-    def __init__(self, directory: Path, able: Sink, plain: Sink, mute: Sink, home: Sink) -> None:
-        self.able, self.plain, self.mute, self.home = able, plain, mute, home
+    def __init__(self, directory: Path, able: Sink, plain: Sink, mute: Sink, rude: Sink, home: Sink) -> None:  # noqa: PLR0917 - one of each kind
+        self.able, self.plain, self.mute, self.rude, self.home = able, plain, mute, rude, home
         routes = {
             "plain.test": f"smtp://127.0.0.1:{plain.port}",
             "mute.test": f"smtp://127.0.0.1:{mute.port}",
+            "rude.test": f"smtp://127.0.0.1:{rude.port}",
             "example.org": f"smtp://127.0.0.1:{home.port}",
             "waste.test": "discard",
             "closed.test": "error:550 5.1.2 Nobody lives there",
@@ -64,6 +66,13 @@ class Onward:
         return status.get_payload()[1]
 
 
+def hang_up_at_starttls(line: str) -> str | None:
+    """Break the connection off at STARTTLS; nothing special otherwise."""
+    if line == "STARTTLS":
+        raise ConnectionError
+    return None
+
+
 def arrived(sink: Sink, mark: bytes) -> Received:
     """Wait for the message with the mark."""
     wait_until(lambda: [message for message in sink.messages if mark in message.data])
@@ -78,9 +87,10 @@ def onward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Onward]:
         running_sink(extensions=every) as able,
         running_sink(extensions=("PIPELINING",)) as plain,
         running_sink(final="") as mute,
+        running_sink(extensions=("STARTTLS",), answer=hang_up_at_starttls) as rude,
         running_sink() as home,
     ):
-        onward = Onward(tmp_path_factory.mktemp("onward"), able, plain, mute, home)
+        onward = Onward(tmp_path_factory.mktemp("onward"), able, plain, mute, rude, home)
         onward.site.start()
         onward.site.add_account(ACCOUNT, PASSWORD)
         yield onward
@@ -163,6 +173,23 @@ def test_the_longest_line_is_relayed_whole(onward: Onward) -> None:
     with pytest.raises(smtplib.SMTPDataError) as refused:
         onward.submit("bob@able.test", line + b"z\r\n")
     assert (refused.value.smtp_code, refused.value.smtp_error[:5]) == (552, b"5.6.0")
+
+
+def test_broken_tls_is_no_reason_to_keep_mail(onward: Onward) -> None:
+    """Where TLS is a courtesy, a host that fails at it gets the mail in clear at once, and the log says so."""
+    arrived(onward.rude, onward.submit("bob@rude.test"))
+
+    assert re.search(r"TLS with \S+ \[127\.0\.0\.1\] failed, trying in clear", onward.site.log)
+
+
+def test_one_id_leads_through_the_log(onward: Onward) -> None:
+    """The line of the acceptance joins session and message; attempt and outcome name the message."""
+    arrived(onward.able, onward.submit("trace@able.test"))
+    wait_until(lambda: " delivered trace@able.test " in onward.site.log)
+
+    (queue_id,) = re.findall(r"(\w+) delivered trace@able\.test ", onward.site.log)
+    assert re.search(rf"{queue_id}: from <{ACCOUNT}> for 1 accepted, \d+ octets, session \w+", onward.site.log)
+    assert re.search(rf"{queue_id}: 1 of 1 recipients taken by ", onward.site.log)
 
 
 def test_strict_is_of_one_listener(onward: Onward) -> None:
