@@ -27,6 +27,7 @@ from twistedmail_mta.model import (
     Report,
     Route,
     Settlement,
+    Suspension,
 )
 
 T = TypeVar("T")
@@ -208,8 +209,25 @@ class ISpool(Interface):
         `before`, which is a minute ago or more.
         """
 
+    def suspensions() -> Awaitable[Sequence[Suspension]]:
+        """Return what operators have suspended; let go on what waited for the end of others.
+
+        Raises:
+            TemporaryError: nothing is known; what was let go on stays so.
+        """
+
+    def park(claims: Sequence[Claim], suspension: int) -> Awaitable[None]:
+        """End claims without an attempt; their recipients wait for the end of a suspension.
+
+        Those of whom an operator wished something else meanwhile, and all of
+        them if it has ended, are given back as by `release_claims`.
+
+        Raises:
+            TemporaryError: nothing changed; the claims stay.
+        """
+
     def wanted(claim: Claim) -> bool:
-        """Return whether no operator has asked to hold or delete the claimed recipient; no input or output."""
+        """Return whether no operator wants the claimed recipient not to be tried now; no input or output."""
 
 
 class IAcceptance(Interface):

@@ -398,6 +398,8 @@ class Settlement:
         attempted_at: when.
         due: when a deferred recipient is tried next; None for every other outcome.
         warned: a delay warning goes out with this settlement.
+        reason: the class of what the attempt met, by which operators count the
+            queue; None where it has none.
     """
 
     claim: Claim
@@ -405,6 +407,7 @@ class Settlement:
     attempted_at: float
     due: float | None = None
     warned: bool = False
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

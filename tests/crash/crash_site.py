@@ -37,7 +37,7 @@ from twistedmail_mta.model import (
     Withdrawn,
 )
 from twistedmail_mta.spool.control import QueueControl
-from twistedmail_mta.spool.operator import Selection
+from twistedmail_mta.spool.operator_selection import Selection
 from twistedmail_mta.spool.owners import Host
 from twistedmail_mta.spool.spool import Spool
 from twistedmail_mta.spool.sweep import Sweep

@@ -33,6 +33,7 @@ from twistedmail_mta.model import (
     Report,
     Route,
     Settlement,
+    Suspension,
     Withdrawn,
 )
 from twistedmail_mta.queue.bounce import Reports
@@ -87,6 +88,8 @@ class FakeSpool:
         self.claims: list[tuple[int, frozenset[str]]] = []
         self.released: list[Claim] = []
         self.renewed = 0
+        self.suspended: list[Suspension] = []
+        self.parked: list[tuple[int, int, int]] = []
         self.loads = 0
         self.pause: Callable[[], Awaitable[None] | None] = lambda: None
 
@@ -224,6 +227,18 @@ class FakeSpool:
         failed = {key[0]: row.failed[1] for key, row in self.rows.items() if row.failed}
         owned = {key[0] for key, row in self.rows.items() if row.owned}
         return [message_id for message_id, at in failed.items() if at < before or message_id not in owned]
+
+    async def suspensions(self) -> Sequence[Suspension]:
+        await self._enter()
+        return list(self.suspended)
+
+    async def park(self, claims: Sequence[Claim], suspension: int) -> None:
+        await self._enter()
+        for claim in claims:
+            row = self.rows[claim.message_id, claim.index]
+            if row.epoch == claim.epoch:
+                row.owned, row.held = False, True
+                self.parked.append((claim.message_id, claim.index, suspension))
 
     def wanted(self, claim: Claim) -> bool:
         return (claim.message_id, claim.index) not in self.withdrawn

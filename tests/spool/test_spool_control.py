@@ -11,7 +11,8 @@ from spool_in_memory import START, Site, deferred, failed, message, run
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.model import NULL_PATH, Address, FileBody, Message, Recipient, id_text
 from twistedmail_mta.spool import stretch
-from twistedmail_mta.spool.operator import QueueCounts, QueuedRecipient, Selection
+from twistedmail_mta.spool.operator import QueueCounts, QueuedRecipient
+from twistedmail_mta.spool.operator_selection import Selection
 from twistedmail_mta.spool.spool import Spool
 
 NOTHING = frozenset[str]()
@@ -82,7 +83,7 @@ def test_pages_are_complete_whatever_their_size(
     spool: Spool, site: Site, monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
     """Wherever a stretch or a page ends, each message comes once and whole."""
-    monkeypatch.setattr("twistedmail_mta.spool.operator.STRETCH", rows)
+    monkeypatch.setattr("twistedmail_mta.spool.operator_selection.STRETCH", rows)
     sent = [accept(spool, *(f"u{n}@d{count}.example" for n in range(count))) for count in (1, 3, 2, 4, 1, 5)]
 
     for limit in (1, 2, 4, 100):

@@ -24,7 +24,8 @@ from twistedmail_mta.model import (
     Withdrawn,
     id_text,
 )
-from twistedmail_mta.spool.operator import Action, Selection
+from twistedmail_mta.spool.operator_change import Action
+from twistedmail_mta.spool.operator_selection import Selection
 from twistedmail_mta.spool.spool import REPORT_PATIENCE, Spool
 from twistedmail_mta.spool.tenure import LEASE
 

@@ -6,7 +6,7 @@ from spool_in_memory import START, Site, deferred, delivered, message, run
 
 from twistedmail_mta.model import Claim, FileBody
 from twistedmail_mta.spool import owners
-from twistedmail_mta.spool.operator import Selection
+from twistedmail_mta.spool.operator_selection import Selection
 from twistedmail_mta.spool.spool import Spool
 from twistedmail_mta.spool.stretch import START as START_KEY
 from twistedmail_mta.spool.tenure import LEASE, boot_name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from spool_in_memory import LATER, NEVER, START, Site, deferred, delivered, failed, message, run
 
@@ -20,7 +22,7 @@ from twistedmail_mta.model import (
     Unconfirmed,
     Withdrawn,
 )
-from twistedmail_mta.spool.operator import Selection
+from twistedmail_mta.spool.operator_selection import Selection
 from twistedmail_mta.spool.rows import REPLY_KEPT
 from twistedmail_mta.spool.spool import REPORT_PATIENCE, Spool
 
@@ -311,3 +313,15 @@ def test_sender_of_reports_is_kept_apart(spool: Spool, site: Site) -> None:
 
     assert run(spool.message(sent.id)) is not None
     assert Address("b", "example.net") in {r.address for r in run(spool.message(sent.id)).envelope.recipients}
+
+
+def test_the_class_of_a_deferral_is_kept_until_the_next_attempt(spool: Spool, site: Site) -> None:
+    """The queue can be counted by it; an answer that has no class leaves none behind."""
+    _, (claim,) = accepted(spool, "a@example.net")
+
+    run(spool.settle([replace(deferred(claim, START), reason="greylisted")], None))
+    assert site.rows("SELECT reason, warnings FROM recipient") == [("greylisted", 0)]
+
+    (again,) = run(spool.claim(1, frozenset()))
+    run(spool.settle([replace(deferred(again), warned=True)], None))
+    assert site.rows("SELECT reason, warnings FROM recipient") == [(None, 1)]

@@ -18,7 +18,9 @@ from twistedmail_mta.config.units import format_size
 from twistedmail_mta.config.values import domain_name
 from twistedmail_mta.model import id_text, parse_id
 from twistedmail_mta.spool.control import QueueControl
-from twistedmail_mta.spool.operator import Action, QueuedMessage, QueuedRecipient, Selection
+from twistedmail_mta.spool.operator import QueuedMessage, QueuedRecipient
+from twistedmail_mta.spool.operator_change import Action
+from twistedmail_mta.spool.operator_selection import Selection
 from twistedmail_mta.store.files import DATABASE_NAME
 from twistedmail_mta.store.sync import SyncDatabase
 

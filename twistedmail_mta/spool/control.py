@@ -8,9 +8,13 @@ from operator import add
 
 from twisted.internet.interfaces import IReactorTime
 
-from twistedmail_mta.interfaces import IBodyStore, IDatabase
-from twistedmail_mta.spool import operator, owners
-from twistedmail_mta.spool.operator import Action, QueueCounts, QueuedMessage, Selection
+from twistedmail_mta.interfaces import IBodyStore, IDatabase, Transaction
+from twistedmail_mta.model import Suspended, Suspension, TLSLevel
+from twistedmail_mta.spool import operator, operator_summary, owners, suspensions
+from twistedmail_mta.spool.operator import QueueCounts, QueuedMessage
+from twistedmail_mta.spool.operator_change import CHANGES, Action, Change, Moment, reroute
+from twistedmail_mta.spool.operator_selection import Selection, find, query
+from twistedmail_mta.spool.operator_summary import AGES, Group
 from twistedmail_mta.spool.rows import Key
 from twistedmail_mta.spool.stretch import END, SLICE, START
 
@@ -20,6 +24,10 @@ Wishes = Iterable[tuple[int, int, int | None]]
 
 def _heard_by_nobody(wishes: Wishes, wanted: bool) -> None:
     """No server runs here."""
+
+
+def _seen_by_nobody() -> None:
+    """No server runs here either."""
 
 
 class QueueControl:
@@ -33,6 +41,7 @@ class QueueControl:
         uptime: Callable[[], float],
         boot: str,
         note: Callable[[Wishes, bool], None] = _heard_by_nobody,
+        look: Callable[[], None] = _seen_by_nobody,
     ) -> None:
         """Control the queue in `database`.
 
@@ -44,6 +53,8 @@ class QueueControl:
             boot: `boot_name()`.
             note: told what was done to claimed recipients: `Spool.note_wishes`
                 of a running server.
+            look: asks a running server to look at suspensions, failures and
+                what is due.
         """
         self._database = database
         self._bodies = bodies
@@ -51,6 +62,7 @@ class QueueControl:
         self._uptime = uptime
         self._boot = boot
         self._note = note
+        self._look = look
 
     async def messages(
         self, selection: Selection, after: int = -1, limit: int = 100
@@ -66,10 +78,10 @@ class QueueControl:
             The messages, with all their recipients, and where to go on; None
             at the end of the queue.
         """
-        wanted, place = operator.query(selection), (after, END[1])
+        wanted, place = query(selection), (after, END[1])
         ids: dict[int, None] = {}
         while place != END and len(ids) < limit:
-            page = partial(operator.find, wanted=wanted, after=place, limit=limit - len(ids))
+            page = partial(find, wanted=wanted, after=place, limit=limit - len(ids))
             keys, place = await self._database.read(page)
             ids.update((message, None) for message, _ in keys)
             if keys and place != END:
@@ -86,33 +98,121 @@ class QueueControl:
 
     async def counts(self) -> QueueCounts:
         """Count what is queued."""
-        total, place = (0,) * 6, START
+        total, place = (0,) * 7, START
         while place != END:
             row, place = await self._database.read(partial(operator.count, after=place))
             total = tuple(map(add, total, row))
         return QueueCounts(*total)
 
+    async def summary(self, by: Group, selection: Selection) -> dict[str, list[int]]:
+        """Count the recipients that are meant, in groups and by age.
+
+        Returns:
+            For the name of each group, how many are in each column of ages
+            (`AGES`, and one for what is older).
+        """
+        wanted, place, now = query(selection), START, self._clock.seconds()
+        groups: dict[str, list[int]] = {}
+        while place != END:
+            rows, place = await self._database.read(
+                partial(operator_summary.summary, wanted=wanted, by=by, now=now, after=place)
+            )
+            for name, column, number in rows:
+                groups.setdefault(name, [0] * (len(AGES) + 1))[column] += number
+        return groups
+
     async def change(self, action: Action, selection: Selection) -> int:
         """Do something to every recipient that is meant; return to how many it was done.
 
-        Of one that is being tried now, hold and delete are done when the
-        attempt ends without delivery.
+        Of one that is being tried now, hold, delete and bounce are done when
+        the attempt ends without delivery.
 
         Raises:
             TemporaryError: the database can't be written; what was done so far stays.
         """
-        wanted, place, done = operator.query(selection), START, 0
-        while place != END:
-            keys, place = await self._database.read(partial(operator.find, wanted=wanted, after=place, limit=SLICE))
-            if keys:
-                done += await self._change(action, keys)
+        done = await self._change(CHANGES[action], selection)
+        if done and action == "bounce":
+            self._look()
         return done
 
-    async def _change(self, action: Action, keys: list[Key]) -> int:
-        now, uptime = self._clock.seconds(), self._uptime()
-        running = await self._database.read(lambda tx: owners.running_time(tx, self._boot, now, uptime))
-        changed = await self._database.write(lambda tx: operator.change(tx, action, keys, now, running), urgent=True)
-        self._note(changed.keys, action in {"retry", "release"})
+    async def reroute(self, via: str | None, tls: TLSLevel, selection: Selection) -> int:
+        """Send every recipient that is meant another way, now; return how many.
+
+        Of one that is being tried now, that attempt ends as it does.
+
+        Args:
+            via: as `parse_via` reads it; None for the way that the site file says.
+            tls: what is demanded there.
+            selection: who.
+
+        Raises:
+            TemporaryError: as `change`.
+        """
+        done = await self._change(reroute(via, tls), selection)
+        self._look()
+        return done
+
+    async def suspend(self, what: Suspended) -> int:
+        """Begin no attempt at something until it is resumed; return how many recipients wait for that now.
+
+        Time suspended doesn't count as age.  Of a lane, recipients wait from
+        the moment they would have been tried.
+
+        Raises:
+            TemporaryError: the database can't be written; it may be suspended all the same.
+        """
+        now = self._clock.seconds()
+        suspension = await self._database.write(lambda tx: suspensions.add(tx, what, now), urgent=True)
+        self._look()
+        if what.kind != "lane":
+            await self._change(suspensions.park(suspension.id), _waiting_for(what))
+        return await self._database.read(lambda tx: suspensions.how_many(tx, suspension.id))
+
+    async def resume(self, what: Suspended) -> int | None:
+        """End a suspension; return how many recipients go on, or None when there was none.
+
+        Raises:
+            TemporaryError: as `suspend`; a running server does the rest.
+        """
+        if not await self._database.write(lambda tx: suspensions.end(tx, what), urgent=True):
+            return None
+        resumed = await suspensions.let_go(self._database, self._running_time)
+        self._look()
+        return resumed
+
+    async def suspended(self) -> list[tuple[Suspension, int]]:
+        """Return what is suspended, each with how many recipients wait for its end."""
+
+        def read(tx: Transaction) -> list[tuple[Suspension, int]]:
+            return [(each, suspensions.how_many(tx, each.id)) for each in suspensions.current(tx)]
+
+        return await self._database.read(read)
+
+    async def _change(self, change: Change, selection: Selection) -> int:
+        wanted, place, done = query(selection), START, 0
+        while place != END:
+            keys, place = await self._database.read(partial(find, wanted=wanted, after=place, limit=SLICE))
+            if keys:
+                done += await self._change_slice(change, keys)
+        return done
+
+    async def _change_slice(self, change: Change, keys: list[Key]) -> int:
+        at = Moment(self._clock.seconds(), await self._running_time())
+        changed = await self._database.write(lambda tx: change(tx, keys, at), urgent=True)
+        concerned = changed.keys if changed.wanted else [key for key in changed.keys if key[2] is not None]
+        if concerned:
+            self._note(concerned, changed.wanted)
         if changed.files:
             await self._bodies.remove(changed.files)
         return len(changed.keys)
+
+    async def _running_time(self) -> float:
+        now, uptime = self._clock.seconds(), self._uptime()
+        return await self._database.read(lambda tx: owners.running_time(tx, self._boot, now, uptime))
+
+
+def _waiting_for(what: Suspended) -> Selection:
+    """Return whom a suspension keeps waiting."""
+    return Selection(
+        domain=what.name if what.kind == "domain" else None, account=what.name if what.kind == "account" else None
+    )

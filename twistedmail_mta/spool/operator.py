@@ -1,8 +1,8 @@
-"""What operators do with the queue: list, show, retry, hold, release, delete.
+"""What operators see of the queue: messages, their recipients, and how many there are.
 
 Plain functions on a transaction, for the running server and for the command
-that works while none runs.  A look at the queue reads it in stretches, a
-change is made in slices: neither holds up the mail.
+that works while none runs.  The queue is read in stretches, which hold up
+nobody.
 """
 
 from __future__ import annotations
@@ -15,31 +15,10 @@ from typing import Final, Literal
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.model import Address, Reply, id_text
 from twistedmail_mta.spool.rows import Key, Row
-from twistedmail_mta.spool.stretch import END, STRETCH, stretch_end
-from twistedmail_mta.spool.tables import drop_empty
+from twistedmail_mta.spool.stretch import STRETCH, stretch_end
 
-Action = Literal["retry", "hold", "release", "delete"]
-State = Literal["waiting", "active", "held", "failed"]
-
-_MATCH: Final = """
-    (?4 IS NULL OR rtrim(r.local || '@' || r.domain, '@') LIKE ?4 ESCAPE '\\')
-    AND (?5 IS NULL OR r.domain = ?5)
-    AND (?6 IS NULL OR EXISTS (
-        SELECT 1 FROM message m
-        WHERE m.id = r.message AND rtrim(m.sender_local || '@' || m.sender_domain, '@') LIKE ?6 ESCAPE '\\'))
-"""
-
-_FIND: Final = f"""
-SELECT r.message, r.n FROM recipient r
-WHERE (r.message, r.n) > (?1, ?2) AND (r.message, r.n) <= (?7, ?8) AND {_MATCH}
-ORDER BY r.message, r.n LIMIT ?3
-"""  # noqa: S608 - a constant
-
-_FIND_IDS: Final = f"""
-SELECT r.message, r.n FROM recipient r
-WHERE r.message IN (SELECT value FROM json_each(?7)) AND (r.message, r.n) > (?1, ?2) AND {_MATCH}
-ORDER BY r.message, r.n LIMIT ?3
-"""  # noqa: S608 - a constant
+State = Literal["waiting", "active", "held", "suspended", "failed"]
+Wish = Literal["hold", "delete", "bounce"]
 
 _MESSAGES: Final = """
 SELECT id, sender_local, sender_domain, size, received_at, account, peer FROM message
@@ -48,7 +27,7 @@ WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id
 
 _RECIPIENTS: Final = """
 SELECT message, local, domain, iif(owner IS NULL, state, 'active'), attempts, due, attempted_at,
-       code, status, reply, remote, wish, warnings
+       code, status, reply, remote, wish, warnings, reason, via
 FROM recipient WHERE message IN (SELECT value FROM json_each(?)) ORDER BY message, n
 """
 
@@ -57,99 +36,10 @@ SELECT count(*) FILTER (WHERE n = (SELECT min(n) FROM recipient f WHERE f.messag
        count(*) FILTER (WHERE owner IS NOT NULL),
        count(*) FILTER (WHERE owner IS NULL AND state = 'waiting'),
        count(*) FILTER (WHERE owner IS NULL AND state = 'held'),
+       count(*) FILTER (WHERE owner IS NULL AND state = 'suspended'),
        count(*) FILTER (WHERE state = 'failed')
 FROM recipient r WHERE (message, n) > (?, ?) AND (message, n) <= (?, ?)
 """
-
-_RETRY: Final = """
-UPDATE recipient SET due = min(due, ?1) WHERE message = ?2 AND n = ?3 AND state = 'waiting' AND owner IS NULL
-RETURNING message, n, NULL
-"""
-
-_HOLD: Final = """
-UPDATE recipient SET
-    state = iif(owner IS NULL, 'held', state), held_since = iif(owner IS NULL, ?1, NULL),
-    wish = iif(owner IS NULL, NULL, 'hold')
-WHERE message = ?2 AND n = ?3 AND state = 'waiting'
-RETURNING message, n, owner
-"""
-
-_RELEASE: Final = """
-UPDATE recipient SET
-    since = since + iif(state = 'held', max(0.0, ?1 - held_since), 0.0),
-    state = 'waiting', held_since = NULL, wish = NULL
-WHERE message = ?2 AND n = ?3 AND (state = 'held' OR wish = 'hold')
-RETURNING message, n, NULL
-"""
-
-_DELETE: Final = "DELETE FROM recipient WHERE message = ? AND n = ? AND owner IS NULL RETURNING message, n, NULL"
-
-_WISH_DELETE: Final = """
-UPDATE recipient SET wish = 'delete' WHERE message = ? AND n = ? AND owner IS NOT NULL RETURNING message, n, owner
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which recipients are meant: those to whom all that is given applies.
-
-    Attributes:
-        ids: of these messages; None for all.
-        to: a pattern of recipient addresses; `*` and `?` as in a shell, in any case.
-        sender: a pattern of senders; "<>" is the null sender.
-        domain: recipients of exactly this domain, in lower case.
-    """
-
-    ids: tuple[int, ...] | None = None
-    to: str | None = None
-    sender: str | None = None
-    domain: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A selection, ready for SQL."""
-
-    sql: str
-    match: Row
-    ids: str | None
-
-
-def query(selection: Selection) -> Query:
-    """Prepare a selection."""
-    match = (_like(selection.to), selection.domain, _like(selection.sender))
-    if selection.ids is None:
-        return Query(_FIND, match, None)
-    return Query(_FIND_IDS, match, json.dumps(selection.ids))
-
-
-def _like(pattern: str | None) -> str | None:
-    """Return the pattern as SQL's LIKE has it."""
-    if pattern is None:
-        return None
-    literal = pattern.removeprefix("<").removesuffix(">")
-    for special in "\\%_":
-        literal = literal.replace(special, "\\" + special)
-    return literal.replace("*", "%").replace("?", "_")
-
-
-def find(tx: Transaction, wanted: Query, after: Key, limit: int) -> tuple[list[Key], Key]:
-    """Return the first keys after `after` that are meant, at most `limit`, and where to go on.
-
-    It may find nothing and yet not be at the end, which is `END`.
-    """
-    if wanted.ids is not None:
-        found = _keys(tx, wanted, after, limit, (wanted.ids,))
-        end = END
-    else:
-        end = stretch_end(tx, after, STRETCH)
-        found = _keys(tx, wanted, after, limit, end)
-    return found, found[-1] if len(found) == limit else end
-
-
-def _keys(tx: Transaction, wanted: Query, after: Key, limit: int, rest: Row) -> list[Key]:
-    rows = tx.execute(wanted.sql, (*after, limit, *wanted.match, *rest))
-    return [(message, n) for message, n in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +52,10 @@ class QueuedRecipient:
         attempted_at: when it was tried last; None when it never was.
         reply: what the last attempt met.
         remote: who said it.
-        wish: "hold" or "delete", when that waits for the end of an attempt.
+        wish: what waits for the end of an attempt.
         warnings: delay warnings sent.
+        reason: the class of what the last attempt met; None where it has none.
+        via: the way an operator chose; None for the site file's.
     """
 
     address: str
@@ -173,8 +65,10 @@ class QueuedRecipient:
     attempted_at: float | None
     reply: str
     remote: str
-    wish: Literal["hold", "delete"] | None
+    wish: Wish | None
     warnings: int
+    reason: str | None = None
+    via: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,12 +124,16 @@ def _queued_recipient(  # noqa: PLR0913, PLR0917 - the columns of a row
     status: str,
     text: str,
     remote: str | None,
-    wish: Literal["hold", "delete"] | None,
+    wish: Wish | None,
     warnings: int,
+    reason: str | None,
+    via: str | None,
 ) -> QueuedRecipient:
     reply = "" if code is None else str(Reply(code, status, text))
     address = str(Address(local, domain))
-    return QueuedRecipient(address, state, attempts, due, attempted_at, reply, remote or "", wish, warnings)
+    return QueuedRecipient(
+        address, state, attempts, due, attempted_at, reply, remote or "", wish, warnings, reason, via
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +145,7 @@ class QueueCounts:
     active: int = 0
     waiting: int = 0
     held: int = 0
+    suspended: int = 0
     failed: int = 0
 
 
@@ -255,45 +154,3 @@ def count(tx: Transaction, after: Key) -> tuple[Row, Key]:
     end = stretch_end(tx, after, STRETCH)
     (row,) = tx.execute(_COUNT, (*after, *end))
     return row, end
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """What an operator's action did.
-
-    Attributes:
-        keys: the recipients it was done to, with who leases each: for those
-            it is a wish until the attempt ends.
-        files: what no row names any more.
-    """
-
-    keys: tuple[tuple[int, int, int | None], ...]
-    files: tuple[str, ...] = ()
-
-
-def change(tx: Transaction, action: Action, keys: Sequence[Key], now: float, running: float) -> Changed:
-    """Do something to recipients; those it can't be done to are left out.
-
-    Retry makes waiting ones due; hold and release act on waiting and held
-    ones, delete on all, failures not yet reported included.
-
-    Args:
-        tx: the transaction.
-        action: what to do.
-        keys: to whom, at most `SLICE`.
-        now: seconds since the epoch.
-        running: the running time.
-    """
-    if action == "retry":
-        return Changed(_each(tx, _RETRY, [(now, *key) for key in keys]))
-    if action == "hold":
-        return Changed(_each(tx, _HOLD, [(running, *key) for key in keys]))
-    if action == "release":
-        return Changed(_each(tx, _RELEASE, [(running, *key) for key in keys]))
-    wishes = _each(tx, _WISH_DELETE, keys)
-    deleted = _each(tx, _DELETE, keys)
-    return Changed(deleted + wishes, drop_empty(tx, {message: None for message, _, _ in deleted}))
-
-
-def _each(tx: Transaction, sql: str, rows: Sequence[Row] | Sequence[Key]) -> tuple[tuple[int, int, int | None], ...]:
-    return tuple((message, n, owner) for message, n, owner in tx.executemany(sql, rows))

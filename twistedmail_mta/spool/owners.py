@@ -18,7 +18,7 @@ from typing import Final
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.spool.rows import Key
 from twistedmail_mta.spool.stretch import stretch_end
-from twistedmail_mta.spool.tables import drop_empty
+from twistedmail_mta.spool.tables import FAILED_BY_OPERATOR, drop_empty
 
 _ALIVE: Final = "boot = ?1 AND process <> ?2 AND lease_until >= ?3"
 
@@ -53,6 +53,11 @@ _DELETE_UNWANTED: Final = """
 DELETE FROM recipient
 WHERE message = ? AND n = ? AND wish = 'delete' AND owner NOT IN (SELECT id FROM owner)
 """
+
+_REFUSE_UNWANTED: Final = f"""
+UPDATE recipient SET {FAILED_BY_OPERATOR}, owner = NULL
+WHERE message = ? AND n = ? AND wish = 'bounce' AND owner NOT IN (SELECT id FROM owner)
+"""  # noqa: S608 - a constant
 
 _GIVE_BACK: Final = """
 UPDATE recipient SET
@@ -135,8 +140,9 @@ def orphaned(tx: Transaction, after: Key, rows: int) -> tuple[list[Key], Key]:
 
 def give_back(tx: Transaction, keys: Sequence[Key], running: float) -> tuple[str, ...]:
     """End claims of dead owners; return the files to unlink (an operator wished for that)."""
-    for _ in tx.executemany(_DELETE_UNWANTED, keys):
-        pass
+    for wish in (_DELETE_UNWANTED, _REFUSE_UNWANTED):
+        for _ in tx.executemany(wish, keys):
+            pass
     for _ in tx.executemany(_GIVE_BACK, [(running, *key) for key in keys]):
         pass
     return drop_empty(tx, {message: None for message, _ in keys})

@@ -7,7 +7,7 @@ of Python holds up all that wait for the commit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, cast
 
 from twistedmail_mta.model import (
@@ -22,15 +22,19 @@ from twistedmail_mta.model import (
     FileBody,
     InlineBody,
     Message,
+    NextHop,
     Notify,
     Origin,
     Recipient,
     Reply,
     Report,
+    Route,
     Settlement,
+    TLSLevel,
     Unconfirmed,
     Withdrawn,
 )
+from twistedmail_mta.routes import parse_via
 
 Row = tuple[Any, ...]
 Key = tuple[int, int]
@@ -138,9 +142,22 @@ def claims_of(rows: Iterable[Row], running: float) -> list[Claim]:
     """
     ordered = sorted(rows)  # their first column is when they were due
     return [
-        Claim(message, n, epoch, recipient_of(*who), attempts, max(0.0, running - since), warnings)
-        for _, message, n, epoch, *who, attempts, since, warnings in ordered
+        Claim(
+            message, n, epoch, recipient_of(*who), attempts, max(0.0, running - since), warnings, _way(who[1], via, tls)
+        )
+        for _, message, n, epoch, *who, attempts, since, warnings, via, tls in ordered
     ]
+
+
+def _way(domain: str, via: str | None, tls: TLSLevel) -> Route | None:
+    """Return the way that an operator chose; None, for the site file's, also if this release doesn't know it."""
+    if via is None:
+        return None
+    try:
+        route = parse_via(via, tls)
+    except ValueError:
+        return None
+    return replace(route, host=domain) if isinstance(route, NextHop) and not route.host else route
 
 
 def failed_recipient_of(row: Row) -> FailedRecipient:
@@ -221,6 +238,7 @@ def _attempt(settlement: Settlement, outcome: Failed | Deferred | Unconfirmed, r
         reply.status,
         reply.text[:REPLY_KEPT],
         outcome.remote[:REPLY_KEPT],
+        settlement.reason,
         int(settlement.warned),
     )
 

@@ -8,9 +8,9 @@ from typing import Final
 
 from zope.interface import implementer
 
-from twistedmail_mta.interfaces import IBodyStore, IDatabase, ISpool
-from twistedmail_mta.model import Claim, FailedRecipient, Message, Report, Settlement
-from twistedmail_mta.spool import tables
+from twistedmail_mta.interfaces import IBodyStore, IDatabase, ISpool, Transaction
+from twistedmail_mta.model import Claim, FailedRecipient, Message, Report, Settlement, Suspension
+from twistedmail_mta.spool import suspensions, tables
 from twistedmail_mta.spool.ids import MessageIds
 from twistedmail_mta.spool.rows import (
     Key,
@@ -122,6 +122,28 @@ class Spool:
     async def reports_due(self, before: float) -> Sequence[int]:
         """See `ISpool.reports_due`."""
         return await self._database.read(lambda tx: tables.reports_due(tx, before, REPORTS))
+
+    async def suspensions(self) -> Sequence[Suspension]:
+        """See `ISpool.suspensions`."""
+        await suspensions.let_go(self._database, self._running_time)
+        return await self._database.read(suspensions.current)
+
+    async def _running_time(self) -> float:
+        return self._tenure.running_time()
+
+    async def park(self, claims: Sequence[Claim], suspension: int) -> None:
+        """See `ISpool.park`."""
+        running = self._tenure.running_time()
+        parked = [(running, suspension, claim.message_id, claim.index, claim.epoch) for claim in claims]
+        rest = released_rows(claims, running)
+
+        def park(tx: Transaction) -> tables.Settled:
+            suspensions.park_claimed(tx, parked)
+            return tables.settle(tx, rest, None)
+
+        settled = await self._database.write(park, urgent=True)
+        self._forget(claims)
+        self._unlink(settled.files)
 
     def wanted(self, claim: Claim) -> bool:
         """See `ISpool.wanted`."""

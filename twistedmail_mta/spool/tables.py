@@ -36,7 +36,7 @@ CLAIM: Final = """
 UPDATE recipient SET owner = ?1, epoch = epoch + 1
 WHERE (message, n) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))
   AND state = 'waiting' AND owner IS NULL AND due <= ?3
-RETURNING due, message, n, epoch, local, domain, notify, orcpt, attempts, since, warnings
+RETURNING due, message, n, epoch, local, domain, notify, orcpt, attempts, since, warnings, via, via_tls
 """
 
 NEXT_DUE: Final = """
@@ -72,14 +72,24 @@ GONE: Final = "DELETE FROM recipient WHERE message = ? AND n = ? AND epoch = ?"
 
 UNWANTED: Final = "DELETE FROM recipient WHERE message = ? AND n = ? AND epoch = ? AND wish = 'delete'"
 
+FAILED_BY_OPERATOR: Final = """
+    state = 'failed', held_since = NULL, suspension = NULL, wish = NULL, code = 550, status = '5.7.1',
+    reply = 'Rejected by the administrator of this mail system', remote = '', reason = NULL
+"""
+
+REFUSED: Final = f"""
+UPDATE recipient SET {FAILED_BY_OPERATOR}, owner = NULL, epoch = epoch + 1
+WHERE message = ? AND n = ? AND epoch = ? AND wish = 'bounce'
+"""  # noqa: S608 - a constant
+
 ATTEMPTED: Final = """
 UPDATE recipient SET
     owner = NULL, epoch = epoch + 1, wish = NULL, attempts = attempts + 1,
     state = iif(wish = 'hold' OR state = 'held', 'held', ?1),
     held_since = iif(wish = 'hold', ?2, held_since),
     due = coalesce(?3, due), attempted_at = ?4, code = ?5, status = ?6, reply = ?7, remote = ?8,
-    warnings = warnings + ?9
-WHERE message = ?10 AND n = ?11 AND epoch = ?12
+    reason = ?9, warnings = warnings + ?10
+WHERE message = ?11 AND n = ?12 AND epoch = ?13
 RETURNING n
 """
 
@@ -176,15 +186,21 @@ def settle(tx: Transaction, rows: SettlementRows, report: ReportRows | None) -> 
     if rows.gone:
         _each(tx, GONE, rows.gone)
     if rows.back:
-        _each(tx, UNWANTED, [row[-3:] for row in rows.back])
+        _wishes(tx, [row[-3:] for row in rows.back])
         _each(tx, BACK, rows.back)
     stayed: set[int] = set()
     if rows.attempted:
-        _each(tx, UNWANTED, [row[-3:] for row in rows.attempted])
+        _wishes(tx, [row[-3:] for row in rows.attempted])
         stayed.update(n for (n,) in tx.executemany(ATTEMPTED, rows.attempted))
     reported = report is None or _keep_report(tx, report, stayed & rows.warned)
     messages = rows.messages if report is None else {*rows.messages, report.about}
     return Settled(reported, drop_empty(tx, messages))
+
+
+def _wishes(tx: Transaction, keys: Sequence[Row]) -> None:
+    """Do what operators wished of claims that ended without delivery."""
+    _each(tx, UNWANTED, keys)
+    _each(tx, REFUSED, keys)
 
 
 def _keep_report(tx: Transaction, report: ReportRows, warned: set[int]) -> bool:

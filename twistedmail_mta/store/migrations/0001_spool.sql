@@ -82,8 +82,10 @@ CREATE TABLE suspension (
     kind  TEXT NOT NULL CHECK (kind IN ('all', 'domain', 'lane', 'account')),
     name  TEXT NOT NULL,               -- empty for all
     since REAL NOT NULL,
-    UNIQUE (kind, name)
+    ended INTEGER NOT NULL DEFAULT 0   -- it goes with the last recipient that waits for its end
 ) STRICT;
+
+CREATE UNIQUE INDEX suspension_name ON suspension (kind, name) WHERE NOT ended;
 
 CREATE TABLE downtime (
     one     INTEGER PRIMARY KEY CHECK (one = 1),
