@@ -86,6 +86,14 @@ def test_relaying_is_denied() -> None:
     assert client.type("EHLO me", "MAIL FROM:<>", "RCPT TO:<x@else.test>").startswith("550 5.7.1")
 
 
+@pytest.mark.parametrize("path", ["x%else.test@relayed.test", "else.test!x@relayed.test", '"x@else.test"@relayed.test'])
+def test_routes_in_local_parts(path: str) -> None:
+    """A next hop that trusts us might follow them: strangers can't have that, a login may write to whom it likes."""
+    assert Reception().connect().type(*ENVELOPE, f"RCPT TO:<{path}>").startswith("550 5.7.1")
+    submission = Reception(role="submission").connect()
+    assert submission.type(*LOGGED_IN, "MAIL FROM:<ann@example.org>", f"RCPT TO:<{path}>").startswith("250")
+
+
 def test_postmaster_is_the_admin() -> None:
     """`<postmaster>` without a domain is taken (RFC 5321 section 4.5.1)."""
     reception = Reception()
@@ -223,6 +231,8 @@ def test_submission_is_completed() -> None:
         ("From: nobody in particular", "550"),
         ("From: boss@example.org <ann@example.org>", "550"),
         ('From: "boss@example.org" <ann@example.org>', "250"),
+        ("Subject: x\r\n\0From: boss@example.org", "550"),
+        ("Subject: x\r\nFr\0om: boss@example.org", "550"),
     ],
 )
 def test_from_is_bound_to_the_login(fields: str, code: str) -> None:

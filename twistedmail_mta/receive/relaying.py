@@ -6,12 +6,19 @@ relays for.  Nothing else grants: neither the client's address nor a policy.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from twistedmail_mta.interfaces import IRecipientCheck, ISubmitter
 from twistedmail_mta.model import Address, Reply
 from twistedmail_mta.receive.replies import RELAY_DENIED
+
+_ROUTING: Final = re.compile("[@%!]")
+"""What begins the next address where a local part is read as a route, as in
+`user%other@here`.  Here it means nothing, but a next hop that trusts this host
+and reads it so would relay for strangers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +40,7 @@ class RelayRules:
             return RELAY_DENIED if self.postmaster is None else None
         if submitter is not None:
             return None
-        if recipient.domain not in self.domains:
+        if recipient.domain not in self.domains or _ROUTING.search(recipient.local):
             return RELAY_DENIED
         check = self.domains[recipient.domain]
         return None if check is None else await check.verify(recipient)

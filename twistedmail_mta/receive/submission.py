@@ -13,7 +13,7 @@ from twistedmail_mta.errors import PermanentError
 from twistedmail_mta.interfaces import ISubmitter
 from twistedmail_mta.mail.addresses import addresses
 from twistedmail_mta.mail.header import Header
-from twistedmail_mta.receive.replies import FROM_NOT_YOURS, NO_SINGLE_FROM
+from twistedmail_mta.receive.replies import FROM_NOT_YOURS, NO_SINGLE_FROM, NUL_IN_HEADER
 from twistedmail_mta.smtp.address import parse_address
 from twistedmail_mta.smtp.errors import AddressError
 from twistedmail_mta.smtp.xtext import decode_xtext
@@ -40,6 +40,8 @@ def complete_header(header: Header, submitter: ISubmitter, completion: Completio
     Raises:
         PermanentError: From isn't the login's, or can't be understood.
     """
+    if b"\0" in header.block:
+        raise PermanentError(NUL_IN_HEADER)  # who drops it might see another From
     _check_from(header, submitter)
     fields = (
         (b"Message-ID", f"Message-ID: <{completion.message_id}>"),

@@ -20,11 +20,15 @@ MAX_PATH: Final = 256
 
 POSTMASTER: Final = Address("postmaster", "")
 
-_NON_ASCII = r"\u00a0-\ud7ff\ue000-\U0010ffff"
+# Line separators, and what turns or hides the letters around it, are no part of
+# any address: they would forge what people and programs read in logs and reports.
+_NON_ASCII = r"\u00a0-\u2027\u202f-\u205f\u2070-\ud7ff\ue000-\ufefe\uff00-\U0010ffff"
 _ATOM = rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~{_NON_ASCII}-]+"
 _LOCAL = rf'{_ATOM}(?:\.{_ATOM})*|"(?:[ !#-\[\]-~{_NON_ASCII}]|\\[ -~])*"'
 _HOST = r"\[[^\[\]\\\x00-\x20\x7f-\x9f]*\]|[^\[\]\x00-\x20\x7f-\x9f<>@,:;()\"\\]+"
 _ROUTE = rf"(?:@(?:{_HOST})(?:,@(?:{_HOST}))*:)?"
+
+_BAD_SYNTAX = "Bad address syntax; an address looks like <user@example.org>"
 
 _MAILBOX = re.compile(rf"({_LOCAL})(?:@({_HOST}))?")
 _ANGLED = re.compile(rf"<{_ROUTE}({_LOCAL})(?:@({_HOST}))?>")
@@ -76,7 +80,7 @@ def parse_address(text: str) -> Address:
         return NULL_PATH
     found = _MAILBOX.fullmatch(text)
     if found is None:
-        raise AddressError("Bad address syntax")
+        raise AddressError(_BAD_SYNTAX)
     if found[2] is None and found[1].lower() == POSTMASTER.local:
         return POSTMASTER
     return _address(found)
@@ -94,7 +98,7 @@ class _NoDomain(AddressError):
 def _parse_path(text: str) -> tuple[Address, str]:
     found = (_ANGLED if text.startswith("<") else _MAILBOX).match(text)
     if found is None:
-        raise AddressError("Bad address syntax")
+        raise AddressError(_BAD_SYNTAX)
     rest = _rest(text, found.end())
     return _address(found), rest
 
@@ -102,7 +106,7 @@ def _parse_path(text: str) -> tuple[Address, str]:
 def _rest(text: str, end: int) -> str:
     """Return what follows the path, which only a space may part from it."""
     if end < len(text) and text[end] != " ":
-        raise AddressError("Bad address syntax")
+        raise AddressError(_BAD_SYNTAX)
     return text[end:]
 
 
