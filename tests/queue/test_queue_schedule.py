@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from twistedmail_mta.model import Reply
 from twistedmail_mta.queue.schedule import RetrySchedule, expired
+from twistedmail_mta.smtp.meaning import Meaning
+from twistedmail_mta.smtp.reply_patterns import Kind
 
 SCHEDULE = RetrySchedule()
 
@@ -62,3 +64,47 @@ def test_expiry_tells_the_last_answer() -> None:
     assert str(expired(Reply(450, "4.2.0", "busy"))) == (
         "554 5.4.7 Delivery time expired; the last attempt met: 450 4.2.0 busy"
     )
+
+
+def wait(meaning: Meaning, attempts: int = 1, spread: float = 0.5) -> float:
+    seconds = SCHEDULE.after(attempts, 0, spread, is_report=False, meaning=meaning)
+    assert seconds is not None
+    return seconds
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize(("attempts", "hint"), [(1, 60.0), (1, 299.0), (1, 3600.0), (5, 300.0), (9, 14_400.0)])
+def test_greylisted_mail_goes_at_the_time_named(attempts: int, hint: float, spread: float) -> None:
+    """Not before the host's own time, at most a tenth later, however long the usual wait is."""
+    assert hint <= wait(Meaning("greylisted", hint), attempts, spread) <= hint * 1.1
+
+
+@pytest.mark.parametrize(
+    ("attempts", "hint", "seconds"),
+    [(1, 1.0, 25.0), (9, 1.0, 1200.0), (1, 86_400.0, 3600.0), (4, 86_400.0, 14_400.0)],
+)
+def test_hints_have_bounds(attempts: int, hint: float, seconds: float) -> None:
+    """A host can't make us come every second for days, nor put its mail off for a day."""
+    assert wait(Meaning("greylisted", hint), attempts, 0.0) == seconds
+    assert wait(Meaning("throttled", hint), attempts, 0.0) >= seconds
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0])
+def test_greylisting_without_a_time(spread: float) -> None:
+    """The usual wait, never less: most hosts want their five minutes in full."""
+    assert wait(Meaning("greylisted"), 1, spread) == pytest.approx(300 * (1 + spread / 10))
+
+
+@pytest.mark.parametrize(("hint", "least"), [(10.0, 270.0), (1800.0, 1800.0)])
+def test_other_hints_only_lengthen_the_wait(hint: float, least: float) -> None:
+    """Who is busy is not tried before the time named, nor sooner than usual."""
+    assert wait(Meaning("throttled", hint), 1, 0.0) == least
+
+
+@given(st.integers(1, 50), st.floats(1, 86_400), st.floats(0, 1), st.sampled_from(["greylisted", "throttled", "full"]))
+@settings(derandomize=True, max_examples=200)
+def test_no_hint_leaves_the_bounds(attempts: int, hint: float, spread: float, kind: Kind) -> None:
+    """Whatever a host says, the wait stays within a twelfth and twelve times the usual one, and the jitter."""
+    usual = wait(Meaning("other"), attempts)
+
+    assert usual / 12 <= wait(Meaning(kind, hint), attempts, spread) <= usual * 12 * 1.1

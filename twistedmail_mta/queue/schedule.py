@@ -6,10 +6,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from twistedmail_mta.model import Reply
+from twistedmail_mta.smtp.meaning import Meaning
 
 GROWTH: Final = 1.5
 JITTER: Final = 0.1
+
+HINT_SPAN: Final = 12.0
+"""A host's own time for the next attempt counts from a twelfth of the usual wait to twelve times as long."""
+
 _MOST_GROWTHS: Final = 100
+
+NO_MEANING: Final = Meaning("other")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +37,16 @@ class RetrySchedule:
     bounce_lifetime: float = 86_400.0
     warn_after: tuple[float, ...] = (14_400.0, 86_400.0)
 
-    def after(self, attempts: int, age: float, spread: float, *, is_report: bool) -> float | None:
+    def after(
+        self, attempts: int, age: float, spread: float, *, is_report: bool, meaning: Meaning = NO_MEANING
+    ) -> float | None:
         """Return how long to wait before the next attempt, or None when time is up.
 
         Time is judged after an attempt, so that even mail that waited for a
         long outage of this host is tried once more.
+
+        A host that names a time is not tried before it.  One that greylists is
+        tried then even if the usual wait is longer.
 
         Args:
             attempts: attempts made so far, one at least.
@@ -42,10 +54,15 @@ class RetrySchedule:
             spread: from 0 to 1, at random; moves the wait by up to a tenth
                 either way, so that what was deferred together comes apart.
             is_report: the sender is null.
+            meaning: what the last answer means.
         """
         if age >= self.lifetime_of(is_report=is_report):
             return None
-        return self._wait(attempts) * (1 + JITTER * (2 * spread - 1))
+        usual = self._wait(attempts)
+        hinted = self._hinted(usual, meaning)
+        if meaning.kind == "greylisted":
+            return (hinted or usual) * (1 + JITTER * spread)
+        return max(usual * (1 + JITTER * (2 * spread - 1)), hinted * (1 + JITTER * spread))
 
     def lifetime_of(self, *, is_report: bool) -> float:
         """Return how long such mail is tried."""
@@ -54,6 +71,16 @@ class RetrySchedule:
     def warnings_due(self, age: float) -> int:
         """Return how many delay warnings a recipient of this age should have had."""
         return sum(1 for threshold in self.warn_after if age >= threshold)
+
+    def _hinted(self, usual: float, meaning: Meaning) -> float:
+        """Return the time that the host named; 0 when it named none.
+
+        It has bounds, which grow with the usual wait: no host makes us come
+        every few seconds for days, or forget its mail.
+        """
+        if meaning.retry_in is None:
+            return 0.0
+        return max(usual / HINT_SPAN, min(meaning.retry_in, usual * HINT_SPAN, max(usual, self.cap)))
 
     def _wait(self, attempts: int) -> float:
         if attempts <= len(self.retry):

@@ -28,6 +28,7 @@ from twistedmail_mta.model import (
 from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.leases import Leases
 from twistedmail_mta.queue.schedule import expired
+from twistedmail_mta.smtp.meaning import meaning_of
 from twistedmail_mta.tasks import Cancelled, sleep
 
 T = TypeVar("T")
@@ -148,10 +149,13 @@ class Settler:
     def _settlement(self, claim: Claim, outcome: Outcome, now: float, *, is_report: bool) -> Settlement:
         if not isinstance(outcome, Deferred | Unconfirmed):
             return Settlement(claim, outcome, now)
-        wait = self._reports.schedule.after(claim.attempts + 1, claim.age, self._spread(), is_report=is_report)
+        meaning = meaning_of(outcome.reply)
+        attempts, spread = claim.attempts + 1, self._spread()
+        wait = self._reports.schedule.after(attempts, claim.age, spread, is_report=is_report, meaning=meaning)
         if wait is None:
             return Settlement(claim, Failed(expired(outcome.reply), outcome.remote), now)
-        return Settlement(claim, outcome, now, now + wait)
+        reason = None if meaning.kind == "other" else meaning.kind
+        return Settlement(claim, outcome, now, now + wait, reason=reason)
 
     async def _with_report(
         self, message: Message, settlements: list[Settlement], now: float
