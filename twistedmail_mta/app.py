@@ -166,7 +166,12 @@ class SiteService(Service):
         return self._parts is not None and self._parts.reload()
 
     def _commands(self) -> dict[str, Command]:
-        return {"status": self._status, "queue.changed": self._queue_changed, "tls.reload": self._reload_tls}
+        return {
+            "status": self._status,
+            "queue.changed": self._queue_changed,
+            "queue.look": self._look_at_queue,
+            "tls.reload": self._reload_tls,
+        }
 
     async def _status(self, _: Object) -> Object:
         return {"release": release(), "process": os.getpid(), "started_at": self._started_at}
@@ -178,6 +183,11 @@ class SiteService(Service):
             raise CommandError("queue.changed needs recipients and wanted")
         if self._parts is not None:
             self._parts.note_wishes([tuple(each) for each in recipients], wanted=wanted)
+        return {}
+
+    async def _look_at_queue(self, _: Object) -> Object:
+        if self._parts is not None:
+            self._parts.queue.look()
         return {}
 
     async def _reload_tls(self, _: Object) -> Object:

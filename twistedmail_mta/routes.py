@@ -57,6 +57,17 @@ def parse_via(via: str, tls: TLSLevel, login: RelayLogin | None = None, port: in
     raise ValueError(f"must be {_GRAMMAR}")
 
 
+def hop_text(next_hop: NextHop) -> str:
+    """Return how operators write a next hop: the domain whose MX counts, or what `parse_via` reads."""
+    if next_hop.mx:
+        return next_hop.host
+    if next_hop.is_socket:
+        return f"lmtp+unix:{next_hop.host}"
+    scheme = "lmtp" if next_hop.lmtp else "smtps" if next_hop.implicit_tls else "smtp"
+    host = f"[{next_hop.host}]" if ":" in next_hop.host else next_hop.host
+    return f"{scheme}://{host}:{next_hop.port}"
+
+
 def _next_hop(scheme: str, text: str, tls: TLSLevel, login: RelayLogin | None) -> NextHop:
     parts = _TARGET.fullmatch(text)
     if parts is None:

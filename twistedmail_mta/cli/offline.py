@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from twistedmail_mta.control.client import ControlClient, NotRunningError
+from twistedmail_mta.control.client import tell
 from twistedmail_mta.interfaces import IDatabase, Transaction
 from twistedmail_mta.model import Reply
 from twistedmail_mta.spool.control import QueueControl, Wishes
@@ -75,12 +75,12 @@ def queue_control(database: SyncDatabase, state_dir: Path) -> QueueControl:
     bodies = BodyStore(cast(WorkerPool, ImmediatePool()), state_dir / BODIES_NAME)
 
     def tell_server(wishes: Wishes, wanted: bool) -> None:
-        try:
-            with ControlClient(state_dir) as server:
-                server.call("queue.changed", {"recipients": list(wishes), "wanted": wanted})
-        except NotRunningError:
-            pass
+        tell(state_dir, "queue.changed", {"recipients": list(wishes), "wanted": wanted})
 
+    def wake_server() -> None:
+        tell(state_dir, "queue.look")
+
+    clock = cast(IReactorTime, WallClock())
     return QueueControl(
-        ImmediateDatabase(database), bodies, cast(IReactorTime, WallClock()), time.monotonic, boot_name(), tell_server
+        ImmediateDatabase(database), bodies, clock, time.monotonic, boot_name(), tell_server, wake_server
     )

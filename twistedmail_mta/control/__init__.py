@@ -20,5 +20,7 @@ Messages:
         list of [message id, place, id of the owner that leases it or null];
         `wanted` is false when deliveries to them are not wanted any more
         (hold, delete), true when they are (retry, release).
+    queue.look: suspensions or failures were changed in the database, or recipients
+        made due: look at all of these at once.
     tls.reload: read the certificates again; answers with `reloaded`, true or false.
 """

@@ -29,6 +29,7 @@ from twistedmail_mta.model import (
 )
 from twistedmail_mta.queue.lanes import Delivery, LaneLimits, Lanes
 from twistedmail_mta.queue.settle import Settler
+from twistedmail_mta.queue.suspensions import Suspensions
 from twistedmail_mta.tasks import Cancelled, TaskGroup
 
 DISCARDED: Final = Delivered(Reply(250, "2.0.0", "Discarded by a route of this site"))
@@ -56,11 +57,13 @@ class Dispatch:
         settler: Settler,
         on_room: Callable[[], None],
         limits: LaneLimits,
+        suspensions: Suspensions,
     ) -> None:
         self._spool = spool
         self._router = router
         self._agent = agent
         self._settler = settler
+        self._suspensions = suspensions
         self.lanes = Lanes(self._begin, on_room, limits)
         self.settles = TaskGroup()
         self._attempts = TaskGroup()
@@ -77,6 +80,13 @@ class Dispatch:
     def has_room(self, routes: Sequence[Route | None]) -> bool:
         """Return whether every lane that these routes need takes deliveries."""
         return all(self.lanes.has_room(route) for route in routes if isinstance(route, NextHop))
+
+    def is_suspended(self, message: Message, routes: Sequence[Route | None]) -> bool:
+        """Return whether an operator wants some recipient of a message not to be tried now, or it isn't known."""
+        pairs = zip(message.envelope.recipients, routes, strict=True)
+        return not self._suspensions.known or any(
+            self._suspensions.of(message, recipient.address, route) is not None for recipient, route in pairs
+        )
 
     def launch(self, message: Message, claims: Sequence[Claim], routes: Sequence[Route | None]) -> None:
         """Put claims on their lanes; those whose route says what becomes of them are settled.
@@ -97,19 +107,29 @@ class Dispatch:
                 self._launch_group(message, tuple(group[place : place + MOST_RECIPIENTS]), route)
 
     def launch_where_room(self, message: Message, claims: Sequence[Claim]) -> list[Claim]:
-        """Launch the claims whose lanes take deliveries; return the others, which the caller gives back."""
+        """Launch the claims whose lanes take deliveries; return the others, which the caller gives back.
+
+        What operators suspended is parked.
+        """
         launched: list[Claim] = []
         routes: list[Route | None] = []
         turned_away: list[Claim] = []
+        parked: dict[int, list[Claim]] = {}
         for claim in claims:
-            route = self.route(message.envelope.sender, claim.recipient.address)
-            if isinstance(route, NextHop) and not self.lanes.has_room(route):
+            address = claim.recipient.address
+            route = claim.via or self.route(message.envelope.sender, address)
+            suspension = self._suspensions.of(message, address, route)
+            if suspension is not None:
+                parked.setdefault(suspension, []).append(claim)
+            elif isinstance(route, NextHop) and not self.lanes.has_room(route):
                 self.lanes.note_turned_away(route, claim.recipient.address.domain)
                 turned_away.append(claim)
             else:
                 launched.append(claim)
                 routes.append(route)
         self.launch(message, launched, routes)
+        for suspension, group in parked.items():
+            self.settles.start("queue.park", self._settler.park(group, suspension))
         return turned_away
 
     def release(self, claims: Sequence[Claim]) -> None:
@@ -162,10 +182,10 @@ class Dispatch:
 
     async def _outcomes(self, delivery: Delivery) -> Sequence[Outcome]:
         claims = delivery.claims
-        if not any(map(self._spool.wanted, claims)):
+        if not any(self._is_wanted(delivery, claim) for claim in claims):
             return [Withdrawn()] * len(claims)
         recipients = [claim.recipient for claim in claims]
-        wanted = partial(self._wanted, claims)
+        wanted = partial(self._wanted, delivery)
         try:
             outcomes = await self._agent.deliver(delivery.message, recipients, delivery.next_hop, wanted)
             if len(outcomes) == len(claims):
@@ -178,9 +198,13 @@ class Dispatch:
             self.log.failure("{queue_id} was not delivered", queue_id=queue_id, event="queue.agent_failed")
             return [BROKEN] * len(claims)
 
-    def _wanted(self, claims: Sequence[Claim], recipient: Recipient) -> bool:
+    def _wanted(self, delivery: Delivery, recipient: Recipient) -> bool:
         """Return whether the recipient is to be tried; where one stands twice, one wish for it is enough."""
-        return any(self._spool.wanted(claim) for claim in claims if claim.recipient == recipient)
+        return any(self._is_wanted(delivery, claim) for claim in delivery.claims if claim.recipient == recipient)
+
+    def _is_wanted(self, delivery: Delivery, claim: Claim) -> bool:
+        suspension = self._suspensions.of(delivery.message, claim.recipient.address, delivery.next_hop)
+        return suspension is None and self._spool.wanted(claim)
 
 
 def _outcome_of(route: Discard | Refuse | None) -> Delivered | Deferred | Failed:

@@ -20,6 +20,7 @@ from twistedmail_mta.queue.dispatch import Dispatch
 from twistedmail_mta.queue.lanes import LaneLimits
 from twistedmail_mta.queue.leases import Leases
 from twistedmail_mta.queue.settle import Alerts, Settler
+from twistedmail_mta.queue.suspensions import Suspensions
 from twistedmail_mta.tasks import Cancelled, TaskGroup, sleep
 
 BIRTH_SHARE: Final = 0.75
@@ -35,6 +36,7 @@ REPORT_AFTER: Final = 61.0
 """Just over the minute after which failures are reported whatever else still runs."""
 
 SWEEP: Final = 600.0
+WATCH: Final = 2.0
 RENEWAL_TROUBLE: Final = "renewal"
 
 
@@ -98,7 +100,8 @@ class QueueRunner:
         self._bell = Bell(clock)
         alerts = Alerts(self._pause, self._resume, self._room_again, self.poke, self._due_at, self._sweep_later)
         self._settler = Settler(spool, reports, self._leases, clock, now, spread, alerts)
-        self._dispatch = Dispatch(spool, router, agent, self._settler, self.poke, self._limits.lanes)
+        self._suspensions = Suspensions(spool)
+        self._dispatch = Dispatch(spool, router, agent, self._settler, self.poke, self._limits.lanes, self._suspensions)
         self._loops = TaskGroup()
         self._renewals = TaskGroup()
         self._accepts = TaskGroup()
@@ -114,6 +117,7 @@ class QueueRunner:
         """Begin to claim, and to renew the claims held."""
         self._loops.start("queue.claim", self._claim_on())
         self._renewals.start("queue.renew", self._renew_on())
+        self._renewals.start("queue.watch", self._watch_on())
 
     async def stop(self) -> None:
         """Begin no attempt any more; return when every claim is settled or given back.
@@ -130,6 +134,12 @@ class QueueRunner:
 
     def poke(self) -> None:
         """Look for due mail now: an operator or another process made some."""
+        self._bell.ring()
+
+    def look(self) -> None:
+        """Read the suspensions again and report failures, now: an operator changed them."""
+        self._suspensions.known = False
+        self._sweep_at = 0.0
         self._bell.ring()
 
     async def accept(self, message: Message) -> None:
@@ -150,6 +160,7 @@ class QueueRunner:
             and self._leases.messages < limits.messages * BIRTH_SHARE
             and self._leases.octets + octets <= limits.octets * BIRTH_SHARE
             and self._dispatch.has_room(routes)
+            and not self._dispatch.is_suspended(message, routes)
         )
 
     async def _accept(self, message: Message, routes: Sequence[Route | None]) -> None:
@@ -196,6 +207,8 @@ class QueueRunner:
 
     async def _claim_due(self) -> float:
         """Claim until nothing more is due or there is no room; return how long to wait then."""
+        if not self._suspensions.known:
+            await self._suspensions.refresh()
         self._sweep_if_due()
         lanes = self._dispatch.lanes
         while not self._stopping:
@@ -277,6 +290,20 @@ class QueueRunner:
                 self.log.failure("the lease can't be renewed", event="queue.renew_failed")
             else:
                 self._resume(RENEWAL_TROUBLE)
+
+    async def _watch_on(self) -> None:
+        """Notice suspensions that nobody told of."""
+        while True:
+            await sleep(self._clock, WATCH)
+            try:
+                if await self._suspensions.refresh():
+                    self.poke()
+            except Cancelled:
+                raise
+            except TemporaryError as error:
+                self.log.warn("suspensions can't be read: {error}", error=str(error), event="queue.suspensions_failed")
+            except Exception:  # noqa: BLE001 - the loop outlives every bug
+                self.log.failure("suspensions can't be read", event="queue.suspensions_failed")
 
     def _pause(self, trouble: str) -> None:
         self._dispatch.lanes.pause(trouble)

@@ -109,12 +109,16 @@ class Settler:
         except Exception:  # noqa: BLE001 - the result must be written down all the same
             self.log.failure("no report of {queue_id} can be made", queue_id=id_text(message.id))
             report = None
+        stopped = any(isinstance(each, Withdrawn) for each in outcomes) or not all(map(self._spool.wanted, claims))
         kept = await self._written(lambda: self._spool.settle(settlements, report))
         if report is not None:
             self._note_report(report, kept=kept)
         for due in (each.due for each in settlements if each.due is not None):
             self._alerts.due(due)
         await self._end(message.id, len(claims))
+        if stopped:  # an operator may have failed it, or sent it another way
+            self._alerts.unreported()
+            self._alerts.work()
 
     async def defer_unread(self, message_id: int, claims: Sequence[Claim], outcome: Deferred) -> None:
         """Put off claims whose message can't be read: nobody can be told, and nothing may be lost."""
@@ -126,6 +130,13 @@ class Settler:
     async def release(self, claims: Sequence[Claim]) -> None:
         """Give claims back without an attempt."""
         await self._written(lambda: self._spool.release_claims(claims))
+        for claim in claims:
+            self._leases.end(claim.message_id, 1)
+        self._alerts.room()
+
+    async def park(self, claims: Sequence[Claim], suspension: int) -> None:
+        """Let claims wait for the end of a suspension."""
+        await self._written(lambda: self._spool.park(claims, suspension))
         for claim in claims:
             self._leases.end(claim.message_id, 1)
         self._alerts.room()
