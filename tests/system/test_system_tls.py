@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import smtplib
 import ssl
 from pathlib import Path
@@ -45,6 +46,20 @@ def test_nothing_said_in_clear_survives(mx: Typist) -> None:
     assert mx.type("MAIL FROM:<joe@strangers.test>").startswith("503")
     assert "STARTTLS" not in mx.type("EHLO me")
     assert mx.type("STARTTLS").startswith("503")
+
+
+def test_a_login_in_clear_does_not_survive(submission: Typist) -> None:
+    """Who logged in before STARTTLS is nobody after it, and may log in again (RFC 3207 section 4.2)."""
+    login = "AUTH PLAIN " + base64.b64encode(f"\0{ACCOUNT}\0{PASSWORD}".encode()).decode()
+    submission.type("EHLO me")
+    assert submission.type(login).startswith("235")
+    assert submission.type("STARTTLS").startswith("220")
+    submission.start_tls()
+
+    submission.type("EHLO me")
+    assert submission.type(f"MAIL FROM:<{ACCOUNT}>").startswith("530 5.7.0")
+    assert submission.type(login).startswith("235")
+    assert submission.type(f"MAIL FROM:<{ACCOUNT}>").startswith("250")
 
 
 def test_places_are_free_after_goodbye(directory: Path) -> None:
