@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import signal
 import ssl
 import subprocess
 import sys
+import tempfile
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -136,11 +139,20 @@ def test_the_queue_is_operated_while_running_and_while_stopped(directory: Path) 
     assert count(sink, deleted) == 0
 
 
+@pytest.fixture
+def open_directory() -> Iterator[Path]:
+    """A directory that other users can reach; every start of pytest closes the parents of its own."""
+    path = Path(tempfile.mkdtemp(prefix="mta-system-"))
+    path.chmod(0o755)
+    yield path / "site"
+    shutil.rmtree(path)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up being root")
-def test_privileges_are_dropped(directory: Path) -> None:
+def test_privileges_are_dropped(open_directory: Path) -> None:
     """Ports are bound by root, everything else is done by the user of the site file."""
     with running_sink() as sink:
-        site = RunningSite(directory, relay_to(sink.port))
+        site = RunningSite(open_directory, relay_to(sink.port))
         _share_with_nobody(site)
         if not _nobody_can_run():
             pytest.skip("this Python is for root only")
@@ -163,9 +175,6 @@ def _share_with_nobody(site: RunningSite) -> None:
     user = pwd.getpwnam(NOBODY)
     for path in (site.directory, site.key, site.certificate):
         os.chown(path, user.pw_uid, user.pw_gid)
-    for parent in site.directory.parents:
-        if parent.stat().st_uid == 0 and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o011)
 
 
 def _nobody_can_run() -> bool:
