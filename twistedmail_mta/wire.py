@@ -27,15 +27,19 @@ class WireBuffer:
     under way then still arrives: so each delivery is taken whole while no more
     than `bound` octets are held before it.  The most ever held is `bound` and
     one delivery, which is at most 64 KiB from a Twisted transport.
+
+    Attributes:
+        bare_end: the last line taken ended with a bare LF.
     """
 
-    __slots__ = ("_bound", "_dropping", "_octets", "_searched")
+    __slots__ = ("_bound", "_dropping", "_octets", "_searched", "bare_end")
 
     def __init__(self, bound: int = BOUND) -> None:
         self._bound = bound
         self._octets = bytearray()
         self._searched = 0  # no LF before this place
         self._dropping = False  # in a line that is too long
+        self.bare_end = False
 
     def __len__(self) -> int:
         """Return the number of octets held."""
@@ -71,7 +75,8 @@ class WireBuffer:
             self._drop(end + 1)
             self._dropping = False
             raise LineTooLong
-        line = bytes(self._octets[: end - 1 if end and self._octets[end - 1] == 13 else end])
+        self.bare_end = not (end and self._octets[end - 1] == 13)
+        line = bytes(self._octets[: end if self.bare_end else end - 1])
         self._drop(end + 1)
         return line
 

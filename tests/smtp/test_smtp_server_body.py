@@ -76,6 +76,19 @@ def test_smuggling(hidden: bytes, strict: bool) -> None:
         assert smtp.BodyEnd(LONE_DOT, last=True) in talk.events or strict
 
 
+@pytest.mark.parametrize("settings", [SETTINGS, STRICT])
+def test_dot_typed_with_bare_line_ends(settings: smtp.SessionSettings) -> None:
+    """Who types in `nc` waits for an answer to the dot: told at once what is missing, and nothing more is heard."""
+    stream = b"DATA\nSubject: hi\n\nhello\n.\nQUIT\n\r\n.\r\nNOOP\r\n"
+    for pieces in ([stream], bytewise(stream)):
+        talk = Talk(settings=settings).begin()
+        said = talk.hear(*pieces)
+        assert codes(said) == ["354", "550 5.6.11"]
+        assert "nc -C" in said
+        assert talk.session.closing
+        assert not any(isinstance(event, smtp.BodyEnd) for event in talk.events)
+
+
 def test_too_large() -> None:
     """The limit is on the message; past it nothing is kept, and the answer comes at the end."""
     talk = Talk().begin()

@@ -188,7 +188,10 @@ def test_one_id_leads_through_the_log(onward: Onward) -> None:
     wait_until(lambda: " delivered trace@able.test " in onward.site.log)
 
     (queue_id,) = re.findall(r"(\w+) delivered trace@able\.test ", onward.site.log)
-    assert re.search(rf"{queue_id}: from <{ACCOUNT}> for 1 accepted, \d+ octets, session \w+", onward.site.log)
+    assert re.search(
+        rf"{queue_id} accepted from <{ACCOUNT}> for 1: \d+ octets by ESMTPS?A from \S+, login {ACCOUNT}, ",
+        onward.site.log,
+    )
     assert re.search(rf"{queue_id}: 1 of 1 recipients taken by ", onward.site.log)
 
 

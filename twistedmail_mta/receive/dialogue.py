@@ -73,12 +73,12 @@ class Dialogue:
     def _refuse(self, event: smtp.Event, reply: Reply) -> None:
         self._session.send_reply(reply)
         self.log.info(
-            "session {session}: {command} refused: {reply}",
+            "session {session}: {command} of {peer} refused: {reply}",
             event="smtp.refused",
             session=self._client.session,
             peer=self._client.host,
             account=self._client.account,
-            command=event,
+            command=_words(event),
             reply=reply,
             code=reply.code,
             status=reply.status,
@@ -211,3 +211,18 @@ class Dialogue:
         smtp.Quit: _quit,
         smtp.Answered: _nothing,
     }
+
+
+def _words(event: smtp.Event) -> str:
+    """Return what a client asked for, as the log says it; never what may be secret."""
+    match event:
+        case smtp.Mail():
+            return f"MAIL FROM:<{event.address}>"
+        case smtp.Rcpt():
+            return f"RCPT TO:<{event.address}>"
+        case smtp.BodyEnd():
+            return "the message"
+        case smtp.AuthResponse():
+            return "AUTH"
+        case _:
+            return type(event).__name__.upper()

@@ -303,13 +303,20 @@ class ServerProtocol(Protocol):
             self._crowd.leave(self._listener.name, self._client.host)
             if isinstance(reason.value, SSL.Error):
                 self.log.info(
-                    "TLS with {peer} failed",
+                    "session {session}: TLS with {peer} failed: {reason}",
                     event="smtp.tls.failed",
                     session=self._client.session,
                     peer=self._client.host,
+                    reason=_tls_reason(reason.value),
                 )
 
 
 def _cancel(call: IDelayedCall | None) -> None:
     if call is not None and call.active():
         call.cancel()
+
+
+def _tls_reason(error: SSL.Error) -> str:
+    """Return what OpenSSL says of a failure; it says nothing when the client has just gone."""
+    errors = error.args[0] if error.args else ()
+    return "; ".join(str(entry[-1]) for entry in errors if entry) or "the client went away"

@@ -181,12 +181,14 @@ class Transaction:
 
     def _log_accepted(self, message: Message) -> None:
         self.log.info(
-            "{queue_id}: from <{sender}> for {recipients} accepted, {size} octets, session {session}",
+            "{queue_id} accepted from <{sender}> for {recipients}: {size} octets by {protocol} from {peer}{login}, "
+            "session {session}",
             event="smtp.accepted",
             session=self._client.session,
             queue_id=id_text(message.id),
             peer=message.origin.peer,
             account=message.origin.account,
+            login=f", login {message.origin.account}" if message.origin.account else "",
             sender=str(message.envelope.sender),
             recipients=len(message.envelope.recipients),
             size=message.size,

@@ -12,9 +12,13 @@ from twistedmail_mta.model import Reply
 A = TypeVar("A")
 A_co = TypeVar("A_co", covariant=True)
 
-MALFORMED: Final = Reply(501, "5.5.2", "Cannot understand the authentication response")
+MALFORMED: Final = Reply(
+    501, "5.5.2", "Cannot understand the authentication response; is each part of it encoded in base64?"
+)
 RESPONSE_TOO_LONG: Final = Reply(500, "5.5.6", "Authentication response is too long")
-UNKNOWN_MECHANISM: Final = Reply(504, "5.5.4", "Unrecognized authentication mechanism")
+UNKNOWN_MECHANISM: Final = Reply(
+    504, "5.5.4", "Unrecognized authentication mechanism; the answer to EHLO lists those offered"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,20 +26,30 @@ NEEDS_ARGUMENT: Final = Reply(501, "5.5.4", "Command needs an argument")
 HELLO_FIRST: Final = Reply(503, "5.5.1", "Send EHLO or HELO first")
 MAIL_FIRST: Final = Reply(503, "5.5.1", "Send MAIL first")
 RCPT_FIRST: Final = Reply(503, "5.5.1", "Send RCPT first")
-NESTED_MAIL: Final = Reply(503, "5.5.1", "A mail transaction is under way already")
+NESTED_MAIL: Final = Reply(503, "5.5.1", "A mail transaction is under way already; go on with it, or send RSET first")
 CHUNKS_UNDER_WAY: Final = Reply(503, "5.5.1", "BDAT is under way")
-NO_RECIPIENTS: Final = Reply(554, "5.5.1", "No valid recipients")
+NO_RECIPIENTS: Final = Reply(554, "5.5.1", "No valid recipients: send RCPT with an address that is accepted")
 FAR_TOO_LARGE: Final = Reply(421, "4.3.0", "Message far too large, closing the connection")
+BARE_LF_TYPED: Final = Reply(
+    550,
+    "5.6.11",
+    "A dot between bare LFs ends no message: send CR LF at the end of lines,\n"
+    "as `nc -C` and `openssl s_client -crlf` do; closing the connection",
+)
 
 NO_TLS: Final = Reply(502, "5.5.1", "TLS is not available")
 TLS_ACTIVE: Final = Reply(503, "5.5.1", "TLS is active already")
 TLS_INJECTION: Final = Reply(554, "5.5.0", "Input after STARTTLS refused, closing the connection")
 
-NO_LOGIN: Final = Reply(502, "5.5.1", "Authentication is not available")
-LOGIN_NEEDS_TLS: Final = Reply(538, "5.7.11", "Encryption required for requested authentication mechanism")
+NO_LOGIN: Final = Reply(502, "5.5.1", "Authentication is not available on this port")
+LOGIN_NEEDS_TLS: Final = Reply(
+    538, "5.7.11", "Encryption required for requested authentication mechanism: send STARTTLS first"
+)
 LOGGED_IN_ALREADY: Final = Reply(503, "5.5.1", "Already authenticated")
-LOGIN_IN_TRANSACTION: Final = Reply(503, "5.5.1", "AUTH is not permitted during a mail transaction")
-UNKNOWN_MECHANISM: Final = Reply(504, "5.5.4", "Unrecognized authentication mechanism")
+LOGIN_IN_TRANSACTION: Final = Reply(503, "5.5.1", "AUTH is not permitted during a mail transaction; send RSET first")
+UNKNOWN_MECHANISM: Final = Reply(
+    504, "5.5.4", "Unrecognized authentication mechanism; the answer to EHLO lists those offered"
+)
 
 
 def offer(first_line: str, max_size: int, mechanisms: tuple[str, ...], *, starttls: bool) -> Reply:

@@ -43,6 +43,11 @@ class BodyReader:
         return self._data.finished
 
     @property
+    def lone_dot(self) -> bool:
+        """Whether a dot stood alone on a line that a bare CR or LF begins or ends."""
+        return self._data.lone_dot
+
+    @property
     def unread(self) -> bytes:
         """What came after the end of DATA."""
         return self._data.unread

@@ -18,14 +18,14 @@ MAX_COMMAND: Final = 2048
 MAX_AUTH_LINE: Final = 12288
 
 BAD_CHARACTERS: Final = Reply(501, "5.5.2", "Command holds control characters or is not UTF-8")
-NEEDS_NAME: Final = Reply(501, "5.5.4", "Syntax: EHLO hostname")
+NEEDS_NAME: Final = Reply(501, "5.5.4", "Syntax: EHLO your.host.name")
 NEEDS_FROM: Final = Reply(501, "5.5.4", "Syntax: MAIL FROM:<address> [parameters]")
 NEEDS_TO: Final = Reply(501, "5.5.4", "Syntax: RCPT TO:<address> [parameters]")
 NEEDS_SIZE: Final = Reply(501, "5.5.4", "Syntax: BDAT size [LAST]; closing the connection")
 NEEDS_MECHANISM: Final = Reply(501, "5.5.4", "Syntax: AUTH mechanism [initial-response]")
-NEEDS_SMTPUTF8: Final = Reply(553, "5.6.7", "Address needs SMTPUTF8")
+NEEDS_SMTPUTF8: Final = Reply(553, "5.6.7", "Address needs SMTPUTF8: add it to MAIL FROM:<address>")
 LOGIN_CANCELLED: Final = Reply(501, "5.7.0", "Authentication cancelled")
-BAD_BASE64: Final = Reply(501, "5.5.2", "Bad base64")
+BAD_BASE64: Final = Reply(501, "5.5.2", "Bad base64: account and password are sent encoded, not as they are")
 
 # What a telnet client says before a person types: options, subnegotiations, commands (RFC 854, RFC 855).
 _TELNET = re.compile(rb"(?:\xff(?:[\xfb-\xfe].|\xfa[^\xff]*\xff\xf0|[\xf1-\xf9]))+", re.DOTALL)

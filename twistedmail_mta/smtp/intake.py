@@ -15,21 +15,37 @@ MAX_BLOCK: Final = 256 * 1024
 
 @dataclass(slots=True)
 class DataIntake:
-    """Reads to the lone dot; what follows stays on the wire."""
+    """Reads to the lone dot; what follows stays on the wire.
+
+    Attributes:
+        typed: the client ends its commands with a bare LF, as `nc` does.  The
+            dot that it means as the end is none, and nobody would tell it so.
+    """
 
     wire: WireBuffer
     body: BodyReader
+    typed: bool = False
     refusal: None = None
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether reading on isn't worth it, or waits for an end that won't come."""
+        return self.body.is_hopeless or self.awaits_other_end
+
+    @property
+    def awaits_other_end(self) -> bool:
+        """Whether somebody has typed a dot as the end, with line ends that can't make it one."""
+        return self.typed and self.body.lone_dot
 
     def next_event(self) -> BodyBlock | BodyEnd | None:
         """Return what arrived; None when more is needed, or when reading on is hopeless."""
-        while self.wire and not self.body.finished and not self.body.is_hopeless:
+        while self.wire and not self.body.finished and not self.is_hopeless:
             block = self.body.receive_data(self.wire.take(MAX_BLOCK))
             if self.body.finished:
                 self.wire.put_back(self.body.unread)
             if block:
                 return BodyBlock(block)
-        if not self.body.finished or self.body.is_hopeless:
+        if not self.body.finished or self.is_hopeless:
             return None
         return BodyEnd(self.body.fault, last=True)
 

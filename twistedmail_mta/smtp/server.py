@@ -174,7 +174,7 @@ class ServerSession:
             case Rcpt() if reply.accepts and self._standing.transaction is not None:
                 self._standing.transaction.accepted = True
             case Data() if reply.code == 354:
-                self._intake = DataIntake(self._input, self._standing.new_body())
+                self._intake = DataIntake(self._input, self._standing.new_body(), typed=self._input.bare_end)
             case BodyEnd() if event.last or event.fault is not None or not reply.accepts:
                 self._standing.transaction = None
             case StartTLS() if reply.accepts and self._input:
@@ -292,6 +292,9 @@ class ServerSession:
 
     def _read_body(self, intake: DataIntake | ChunkIntake) -> Event | None:
         event = intake.next_event()
+        if isinstance(intake, DataIntake) and intake.awaits_other_end:
+            self._close()
+            return self._answer(answers.BARE_LF_TYPED)
         if event is None and intake.body.is_hopeless:
             return self._answer(answers.FAR_TOO_LARGE)
         if not isinstance(event, BodyEnd):
