@@ -179,7 +179,11 @@ class SiteService(Service):
     async def _queue_changed(self, arguments: Object) -> Object:
         """Hear what the `mta` command has done to the queue, and look at it at once."""
         recipients, wanted = arguments.get("recipients"), arguments.get("wanted")
-        if not isinstance(recipients, list) or not isinstance(wanted, bool):
+        if (
+            not isinstance(recipients, list)
+            or not all(map(_names_recipient, recipients))
+            or not isinstance(wanted, bool)
+        ):
             raise CommandError("queue.changed needs recipients and wanted")
         if self._parts is not None:
             self._parts.note_wishes([tuple(each) for each in recipients], wanted=wanted)
@@ -200,6 +204,14 @@ def release() -> str:
         return version("twistedmail-mta")
     except PackageNotFoundError:
         return "checkout"
+
+
+def _names_recipient(value: object) -> bool:
+    """Return whether it is what `queue.changed` says of a recipient: message id, place, owner's id or None."""
+    if not isinstance(value, list) or len(value) != 3:
+        return False
+    message, place, owner = value
+    return isinstance(message, int) and isinstance(place, int) and isinstance(owner, int | None)
 
 
 def _stop_accepting(port: IListeningPort) -> None:

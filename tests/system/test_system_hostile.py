@@ -12,6 +12,8 @@ import pytest
 from running_site import RunningSite, wait_until
 from typist import Typist
 
+from twistedmail_mta.control.client import ControlClient, RefusedError
+
 MIB = 1 << 20
 
 
@@ -194,3 +196,12 @@ def test_reset_in_the_middle(site: RunningSite) -> None:
             typist.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
     with Typist(site.ports["mx"]) as typist:
         wait_until(lambda: typist.reply().startswith("220"))
+
+
+@pytest.mark.parametrize("recipients", [None, [1], [[1, 2]], [["a", "b", "c"]], [[1, 2, 3.5]], [[1, 2, {}]], {}])
+def test_nonsense_on_the_control_socket(site: RunningSite, recipients: object) -> None:
+    """What can't be understood is refused in words; the fixture looks for a traceback."""
+    with ControlClient(site.state) as control:
+        with pytest.raises(RefusedError, match="needs recipients and wanted"):
+            control.call("queue.changed", {"recipients": recipients, "wanted": True})
+        assert control.call("queue.changed", {"recipients": [[1, 0, None]], "wanted": True}) == {}
