@@ -301,8 +301,8 @@ class ISubmitter(Interface):
 class IAuthenticator(Interface):
     """Judges a login; its answers end in `twisted.cred`'s portal."""
 
-    def password(
-        authcid: str, authzid: str, password: bytes, peer: str, protocol: str, tls: bool
+    def password(  # noqa: PLR0913, PLR0917 - a login consists of all that
+        authcid: str, authzid: str, password: bytes, peer: str, protocol: str, tls: bool, session: str = ""
     ) -> Awaitable[ISubmitter]:
         """Check a name and password.
 
@@ -313,6 +313,7 @@ class IAuthenticator(Interface):
             peer: the client's address, for limits.
             protocol: "smtp", "pop3" or "imap".
             tls: whether the connection is encrypted.
+            session: names the session in the log.
 
         Raises:
             PermanentError: 535 5.7.8 wrong credentials, and the like.

@@ -96,6 +96,21 @@ def test_login_typed_in_base64(submission: Typist, sink: Sink) -> None:
     assert b"Bcc" not in data
 
 
+def test_one_id_from_login_to_message(site: RunningSite, submission: Typist) -> None:
+    """The log names the session at the login and again with the message it brought."""
+    submission.type("EHLO me")
+    submission.type("AUTH PLAIN " + base64_of(f"\0{ACCOUNT}\0{PASSWORD}"))
+    submission.type(f"MAIL FROM:<{ACCOUNT}>")
+    submission.type("RCPT TO:<bob@anywhere.test>")
+    submission.type("DATA")
+    queue_id = submission.type("Subject: x\r\n\r\n.").rsplit(" ", 1)[1]
+
+    wait_until(lambda: f"{queue_id}: from <{ACCOUNT}>" in site.log)
+    (accepted,) = [line for line in site.log.splitlines() if f"{queue_id}: from <{ACCOUNT}>" in line]
+    session = accepted.rsplit("session ", 1)[1].split(",")[0].split()[0]
+    assert f"{ACCOUNT} logged in from 127.0.0.1, session {session}" in site.log
+
+
 def test_login_with_initial_response(submission: Typist) -> None:
     """AUTH PLAIN in one line, also after HELO."""
     submission.type("HELO me")

@@ -39,10 +39,10 @@ class Authenticator:
         self._delayed = 0
 
     async def password(  # noqa: PLR0913, PLR0917 - the interface's
-        self, authcid: str, authzid: str, password: bytes, peer: str, protocol: str, tls: bool
+        self, authcid: str, authzid: str, password: bytes, peer: str, protocol: str, tls: bool, session: str = ""
     ) -> ISubmitter:
         """Check a name and password, as the interface says."""
-        login = PeerPassword(authcid, authzid, password, peer, protocol, tls)
+        login = PeerPassword(authcid, authzid, password, peer, protocol, tls, session)
         try:
             submitter = await self._log_in(login)
         except UnauthorizedLogin as refusal:
@@ -52,8 +52,9 @@ class Authenticator:
             raise TemporaryError(error.reply if error.reply.code == CANNOT_JUDGE.code else CANNOT_JUDGE) from None
         self._throttle.know(peer, submitter.account)
         self.log.info(
-            "{account} logged in from {peer}",
+            "{account} logged in from {peer}, session {session}",
             event="auth.ok",
+            session=session,
             account=submitter.account,
             peer=peer,
             protocol=protocol,
@@ -69,8 +70,9 @@ class Authenticator:
         """Log a failure, and wait as long as it deserves; a client that leaves ends the wait."""
         reason, name = (refusal.reason, refusal.name) if isinstance(refusal, LoginRefused) else ("refused", None)
         self.log.info(
-            "login of {account!r} from {peer} failed: {reason}",
+            "login of {account!r} from {peer} failed: {reason}, session {session}",
             event="auth.failed",
+            session=login.session,
             account=name or login.authcid[:MAX_NAME],
             peer=login.peer,
             protocol=login.protocol,

@@ -18,6 +18,7 @@ class IPeerPassword(ICredentials):
     peer = Attribute("the client's address")
     protocol = Attribute('"smtp", "pop3" or "imap"')
     tls = Attribute("whether the connection is encrypted")
+    session = Attribute("names the session in the log; may be empty")
 
 
 @implementer(IPeerPassword)
@@ -31,6 +32,7 @@ class PeerPassword:
     peer: str
     protocol: str
     tls: bool
+    session: str = ""
 
 
 class LoginRefused(UnauthorizedLogin):

@@ -36,6 +36,7 @@ class Login:
 
     async def password(self, authcid: str, authzid: str, password: bytes) -> ISubmitter:
         """Judge a name and password that this client gave."""
+        client = self._client
         return await self._authenticator.password(
-            authcid, authzid, password, self._client.host, "smtp", self._client.encrypted
+            authcid, authzid, password, client.host, "smtp", client.encrypted, client.session
         )
