@@ -105,9 +105,9 @@ def test_one_id_from_login_to_message(site: RunningSite, submission: Typist) -> 
     submission.type("DATA")
     queue_id = submission.type("Subject: x\r\n\r\n.").rsplit(" ", 1)[1]
 
-    wait_until(lambda: f"{queue_id}: from <{ACCOUNT}>" in site.log)
-    (accepted,) = [line for line in site.log.splitlines() if f"{queue_id}: from <{ACCOUNT}>" in line]
-    session = accepted.rsplit("session ", 1)[1].split(",")[0].split()[0]
+    wait_until(lambda: f"{queue_id} accepted from <{ACCOUNT}>" in site.log)
+    (accepted,) = [line for line in site.log.splitlines() if f"{queue_id} accepted from <{ACCOUNT}>" in line]
+    session = accepted.rsplit("session ", 1)[1]
     assert f"{ACCOUNT} logged in from 127.0.0.1, session {session}" in site.log
 
 
