@@ -95,7 +95,7 @@ class Parts:
         self._resolver = make_resolver(reactor, _nameservers(site), site.dns.timeout)
         self._dialer = Dialer(reactor, _outbound(site), ClientTLS(site.outbound.ca_file), read_secret)
         self._hosts = Hosts(self._resolver, _reach(site, own_addresses), SystemRandom())
-        self._router = _router(site)
+        self._router = make_router(site)
         self._callout = Callout(self._dialer, self._hosts, self._router, reactor)
         self._passwords = PasswordHash()
         self._argon2 = WorkerPool(reactor, "argon2", THREADS, BACKLOG)
@@ -235,7 +235,7 @@ def _reach(site: Site, bound: Iterable[str]) -> Reach:
     return reach([site.server.hostname], addresses, site.outbound.allow_networks)
 
 
-def _router(site: Site) -> Router:
+def make_router(site: Site) -> Router:
     """Return the routes: first the domains that are relayed, then the site's own, last MX."""
     outbound = site.outbound
     domains = [RouteRule((name,), table.next_hop(outbound)) for name, table in site.domains.items()]

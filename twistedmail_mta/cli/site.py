@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +89,15 @@ def pass_invocation(function: Callable[Concatenate[Invocation, P], T]) -> Callab
 def print_json(value: object) -> None:
     """Print a value as JSON, indented for a screen."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+
+
+def print_json_list(values: Iterable[object]) -> None:
+    """Print values as one JSON array, each as soon as it comes."""
+    separator = "["
+    for value in values:
+        click.echo(separator + json.dumps(value, ensure_ascii=False))
+        separator = ","
+    click.echo("]" if separator == "," else "[]")
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:

@@ -19,7 +19,7 @@ WAY: Final = "way "
 
 _NAMES: Final[dict[Group, str]] = {
     "domain": "r.domain",
-    "lane": f"iif(r.via = 'mx', '{WAY}' || r.domain, coalesce('{WAY}' || r.via, r.domain))",
+    "lane": f"coalesce('{WAY}' || r.via, r.domain)",
     "reason": REASON,
     "age": "''",
     "account": "coalesce(m.account, '')",

@@ -1,0 +1,104 @@
+"""`mta queue retry`, `hold`, `release`, `delete`, `bounce` and `reroute`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from twistedmail_mta.cli.offline import finished
+from twistedmail_mta.cli.queue_selection import controlled, count_of, selected_or_all
+from twistedmail_mta.cli.site import Invocation, print_json
+from twistedmail_mta.model import NextHop, TLSLevel
+from twistedmail_mta.routes import hop_text, parse_via
+from twistedmail_mta.spool.operator_change import Action
+from twistedmail_mta.spool.operator_selection import Selection
+
+_DONE: Final = {
+    "retry": "due now",
+    "hold": "on hold",
+    "release": "released",
+    "delete": "deleted",
+    "bounce": "given up; senders are told as of any failure",
+}
+_NONE: Final = {
+    "retry": "Nothing that matches waits for an attempt; what is on hold goes on with `release`.",
+    "hold": "Nothing that matches is in the queue and not on hold yet.",
+    "release": "Nothing that matches is on hold.",
+    "delete": "Nothing that matches is in the queue.",
+    "bounce": "Nothing that matches is in the queue and has not failed yet.",
+}
+
+
+@click.command()
+@selected_or_all
+def retry(invocation: Invocation, selection: Selection) -> None:
+    """Try now what waits for its next attempt."""
+    _change(invocation, "retry", selection)
+
+
+@click.command()
+@selected_or_all
+def hold(invocation: Invocation, selection: Selection) -> None:
+    """Stop attempts until the message is released; time on hold doesn't count."""
+    _change(invocation, "hold", selection)
+
+
+@click.command()
+@selected_or_all
+def release(invocation: Invocation, selection: Selection) -> None:
+    """Let held messages go on."""
+    _change(invocation, "release", selection)
+
+
+@click.command()
+@selected_or_all
+def delete(invocation: Invocation, selection: Selection) -> None:
+    """Delete messages; nobody is told."""
+    _change(invocation, "delete", selection)
+
+
+@click.command()
+@selected_or_all
+def bounce(invocation: Invocation, selection: Selection) -> None:
+    """Give up messages; their senders are told as of any failure."""
+    _change(invocation, "bounce", selection)
+
+
+@click.command()
+@selected_or_all
+@click.option("--via", metavar="HOP", help='Where to, such as "smtp://relay.example.net:25".')
+@click.option("--tls", type=click.Choice(["none", "opportunistic", "required"]), help="What is demanded there.")
+@click.option("--back", is_flag=True, help="Go the way of the site file again.")
+def reroute(invocation: Invocation, selection: Selection, via: str | None, tls: TLSLevel | None, *, back: bool) -> None:
+    """Send messages another way until they are delivered, beginning now."""
+    if (via is None) is not back or (back and tls is not None):
+        raise click.UsageError("Say --via HOP, with --tls if need be; or --back alone.")
+    demanded: TLSLevel = tls or "opportunistic"
+    way = None if via is None else _hop(via, demanded)
+    with controlled(invocation) as control:
+        number = finished(control.reroute(way, demanded, selection))
+    if invocation.as_json:
+        print_json({"action": "reroute", "via": way, "recipients": number})
+    else:
+        where = f"by way of {way}" if way else "the way of the site file"
+        click.echo(f"{count_of(number)} sent {where}." if number else "Nothing that matches is in the queue.")
+
+
+def _hop(via: str, tls: TLSLevel) -> str:
+    try:
+        route = parse_via(via, tls)
+    except ValueError as error:
+        raise click.UsageError(f"--via: {error}") from error
+    if not isinstance(route, NextHop) or route.mx:
+        raise click.UsageError("--via: name a host, such as smtp://relay.example.net:25.")
+    return hop_text(route)
+
+
+def _change(invocation: Invocation, action: Action, selection: Selection) -> None:
+    with controlled(invocation) as control:
+        number = finished(control.change(action, selection))
+    if invocation.as_json:
+        print_json({"action": action, "recipients": number})
+    else:
+        click.echo(f"{count_of(number)} {_DONE[action]}." if number else _NONE[action])

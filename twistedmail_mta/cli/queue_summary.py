@@ -1,0 +1,95 @@
+"""`mta queue summary`: how much waits for what, and how old it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import click
+
+from twistedmail_mta.cli.offline import finished
+from twistedmail_mta.cli.queue_selection import controlled, count_of, selected
+from twistedmail_mta.cli.site import Invocation, print_json, print_table
+from twistedmail_mta.model import NULL_PATH, Address, NextHop
+from twistedmail_mta.routes import hop_text
+from twistedmail_mta.spool.operator_selection import Selection
+from twistedmail_mta.spool.operator_summary import AGES, WAY, Group
+
+_COLUMNS: Final = ("<10m", "<1h", "<4h", "<12h", "<1d", "<2d", "2d+")
+"""As `AGES` has them."""
+_HEADINGS: Final = {
+    "lane": "Next hop",
+    "domain": "Domain",
+    "reason": "Reason",
+    "age": "Age",
+    "account": "Account",
+}
+_NO_ACCOUNT: Final = "(no login)"
+
+Groups = Mapping[str, Sequence[int]]
+
+
+@click.command()
+@selected
+@click.option("--by", type=click.Choice(list(_HEADINGS)), default="domain", show_default=True, help="Make groups.")
+@click.option("--limit", type=click.IntRange(1), default=30, show_default=True, help="Show that many groups.")
+def summary(invocation: Invocation, selection: Selection, by: Group, limit: int) -> None:
+    """Count recipients by domain, next hop, reason, age or account, and by age."""
+    with controlled(invocation) as control:
+        groups: Groups = finished(control.summary(by, selection))
+    if by == "lane":
+        groups = _lanes(invocation, groups)
+    largest = sorted(groups.items(), key=lambda group: (-sum(group[1]), group[0]))
+    total = [sum(column) for column in zip(*groups.values(), strict=True)] or [0] * len(_COLUMNS)
+    if invocation.as_json:
+        print_json(_as_json(by, largest[:limit], total))
+    elif by == "age":
+        rows = [[name, str(number)] for name, number in zip(_COLUMNS, total, strict=True) if number]
+        print_table(["Age", ">Recipients"], rows, "The queue is empty.")
+    else:
+        _print(by, largest, total, limit)
+
+
+def _print(by: Group, groups: Sequence[tuple[str, Sequence[int]]], total: Sequence[int], limit: int) -> None:
+    rows = [_row(name or _NO_ACCOUNT, numbers) for name, numbers in groups[:limit]]
+    if rows:
+        rows.insert(0, _row("TOTAL", total))
+    print_table([_HEADINGS[by], ">Total", *(f">{name}" for name in _COLUMNS)], rows, "The queue is empty.")
+    rest = groups[limit:]
+    if rest:
+        number = sum(sum(numbers) for _, numbers in rest)
+        click.echo(f"And {len(rest)} more with {count_of(number)}; --limit shows more.")
+
+
+def _row(name: str, numbers: Sequence[int]) -> list[str]:
+    return [name, str(sum(numbers)), *(str(number) if number else "." for number in numbers)]
+
+
+def _as_json(by: Group, groups: Sequence[tuple[str, Sequence[int]]], total: Sequence[int]) -> dict[str, object]:
+    listed = [] if by == "age" else [{"name": name, **_numbers(numbers)} for name, numbers in groups]
+    return {"by": by, **_numbers(total), "groups": listed}
+
+
+def _numbers(numbers: Sequence[int]) -> dict[str, object]:
+    ages = [*AGES, None]
+    return {
+        "recipients": sum(numbers),
+        "ages": [{"below": age, "recipients": number} for age, number in zip(ages, numbers, strict=True)],
+    }
+
+
+def _lanes(invocation: Invocation, domains: Groups) -> dict[str, list[int]]:
+    """Add up the domains that go the same way."""
+    from twistedmail_mta.composition import make_router  # noqa: PLC0415 - it imports the whole server
+
+    router = make_router(invocation.chosen_site().site)
+    lanes: dict[str, list[int]] = {}
+    for domain, numbers in domains.items():
+        if domain.startswith(WAY):
+            name = domain.removeprefix(WAY)
+        else:
+            route = router.route(NULL_PATH, Address("", domain))
+            name = hop_text(route) if isinstance(route, NextHop) else "(no next hop)"
+        found = lanes.setdefault(name, [0] * len(numbers))
+        lanes[name] = [have + more for have, more in zip(found, numbers, strict=True)]
+    return lanes
