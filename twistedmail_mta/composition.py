@@ -24,6 +24,7 @@ from twistedmail_mta.deliver.connection import Timeouts
 from twistedmail_mta.deliver.dial import Dialer, IReactorDelivery, Outbound
 from twistedmail_mta.deliver.mx import Hosts
 from twistedmail_mta.deliver.networks import Reach, reach
+from twistedmail_mta.deliver.pool import Pool
 from twistedmail_mta.deliver.router import Router, RouteRule
 from twistedmail_mta.directory.authenticator import Authenticator
 from twistedmail_mta.directory.checker import PasswordChecker
@@ -94,6 +95,7 @@ class Parts:
         self.bodies = BodyStore(self._io, state / BODIES_NAME)
         self._resolver = make_resolver(reactor, _nameservers(site), site.dns.timeout)
         self._dialer = Dialer(reactor, _outbound(site), ClientTLS(site.outbound.ca_file), read_secret)
+        self._pool = Pool(self._dialer, reactor)
         self._hosts = Hosts(self._resolver, _reach(site, own_addresses), SystemRandom())
         self._router = make_router(site)
         self._callout = Callout(self._dialer, self._hosts, self._router, reactor)
@@ -141,7 +143,7 @@ class Parts:
         return QueueRunner(
             spool,
             self._router,
-            DeliveryAgent(self._dialer, self._hosts, self.bodies),
+            DeliveryAgent(self._pool, self._hosts, self.bodies),
             reports,
             self._reactor,
             now=time.time,
@@ -203,6 +205,7 @@ class Parts:
         if self._begun:
             await self.queue.stop()
         await self._callout.close()
+        await self._pool.close()
         await self._dialer.close()
         self._resolver.stop()
         await self.tasks.finish()

@@ -24,6 +24,7 @@ from twistedmail_mta.deliver.connection import Timeouts
 from twistedmail_mta.deliver.dial import Dialer, Outbound
 from twistedmail_mta.deliver.mx import Hosts
 from twistedmail_mta.deliver.networks import Reach
+from twistedmail_mta.deliver.pool import Pool, Reuse
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IBodyStore, IResolver
 from twistedmail_mta.model import (
@@ -48,7 +49,15 @@ DROP = object()
 HANG_UP = object()
 """Close it in order: what was said before arrives."""
 SILENCE = object()
-"""Say nothing."""
+"""Say nothing any more."""
+
+
+@dataclass(frozen=True)
+class Slowly:
+    """Say something octet for octet."""
+
+    answer: bytes
+
 
 HEADER = b"Subject: x\r\nFrom: ann@example.org\r\n\r\n"
 TEXT = b".a dot\r\nand the end\r\n"
@@ -61,9 +70,10 @@ class ScriptedHost:
     """A mail host.
 
     Attributes:
-        answers: by verb (also GREETING, END for the final dot, TLS for the answer to a ClientHello): octets, DROP,
-            HANG_UP, SILENCE, a function of the line, or a list of these, one for each time.
+        answers: by verb (also GREETING, END for the final dot or BDAT LAST, TLS for the answer to a ClientHello):
+            octets, DROP, HANG_UP, SILENCE, Slowly, a function of the line, or a list of these, one for each time.
         extensions: of the EHLO reply.
+        lmtp: the host speaks LMTP: LHLO instead of EHLO, and an END for each recipient taken.
         context: for STARTTLS, or for TLS from the first octet (`implicit`).
         reads: whether the body is read; a slow host reads when told to.
         sessions: one for each connection.
@@ -73,6 +83,7 @@ class ScriptedHost:
     extensions: tuple[str, ...] = ("PIPELINING", "8BITMIME", "DSN", "SIZE 100000000")
     context: SSL.Context | None = None
     implicit: bool = False
+    lmtp: bool = False
     port: int = 0
     sessions: list[HostSession] = field(default_factory=list)
 
@@ -92,13 +103,15 @@ class ScriptedHost:
 
     @property
     def messages(self) -> list[bytes]:
-        """The messages as they arrived, still stuffed."""
+        """The messages as they arrived: after DATA still stuffed."""
         return [message for session in self.sessions for message in session.messages]
 
     def _usual(self, verb: str) -> bytes:
         if verb == "EHLO":
             offered = (*self.extensions, *(("STARTTLS",) if self.context and not self.implicit else ()))
             return b"250-host\r\n" + b"".join(f"250-{word}\r\n".encode() for word in offered) + b"250 HELP\r\n"
+        if self.lmtp and verb == "HELO":
+            return b"500 this is LMTP\r\n"
         usual = {"GREETING": "220 host", "DATA": "354 go", "QUIT": "221 bye", "STARTTLS": "220 go", "AUTH": "235 in"}
         return usual.get(verb, "250 2.0.0 ok").encode() + b"\r\n"
 
@@ -114,6 +127,13 @@ class HostSession(Protocol):
         self.gone: Deferred[None] = Deferred()
         self._buffer = bytearray()
         self._in_data = False
+        self._searched = 0
+        self._accepted = 0
+        self._chunk: tuple[int, bool] | None = None
+        self._chunks: list[bytes] = []
+        self._dripping = bytearray()
+        self._drop: Any = None
+        self._mute = False
         self._hello_answer: Behaviour = None
 
     def connectionMade(self) -> None:
@@ -127,30 +147,64 @@ class HostSession(Protocol):
         if self._hello_answer is not None:
             self._do(self._hello_answer)
             return
-        searched = max(len(self._buffer) - 4, 0)
+        self._searched = max(len(self._buffer) - 4, 0)
         self._buffer += data
-        while (end := self._buffer.find(b"\r\n.\r\n" if self._in_data else b"\r\n", searched)) >= 0:
-            unit = bytes(self._buffer[:end])
-            del self._buffer[: end + (5 if self._in_data else 2)]
-            searched = 0
-            self._take(unit)
+        while self._take_chunk() if self._chunk is not None else self._take_unit():
+            self._searched = 0
         if self._in_data and self._buffer == b".\r\n":
             self._buffer.clear()
             self._take(b"")
 
     def connectionLost(self, reason: Any = None) -> None:
+        if self._drop is not None:
+            self._drop.cancel()
         self.gone.callback(None)
+
+    def _take_unit(self) -> bool:
+        end = self._buffer.find(b"\r\n.\r\n" if self._in_data else b"\r\n", self._searched)
+        if end < 0:
+            return False
+        unit = bytes(self._buffer[:end])
+        del self._buffer[: end + (5 if self._in_data else 2)]
+        self._take(unit)
+        return True
+
+    def _take_chunk(self) -> bool:
+        assert self._chunk is not None
+        size, last = self._chunk
+        if len(self._buffer) < size:
+            return False
+        self._chunks.append(bytes(self._buffer[:size]))
+        del self._buffer[:size]
+        self._chunk = None
+        if last:
+            self._end(b"".join(self._chunks))
+            self._chunks = []
+        else:
+            self._do(self.host.answer("BDAT", b""))
+        return True
+
+    def _end(self, message: bytes) -> None:
+        self.messages.append(message)
+        for _ in range(self._accepted if self.host.lmtp else 1):
+            self._do(self.host.answer("END", b""))
 
     def _take(self, unit: bytes) -> None:
         if self._in_data:
             self._in_data = False
-            self.messages.append(unit + b"\r\n")
-            self._do(self.host.answer("END", b""))
+            self._end(unit + b"\r\n")
             return
         self.lines.append(unit)
-        verb = unit.split(b" ")[0].decode().upper()
+        verb, *words = unit.decode().upper().split(" ")
+        if verb == "BDAT":
+            self._chunk = int(words[0]), words[1:] == ["LAST"]
+            return
+        if self.host.lmtp and verb in ("EHLO", "LHLO"):
+            verb = "EHLO" if verb == "LHLO" else "HELO"
         answer = self.host.answer(verb, unit)
-        self._in_data = isinstance(answer, bytes) and answer.startswith(b"354")
+        said = answer.answer if isinstance(answer, Slowly) else answer if isinstance(answer, bytes) else b""
+        self._in_data = said.startswith(b"354")
+        self._accepted = 0 if verb == "MAIL" else self._accepted + (verb == "RCPT" and said.startswith(b"2"))
         self._do(answer)
         if verb == "STARTTLS" and isinstance(answer, bytes) and answer.startswith(b"220 "):
             self._follow_starttls()
@@ -168,12 +222,25 @@ class HostSession(Protocol):
         self.transport.startTLS(_Creator(self.host.context))
 
     def _do(self, answer: Behaviour) -> None:
+        self._mute = self._mute or answer is SILENCE
+        if self._mute:
+            return
         if answer is DROP:
             self.transport.abortConnection()
         elif answer is HANG_UP:
             self.transport.loseConnection()
-        elif answer is not SILENCE:
+        elif isinstance(answer, Slowly):
+            self._dripping += answer.answer
+            self._drop = self._drop or self.transport.reactor.callLater(0, self._drip)
+        elif self._dripping:
+            self._dripping += answer
+        else:
             self.transport.write(answer)
+
+    def _drip(self) -> None:
+        self.transport.write(bytes(self._dripping[:1]))
+        del self._dripping[:1]
+        self._drop = self.transport.reactor.callLater(0, self._drip) if self._dripping else None
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -273,14 +340,19 @@ class Scene:
         self.reach = Reach(allowed=parse_networks(["127.0.0.0/8"]))
         self.secret: Callable[[str], str] = lambda source: f"secret of {source}"
         self._dialers: list[Dialer] = []
+        self._pools: list[Pool] = []
         self._ports: list[Any] = []
         self._hosts: list[ScriptedHost] = []
 
     def host(self, address: str = "127.0.0.1", port: int = 0, **options: Any) -> ScriptedHost:
-        """Start a host."""
+        """Start a host; an address that begins with "/" is the path of a unix socket."""
         host = ScriptedHost(**options)
-        listening = self.reactor.listenTCP(port, Factory.forProtocol(lambda: HostSession(host)), interface=address)
-        host.port = listening.getHost().port
+        factory = Factory.forProtocol(lambda: HostSession(host))
+        if address.startswith("/"):
+            listening = self.reactor.listenUNIX(address, factory)
+        else:
+            listening = self.reactor.listenTCP(port, factory, interface=address)
+            host.port = listening.getHost().port
         self._ports.append(listening)
         self._hosts.append(host)
         return host
@@ -289,6 +361,11 @@ class Scene:
         dialer = Dialer(self.reactor, Outbound("mail.example.org", self.timeouts), self.security, self.secret)
         self._dialers.append(dialer)
         return dialer
+
+    def agent(self, reuse: Reuse) -> DeliveryAgent:
+        pool = Pool(self.dialer(), self.reactor, reuse)
+        self._pools.append(pool)
+        return DeliveryAgent(pool, self.hosts(), self.bodies)
 
     def hosts(self) -> Hosts:
         return Hosts(self.tables, self.reach, Random(1))
@@ -299,10 +376,11 @@ class Scene:
         next_hop: NextHop,
         wanted: Callable[[Recipient], bool] = lambda _recipient: True,
     ) -> Awaitable[Sequence[Outcome]]:
-        agent = DeliveryAgent(self.dialer(), self.hosts(), self.bodies)
-        return agent.deliver(message, message.envelope.recipients, next_hop, wanted)
+        return self.agent(Reuse(messages=1)).deliver(message, message.envelope.recipients, next_hop, wanted)
 
     async def close(self) -> None:
+        for pool in self._pools:
+            await pool.close()
         for dialer in self._dialers:
             await dialer.close()
         for port in self._ports:

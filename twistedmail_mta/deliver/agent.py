@@ -11,8 +11,8 @@ from zope.interface import implementer
 
 from twistedmail_mta.deliver.attempt import Attempt
 from twistedmail_mta.deliver.connection import BLOCK, ClientProtocol
-from twistedmail_mta.deliver.dial import Dialer
 from twistedmail_mta.deliver.mx import Hosts, Target
+from twistedmail_mta.deliver.pool import Call, Pool
 from twistedmail_mta.errors import MailError, PermanentError, TemporaryError
 from twistedmail_mta.interfaces import IBodyStore, IDeliveryAgent
 from twistedmail_mta.model import (
@@ -39,15 +39,15 @@ class DeliveryAgent:
 
     log: ClassVar[Logger] = Logger()
 
-    def __init__(self, dialer: Dialer, hosts: Hosts, bodies: IBodyStore) -> None:
+    def __init__(self, pool: Pool, hosts: Hosts, bodies: IBodyStore) -> None:
         """Make an agent.
 
         Args:
-            dialer: opens sessions.
+            pool: lends connections.
             hosts: finds the hosts of a next hop.
             bodies: where large bodies are.
         """
-        self._dialer = dialer
+        self._pool = pool
         self._hosts = hosts
         self._bodies = bodies
 
@@ -71,32 +71,48 @@ class DeliveryAgent:
 
     async def _try_each(self, attempt: Attempt, next_hop: NextHop, found: Sequence[Target]) -> None:
         sessions = 0
-        for target in found:
+        for target in self._pool.kept_first(next_hop, found):
             if sessions == MAX_SESSIONS or attempt.finished:
                 return
-            try:
-                connection = await self._dialer.call(next_hop, target)
-            except TemporaryError as error:
-                self._log_unreached(attempt.message, target, error)
-                attempt.unreached(Deferred(error.reply, str(target)))
-            else:
-                sessions += 1
-                await self._transact(attempt, connection, target)
+            sessions += await self._try(attempt, next_hop, target)
 
-    async def _transact(self, attempt: Attempt, connection: ClientProtocol, target: Target) -> None:
+    async def _try(self, attempt: Attempt, next_hop: NextHop, target: Target) -> bool:
+        """Try one target; return whether there was a session."""
+        while (kept := self._pool.kept(next_hop, target)) is not None:
+            if await self._transact(attempt, kept, target):
+                return True
         try:
-            await self._send(attempt, connection, target)
-        except BaseException:
-            connection.abort()
-            raise
-        connection.finish()
+            call = await self._pool.call(next_hop, target)
+        except TemporaryError as error:
+            self._log_unreached(attempt.message, target, error)
+            attempt.unreached(Deferred(error.reply, str(target)))
+            return False
+        return await self._transact(attempt, call, target)
 
-    async def _send(self, attempt: Attempt, connection: ClientProtocol, target: Target) -> None:
+    async def _transact(self, attempt: Attempt, call: Call, target: Target) -> bool:
+        """Send over one connection; False when it was a kept one that has died meanwhile."""
+        last = self._pool.is_last(call)
+        try:
+            served = await self._send(attempt, call, target, last=last)
+        except BaseException:
+            call.connection.abort()
+            raise
+        self._pool.give_back(call, last=last)
+        return served
+
+    async def _send(self, attempt: Attempt, call: Call, target: Target, *, last: bool) -> bool:
+        connection = call.connection
         envelope = await self._declared(attempt, connection)
-        if envelope is not None:
-            outcomes = await connection.send(attempt.message, envelope, self._bodies, last=True)
-            attempt.decide(outcomes)
-            self._log_sent(attempt.message, target, connection, outcomes)
+        if envelope is None:
+            return True
+        outcomes = await connection.send(attempt.message, envelope, self._bodies, last=last)
+        session = connection.session
+        if call.is_reused and session.failure is not None and not session.mail_accepted:
+            return False
+        call.messages += 1
+        attempt.decide(outcomes)
+        self._log_sent(attempt.message, target, connection, outcomes)
+        return True
 
     async def _declared(self, attempt: Attempt, connection: ClientProtocol) -> Envelope | None:
         """Return the envelope, without BODY=8BITMIME if the host doesn't know that and the text needs it not."""
