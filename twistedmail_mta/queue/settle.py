@@ -267,12 +267,13 @@ class Settler:
             return
         name = _EVENTS[type(outcome)]
         self.log.info(
-            "{queue_id} {outcome} {recipient} {remote}: {reply}",
+            "{queue_id} {outcome} {recipient} {place}: {reply}",
             event=f"queue.{name}",
             outcome=name,
             queue_id=id_text(message.id),
             recipient=str(settlement.claim.recipient.address),
             remote=outcome.remote,
+            place=outcome.remote or "here",
             reply=str(outcome.reply),
             code=outcome.reply.code,
             status=outcome.reply.status,
