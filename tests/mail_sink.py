@@ -83,6 +83,7 @@ class _Session(socketserver.StreamRequestHandler):
 class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
+    request_queue_size = 128  # past the usual 5 a connection may hang for minutes
     sink: Sink
 
     def handle_error(self, request: Any, client_address: Any) -> None:
