@@ -90,6 +90,7 @@ class FakeSpool:
         self.renewed = 0
         self.suspended: list[Suspension] = []
         self.parked: list[tuple[int, int, int]] = []
+        self.vias: dict[tuple[int, int], Route] = {}
         self.loads = 0
         self.pause: Callable[[], Awaitable[None] | None] = lambda: None
 
@@ -120,7 +121,8 @@ class FakeSpool:
         assert not row.owned
         row.owned, row.epoch = True, row.epoch + 1
         age = self.clock.seconds() - row.since
-        return Claim(message_id, n, row.epoch, row.recipient, row.attempts, age, row.warnings)
+        via = self.vias.get((message_id, n))
+        return Claim(message_id, n, row.epoch, row.recipient, row.attempts, age, row.warnings, via)
 
     async def claim(self, limit: int, exclude: frozenset[str]) -> Sequence[Claim]:
         await self._enter()

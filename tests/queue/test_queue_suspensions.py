@@ -1,0 +1,157 @@
+"""The runner and what operators suspended, sent another way, or gave up."""
+
+from __future__ import annotations
+
+import pytest
+from queue_fakes import BUSY, NO_USER, START, World
+
+from twistedmail_mta.model import Discard, NextHop, Suspended, Suspension, Withdrawn
+from twistedmail_mta.queue.lanes import LaneLimits
+from twistedmail_mta.queue.runner import WATCH, QueueLimits
+
+ALICE = "alice@home.example"
+
+
+def suspended(world: World, kind: str, name: str = "", *, told: bool = True) -> None:
+    world.spool.suspended.append(Suspension(7, Suspended(kind, name), START))  # type: ignore[arg-type]
+    if told:
+        world.runner.look()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("all", ""), ("domain", "x.example"), ("account", ALICE), ("lane", "smtp://relay.example:26")],
+)
+def test_new_mail_is_parked(world: World, kind: str, name: str) -> None:
+    """It is accepted, and no attempt is begun; other mail goes on, unless everything is suspended."""
+    world.router.ways["x.example"] = NextHop("relay.example", 26)
+    suspended(world, kind, name)
+
+    message = world.send("bob@x.example")
+    world.send("carol@y.example", account=None)
+    world.clock.advance(1)
+
+    assert (message.id, 0, 7) in world.spool.parked
+    assert world.agent.hosts() == ([] if kind == "all" else ["y.example"])
+    assert world.spool.owned() == []
+
+
+def test_only_what_is_suspended_of_a_message_waits(world: World) -> None:
+    """Recipients are judged one by one."""
+    suspended(world, "domain", "x.example")
+
+    message = world.send("bob@x.example", "carol@y.example")
+    world.clock.advance(1)
+
+    assert world.spool.parked == [(message.id, 0, 7)]
+    assert world.agent.hosts() == ["y.example"]
+
+
+def test_discarding_waits_too(world: World) -> None:
+    """A route that needs no attempt is none of the exceptions."""
+    world.router.ways["x.example"] = Discard()
+    suspended(world, "domain", "x.example")
+
+    message = world.send("bob@x.example")
+    world.clock.advance(1)
+
+    assert world.spool.parked == [(message.id, 0, 7)]
+
+
+def test_lanes_begin_nothing_more() -> None:
+    """What runs ends as it does; what waits in the lane is given back and parked."""
+    world = World(limits=QueueLimits(lanes=LaneLimits(concurrency=1)))
+    world.agent.slow.add("x.example")
+    world.send("bob@x.example")
+    waiting = world.send("carol@x.example")
+    suspended(world, "lane", "x.example")
+
+    world.agent.calls[0].finish()
+    outcomes = [[type(each.outcome) for each in settled] for settled, _ in world.spool.settled]
+
+    assert len(world.agent.calls) == 1
+    assert outcomes[-1] == [Withdrawn]
+    world.spool.rows[waiting.id, 0].held = False  # the real spool gives back what nobody holds
+    world.clock.advance(1)
+    world.runner.poke()
+    assert world.spool.parked == [(waiting.id, 0, 7)]
+
+
+def test_an_attempt_that_is_not_at_mail_is_given_up(world: World) -> None:
+    """Just before MAIL it is asked once more."""
+    world.agent.slow.add("x.example")
+    world.send("bob@x.example")
+    suspended(world, "domain", "x.example")
+
+    world.agent.calls[0].finish()
+
+    assert [type(each.outcome) for each in world.spool.settled[-1][0]] == [Withdrawn]
+
+
+def test_suspensions_are_noticed_without_being_told(world: World) -> None:
+    """Within seconds, and so is their end."""
+    suspended(world, "all", told=False)
+    world.clock.advance(WATCH)
+    world.send("bob@x.example")
+    world.clock.advance(1)
+    assert world.agent.calls == []
+
+    world.spool.suspended.clear()
+    for row in world.spool.rows.values():
+        row.held = False
+    world.clock.advance(WATCH)
+
+    assert world.agent.hosts() == ["x.example"]
+
+
+def test_nothing_is_tried_while_suspensions_are_unknown() -> None:
+    """At the start they are read first: a restart must not send what is suspended."""
+    world = World(started=False)
+    world.spool.suspended.append(Suspension(7, Suspended("all"), START))
+    world.spool.insert(world.message("bob@x.example"))
+    world.result(world.runner.accept(world.message("eve@x.example")))
+
+    world.runner.start()
+    world.clock.advance(5)
+
+    assert world.agent.calls == []
+    assert len(world.spool.parked) == 2
+
+
+def test_trouble_with_the_spool_keeps_what_is_known(world: World) -> None:
+    """What was suspended stays so until it is known to be over."""
+    suspended(world, "domain", "x.example")
+    world.spool.down = True
+    world.clock.advance(WATCH)
+    world.spool.down = False
+    world.spool.suspended.clear()
+    world.spool.suspended.append(Suspension(7, Suspended("domain", "x.example"), START))
+    world.pass_time(30)
+
+    world.send("bob@x.example")
+    world.clock.advance(1)
+
+    assert world.agent.calls == []
+
+
+def test_the_way_of_an_operator_goes_before_the_routers(world: World) -> None:
+    """Claims say where to."""
+    world.agent.default = BUSY
+    message = world.send("bob@x.example")
+    world.spool.vias[message.id, 0] = NextHop("other.example", 2525)
+    world.pass_time(400)
+
+    assert world.agent.hosts() == ["x.example", "other.example"]
+
+
+def test_look_reports_failures_at_once(world: World) -> None:
+    """What an operator gave up is told to its sender without waiting for the next search."""
+    message = world.message("bob@x.example")
+    world.clock.advance(100)
+    world.spool.insert(message)
+    world.spool.rows[message.id, 0].failed = (NO_USER, world.clock.seconds())
+
+    world.runner.look()
+    world.clock.advance(0)
+
+    assert len(world.reports()) == 1
