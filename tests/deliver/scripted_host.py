@@ -134,6 +134,7 @@ class HostSession(Protocol):
         self._dripping = bytearray()
         self._drop: Any = None
         self._mute = False
+        self._leaving = False
         self._hello_answer: Behaviour = None
 
     def connectionMade(self) -> None:
@@ -209,7 +210,9 @@ class HostSession(Protocol):
         if verb == "STARTTLS" and isinstance(answer, bytes) and answer.startswith(b"220 "):
             self._follow_starttls()
         elif verb == "QUIT":
-            self.transport.loseConnection()
+            self._leaving = True
+            if not self._dripping:
+                self.transport.loseConnection()
 
     def _follow_starttls(self) -> None:
         follows = self.host.answers.get("TLS")
@@ -241,6 +244,8 @@ class HostSession(Protocol):
         self.transport.write(bytes(self._dripping[:1]))
         del self._dripping[:1]
         self._drop = self.transport.reactor.callLater(0, self._drip) if self._dripping else None
+        if self._leaving and not self._dripping:
+            self.transport.loseConnection()
 
 
 @implementer(IOpenSSLServerConnectionCreator)

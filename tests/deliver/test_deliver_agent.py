@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from scripted_host import DNS_DOWN, DROP, HANG_UP, HEADER, Scene, message_to
+from scripted_host import DNS_DOWN, DROP, HEADER, Scene, message_to
 
 from twistedmail_mta.model import (
     Deferred,
@@ -44,48 +44,6 @@ async def test_delivery(scene: Scene) -> None:
     await host.sessions[0].gone
     assert host.commands[-1] == b"QUIT"
     assert len(host.sessions) == 1
-
-
-@pytest.mark.parametrize(
-    ("stage", "answer", "expected"),
-    [
-        ("GREETING", b"554 5.7.1 go away\r\n", (Deferred, 451, "4.7.1")),
-        ("GREETING", b"421 4.3.2 busy\r\n", (Deferred, 421, "4.3.2")),
-        ("GREETING", DROP, (Deferred, 451, "4.4.2")),
-        ("GREETING", b"HTTP/1.0 400 Bad Request\r\n", (Deferred, 451, "4.5.0")),
-        ("EHLO", b"550 no\r\n", (Deferred, 451, "4.3.2")),
-        ("EHLO", DROP, (Deferred, 451, "4.4.2")),
-        ("EHLO", b"\x00\xff\r\n", (Deferred, 451, "4.5.0")),
-        ("MAIL", b"451 4.7.1 greylisted\r\n", (Deferred, 451, "4.7.1")),
-        ("MAIL", b"550 5.7.1 no\r\n", (Failed, 550, "5.7.1")),
-        ("MAIL", DROP, (Deferred, 451, "4.4.2")),
-        ("MAIL", b"ok!\r\n", (Deferred, 451, "4.5.0")),
-        ("RCPT", b"450 4.2.1 later\r\n", (Deferred, 450, "4.2.1")),
-        ("RCPT", b"550 5.1.1 no\r\n", (Failed, 550, "5.1.1")),
-        ("RCPT", b"421 bye\r\n", (Deferred, 421, "")),
-        ("RCPT", DROP, (Deferred, 451, "4.4.2")),
-        ("DATA", b"451 4.3.0 later\r\n", (Deferred, 451, "4.3.0")),
-        ("DATA", b"554 5.6.0 no\r\n", (Failed, 554, "5.6.0")),
-        ("DATA", DROP, (Deferred, 451, "4.4.2")),
-        ("DATA", b"250 ok\r\n", (Deferred, 451, "4.5.0")),
-        ("END", b"451 4.3.0 later\r\n", (Deferred, 451, "4.3.0")),
-        ("END", b"554 5.7.1 spam\r\n", (Failed, 554, "5.7.1")),
-        ("END", b"421 bye\r\n", (Deferred, 421, "")),
-        ("END", DROP, (Unconfirmed, 451, "4.4.2")),
-        ("END", b"hm\r\n", (Unconfirmed, 451, "4.5.0")),
-        ("QUIT", HANG_UP, (Delivered, 250, "2.0.0")),
-        ("QUIT", b"what?\r\n", (Delivered, 250, "2.0.0")),
-    ],
-)
-@pytest.mark.parametrize("pipelining", [True, False])
-@pytest_twisted.ensureDeferred
-async def test_every_stage(scene: Scene, stage: str, answer: Any, expected: Any, pipelining: bool) -> None:
-    """Each way to fail at each stage has its exact outcome, pipelined or not."""
-    host = scene.host(answers={stage: answer}, extensions=("PIPELINING",) if pipelining else ())
-
-    outcomes = await scene.deliver(message_to("bob"), NextHop("127.0.0.1", host.port))
-
-    assert brief(outcomes) == [expected]
 
 
 @pytest_twisted.ensureDeferred
