@@ -60,6 +60,7 @@ REPLIES = {
         "554 IP=192.0.2.1 - A problem occurred. Ask your postmaster to contact tosa@rx.t-online.de to clarify.",
         "550 JunkMail rejected - mx [192.0.2.1]:53 is in an RBL on rbl.example.com",
         "554 5.7.1 <unknown[192.0.2.1]>: Client host rejected: Access denied",
+        "554 5.7.1 192.0.2.1 listed at zen.rbl.example",
     ],
     "greylisted": [
         "450 4.2.0 <a@b.example>: Recipient address rejected: Greylisted, see http://postgrey.example/help/b.html",
@@ -93,6 +94,7 @@ REPLIES = {
         "550 Unrouteable address",
         "450 4.1.1 <a@b.example>: Recipient address rejected: unverified address: connect to b.example: refused",
         "550 No such user here",
+        "550 <a@warbl.example>: Recipient address rejected: User unknown",
         "556 5.1.10 The recipient's domain accepts no mail",
         "550 User suspended, account disabled",
     ],

@@ -293,7 +293,7 @@ PHRASES: Final[tuple[tuple[Kind, tuple[str, ...]], ...]] = (
             "invaluement",
             "dnsbl",
             " rbl",
-            "rbl.",
+            ".rbl.",
             "blocked using",
             "blacklist",
             "black list",
