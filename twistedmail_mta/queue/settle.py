@@ -115,9 +115,10 @@ class Settler:
             self._note_report(report, kept=kept)
         for due in (each.due for each in settlements if each.due is not None):
             self._alerts.due(due)
-        await self._end(message.id, len(claims))
         if stopped:  # an operator may have failed it, or sent it another way
-            self._alerts.unreported()
+            self._unreported.add(message.id)
+        await self._end(message.id, len(claims))
+        if stopped:
             self._alerts.work()
 
     async def defer_unread(self, message_id: int, claims: Sequence[Claim], outcome: Deferred) -> None:
