@@ -225,9 +225,9 @@ class HostSession(Protocol):
         self.transport.startTLS(_Creator(self.host.context))
 
     def _do(self, answer: Behaviour) -> None:
-        self._mute = self._mute or answer is SILENCE
         if self._mute:
             return
+        self._mute = answer is SILENCE or answer is HANG_UP
         if answer is DROP:
             self.transport.abortConnection()
         elif answer is HANG_UP:
@@ -237,7 +237,7 @@ class HostSession(Protocol):
             self._drop = self._drop or self.transport.reactor.callLater(0, self._drip)
         elif self._dripping:
             self._dripping += answer
-        else:
+        elif answer is not SILENCE:
             self.transport.write(answer)
 
     def _drip(self) -> None:

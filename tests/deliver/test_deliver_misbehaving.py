@@ -105,6 +105,7 @@ STAGES: list[tuple[str, Any, Brief]] = [
     ("END", SILENCE, (Unconfirmed, 451, "4.4.2")),
     ("END", Slowly(b"250 2.0.0 ok\r\n"), TAKEN),
     ("END", b"hm\r\n", (Unconfirmed, 451, "4.5.0")),
+    ("END", b"221 bye\r\n", (Unconfirmed, 451, "4.5.0")),
     ("END", b"354 go\r\n", (Unconfirmed, 451, "4.5.0")),
     ("QUIT", HANG_UP, TAKEN),
     ("QUIT", SILENCE, TAKEN),
@@ -155,6 +156,7 @@ IDS = [way.name for way in LMTP]
         ([b"250 2.0.0 a\r\n", b"452 4.2.2 full\r\n"], [TAKEN, (Deferred, 452, "4.2.2")]),
         ([b"552 5.2.2 full\r\n", b"250 2.0.0 b\r\n"], [(Failed, 552, "5.2.2"), TAKEN]),
         ([b"250 2.0.0 a\r\n", HANG_UP], [TAKEN, (Unconfirmed, 451, "4.4.2")]),
+        ([b"250 2.0.0 a\r\n", b""], [TAKEN, (Unconfirmed, 451, "4.5.0")]),  # what comes next is QUIT's
         ([b"250 2.0.0 a\r\n", SILENCE], [TAKEN, (Unconfirmed, 451, "4.4.2")]),
         ([b"250 2.0.0 a\r\n", b"hm\r\n"], [TAKEN, (Unconfirmed, 451, "4.5.0")]),
         ([b"550 5.2.1 off\r\n", b"421 4.3.2 bye\r\n"], [(Failed, 550, "5.2.1"), (Deferred, 421, "4.3.2")]),

@@ -20,6 +20,7 @@ from twistedmail_mta.smtp.client_transaction import MESSAGE, ClientTransaction, 
 
 INJECTED: Final = Reply(451, "4.7.5", "The host sent something between its answer to STARTTLS and TLS")
 CLOSING: Final = 421
+GOODBYE: Final = 221
 ENDS: Final = (Awaited.DATA, Awaited.FINAL)
 """What a transaction ends with, if anybody was taken."""
 
@@ -326,7 +327,9 @@ class ClientSession:
 
 
 def _fits(awaited: Awaited, reply: Reply) -> bool:
-    """Whether a reply can answer a question: 354 belongs to DATA, and only 354 lets it go on."""
+    """Whether a reply can answer a question: 354 belongs to DATA, which goes on with it alone, and 221 to QUIT."""
+    if reply.code == GOODBYE:
+        return False
     if awaited is Awaited.DATA:
         return reply.code == 354 or reply.code >= 400
     return not 300 <= reply.code < 400
