@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from twisted.application.service import Service
 
 from twistedmail_mta.privileges import running_user
-from twistedmail_mta.tap import Options, service_of
+from twistedmail_mta.tap import Options, raise_file_limit, service_of
 
 ROOT = Path(__file__).parents[1]
 TWISTD = "from twisted.scripts.twistd import run; run()"
@@ -126,3 +127,14 @@ def test_a_site_that_cannot_be_served(tmp_path: Path, text: str, reasons: list[s
     assert all(reason in done.stderr for reason in reasons)
     assert "Traceback" not in done.stderr + done.stdout
     assert not (tmp_path / "s").exists()
+
+
+def test_as_many_files_as_may_be() -> None:
+    """A shell's low limit doesn't become the limit of connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 256), hard))
+    try:
+        raise_file_limit()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

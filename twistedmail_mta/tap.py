@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -46,6 +47,7 @@ def makeService(options: Options) -> MultiService:  # noqa: N802 - Twisted's nam
     from twistedmail_mta.composition import IReactorSite  # noqa: PLC0415 - nor for this
 
     sys.setswitchinterval(SWITCH_INTERVAL)
+    raise_file_limit()
     try:
         chosen = choose_site(options["config"], os.environ, Path.cwd())
         trial = _prepare_trial(chosen.site) if chosen.is_trial else None
@@ -98,6 +100,12 @@ class ReloadSignal(Service):
         """Begin to listen for the signal."""
         super().startService()
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._reload))
+
+
+def raise_file_limit() -> None:
+    """Let the process open as many files as it may: each connection is one, and shells allow few."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _prepare_trial(site: Site) -> Trial:
