@@ -1,7 +1,7 @@
 """The site of the interop tests: a name server, two peers and the server under test.
 
-Host 53 of the run's own loopback network is knot, 10 Postfix, 11 Exim, 20 the
-server under test; nothing listens on 99.  Without the peers' packages, which
+Host 53 of the run's own loopback network is knot, 10 Postfix, 11 Exim, 12
+Dovecot, 20 the server under test; nothing listens on 99.  Without the peers' packages, which
 `install-peers.sh` installs, the tests are skipped.
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import trustme
 from interop_daemons import Daemon, LoopbackNetwork, own_network
+from interop_dovecot import LMTP_SERVER, Dovecot, start_dovecot
 from interop_peers import EXIM, Peer, start_exim, start_knot, start_postfix
 from interop_server import HOSTNAME, MailServer, make_server
 from interop_swaks import SWAKS
@@ -23,6 +24,7 @@ from interop_swaks import SWAKS
 NEEDED = {
     "postfix": Path("/usr/sbin/postfix"),
     "exim": EXIM,
+    "dovecot": LMTP_SERVER,
     "knot": Path("/usr/sbin/knotd"),
     "swaks": SWAKS,
 }
@@ -117,7 +119,15 @@ def exim(root: Path, network: LoopbackNetwork, certificate: Path) -> Iterator[Pe
 
 
 @pytest.fixture(scope="session")
-def peers(knot: Daemon, postfix: Peer, exim: Peer) -> None:
+def dovecot(root: Path, network: LoopbackNetwork, certificate: Path) -> Iterator[Dovecot]:
+    """Dovecot's LMTP server, with mailboxes of `bob`, `eve` and the small one of `full`."""
+    dovecot = start_dovecot(root, network, certificate)
+    yield dovecot
+    dovecot.daemon.stop()
+
+
+@pytest.fixture(scope="session")
+def peers(knot: Daemon, postfix: Peer, exim: Peer, dovecot: Dovecot) -> None:
     """Whatever the server under test talks to, running."""
 
 

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Installs what the interop tests talk to: Postfix, knot, swaks, and Exim
+# Installs what the interop tests talk to: Postfix, Dovecot, knot, swaks, and Exim
 # unpacked beside them (its package conflicts with Postfix's) in the folder that
 # MTA_TEST_EXIM names.  For Debian, as root; quick when everything is there.
 # No daemon is started.
 set -eu
 
 EXIM=${MTA_TEST_EXIM:-/var/cache/mta-tests/exim}
-PACKAGES="postfix knot knot-dnsutils swaks libnet-ssleay-perl"
+PACKAGES="postfix dovecot-lmtpd knot knot-dnsutils swaks libnet-ssleay-perl"
 export DEBIAN_FRONTEND=noninteractive
 
 installed() {

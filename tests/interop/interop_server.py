@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from interop_daemons import DNS_PORT, PATIENCE, SMTP_PORT, Daemon, LoopbackNetwork
+from interop_dovecot import LMTP_PORT, lmtp_socket
 
 CHECKOUT = Path(__file__).parents[2]
 ENVIRONMENT = {"PYTHONPATH": f"{CHECKOUT / 'plugins'}:{CHECKOUT}"}
@@ -33,6 +34,13 @@ key         = "{certificate}"
 
 [domains."relayed.test"]
 relay_to = "smtp://{exim}:{smtp_port}"
+
+[domains."lmtp.test"]
+relay_to = "lmtp://{dovecot}:{lmtp_port}"
+
+[[route]]
+match.to_domain = ["socket.test"]
+via = "lmtp+unix:{lmtp_socket}"
 
 [listen.mx]
 endpoint = "tcp:{smtp_port}:interface={address}"
@@ -99,6 +107,9 @@ def make_server(root: Path, network: LoopbackNetwork, certificate: Path) -> Mail
             dns=network.address(53),
             dns_port=DNS_PORT,
             exim=network.address(11),
+            dovecot=network.address(12),
+            lmtp_port=LMTP_PORT,
+            lmtp_socket=lmtp_socket(root),
             smtp_port=SMTP_PORT,
             submission=SUBMISSION_PORT,
             submissions=SUBMISSIONS_PORT,
