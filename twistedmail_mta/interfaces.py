@@ -18,6 +18,7 @@ from twistedmail_mta.model import (
     FailedRecipient,
     FileBody,
     InlineBody,
+    LaneTerms,
     Message,
     MXRecord,
     NextHop,
@@ -173,7 +174,8 @@ class ISpool(Interface):
         Claims that were taken away (an old epoch) are left alone.  A bounce is
         kept only if the set of unreported failures is exactly the one it names
         and no recipient of the message is leased any more, unless the first
-        failure is a minute old.  A delay warning is kept if a settlement that
+        failure is a minute old.  A report of success is kept if every delivery it
+        names ended its claim.  A delay warning is kept if a settlement that
         counts it (`warned`) left its recipient in the spool.  What is wished of a
         claimed recipient (hold, delete) happens now, unless it was delivered.
 
@@ -269,6 +271,16 @@ class IDeliveryAgent(Interface):
             wanted: asked just before MAIL for each recipient; those for which
                 it says no become Withdrawn.
         """
+
+
+class ILanePlan(Interface):
+    """Says which next hops share a lane, and on what terms."""
+
+    def known(next_hop: NextHop) -> LaneTerms | None:
+        """Return the terms of a next hop's lane if they can be said at once."""
+
+    def find(next_hop: NextHop) -> Awaitable[LaneTerms]:
+        """Return them in any case; what the DNS doesn't say now is a lane of its own."""
 
 
 class IResolver(Interface):

@@ -7,7 +7,7 @@ since the epoch, durations are seconds, sizes are octets.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Generic, Literal, TypeVar
 
 T = TypeVar("T")
@@ -264,6 +264,25 @@ class NextHop:
 
 
 @dataclass(frozen=True, slots=True)
+class LaneTerms:
+    """What the site file says of a lane: the deliveries to one next hop, by whatever domains they got there.
+
+    Attributes:
+        name: a provider's name, the MX hosts of a domain, or an explicit host with its port.
+        concurrency: most deliveries at once; None: as many as usual.
+        messages: most messages over one connection; None: as many as usual.
+        interval: seconds from the begin of a delivery to that of the next.
+        pause: seconds of rest after a first failure; None: as long as usual.
+    """
+
+    name: str
+    concurrency: int | None = None
+    messages: int | None = None
+    interval: float = 0.0
+    pause: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Discard:
     """A route that makes the mail vanish, as the site file says."""
 
@@ -297,10 +316,18 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """Not now: the recipient is tried again later."""
+    """Not now: the recipient is tried again later.
+
+    Attributes:
+        reply: why.
+        remote: who said so; empty when it was nobody.
+        unreached: no session could be had with the next hop, which says
+            nothing of this mail but something of the next hop.
+    """
 
     reply: Reply
     remote: str = ""
+    unreached: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

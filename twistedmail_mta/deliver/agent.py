@@ -85,7 +85,7 @@ class DeliveryAgent:
             call = await self._pool.call(next_hop, target)
         except TemporaryError as error:
             self._log_unreached(attempt.message, target, error)
-            attempt.unreached(Deferred(error.reply, str(target)))
+            attempt.unreached(Deferred(error.reply, str(target), unreached=True))
             return False
         return await self._transact(attempt, call, target)
 

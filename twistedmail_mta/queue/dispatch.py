@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from twistedmail_mta.interfaces import IDeliveryAgent, IRouter, ISpool
+from twistedmail_mta.interfaces import IDeliveryAgent, ILanePlan, IRouter, ISpool
 from twistedmail_mta.model import (
     Address,
     Claim,
@@ -27,7 +27,7 @@ from twistedmail_mta.model import (
     Withdrawn,
     id_text,
 )
-from twistedmail_mta.queue.lanes import Delivery, LaneLimits, Lanes
+from twistedmail_mta.queue.lanes import Delivery, LaneLimits, Lanes, sender_of
 from twistedmail_mta.queue.settle import Settler
 from twistedmail_mta.queue.suspensions import Suspensions
 from twistedmail_mta.tasks import Cancelled, TaskGroup
@@ -35,6 +35,8 @@ from twistedmail_mta.tasks import Cancelled, TaskGroup
 DISCARDED: Final = Delivered(Reply(250, "2.0.0", "Discarded by a route of this site"))
 BROKEN: Final = Deferred(Reply(451, "4.3.0", "Internal error, it is tried again"))
 
+CLOSING: Final = 421
+"""The code of a host that wants to hear no more for now (RFC 5321 section 3.8)."""
 MOST_RECIPIENTS: Final = 50
 """Recipients of one transaction, well below the 100 that every host takes (RFC 5321 section 4.5.3.1.8)."""
 
@@ -58,13 +60,15 @@ class Dispatch:
         on_room: Callable[[], None],
         limits: LaneLimits,
         suspensions: Suspensions,
+        plan: ILanePlan,
+        clock: IReactorTime,
     ) -> None:
         self._spool = spool
         self._router = router
         self._agent = agent
         self._settler = settler
         self._suspensions = suspensions
-        self.lanes = Lanes(self._begin, on_room, limits)
+        self.lanes = Lanes(self._begin, self._put_off, on_room, limits, plan, clock)
         self.settles = TaskGroup()
         self._attempts = TaskGroup()
         self._stopping = False
@@ -77,9 +81,10 @@ class Dispatch:
             self.log.failure("no route for {recipient}", recipient=str(recipient), event="queue.route_failed")
             return None
 
-    def has_room(self, routes: Sequence[Route | None]) -> bool:
-        """Return whether every lane that these routes need takes deliveries."""
-        return all(self.lanes.has_room(route) for route in routes if isinstance(route, NextHop))
+    def has_room(self, message: Message, routes: Sequence[Route | None]) -> bool:
+        """Return whether every lane that a new message needs for these routes takes it."""
+        sender = sender_of(message)
+        return all(self.lanes.has_room(route, sender) for route in routes if isinstance(route, NextHop))
 
     def is_suspended(self, message: Message, routes: Sequence[Route | None]) -> bool:
         """Return whether an operator wants some recipient of a message not to be tried now, or it isn't known."""
@@ -161,7 +166,13 @@ class Dispatch:
         if isinstance(route, NextHop):
             self.lanes.put(Delivery(message, claims, route))
             return
-        outcome = _outcome_of(route)
+        self._settle_unsent(message, claims, _outcome_of(route))
+
+    def _put_off(self, delivery: Delivery, outcome: Deferred) -> None:
+        """Defer a delivery to a next hop that was found out of reach just now."""
+        self._settle_unsent(delivery.message, delivery.claims, outcome)
+
+    def _settle_unsent(self, message: Message, claims: Sequence[Claim], outcome: Outcome) -> None:
         outcomes = [outcome if self._spool.wanted(claim) else Withdrawn() for claim in claims]
         self._settle(message, claims, outcomes)
 
@@ -178,7 +189,19 @@ class Dispatch:
             self.release(delivery.claims)
         else:
             self._settle(delivery.message, delivery.claims, outcomes)
+            self._note_pace(delivery, outcomes)
         self.lanes.ended(delivery)
+
+    def _note_pace(self, delivery: Delivery, outcomes: Sequence[Outcome]) -> None:
+        """Let the lane learn from what its next hop did."""
+        deferred = [outcome for outcome in outcomes if isinstance(outcome, Deferred)]
+        unreached = [outcome for outcome in deferred if outcome.unreached]
+        if len(unreached) == len(outcomes):
+            self.lanes.note_setback(delivery, unreached[0])
+        elif any(outcome.reply.code == CLOSING for outcome in deferred):
+            self.lanes.note_setback(delivery, None)
+        elif any(outcome.remote for outcome in outcomes if not isinstance(outcome, Withdrawn)):
+            self.lanes.note_answer(delivery)
 
     async def _outcomes(self, delivery: Delivery) -> Sequence[Outcome]:
         claims = delivery.claims

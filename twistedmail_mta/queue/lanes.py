@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Hashable
+from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar, Final
 
-from twistedmail_mta.model import Claim, Message, NextHop
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from twistedmail_mta.interfaces import ILanePlan
+from twistedmail_mta.model import Claim, Deferred, LaneTerms, Message, NextHop, Reply
+from twistedmail_mta.queue.pace import Pace
+from twistedmail_mta.queue.turns import Turns
+from twistedmail_mta.tasks import Cancelled, TaskGroup
+
+PACES_KEPT: Final = 10_000
+"""Lanes whose pace is remembered, also while they have no work."""
+NEWCOMERS_SHARE: Final = 0.75
+"""The part of all room up to which a crowded lane still takes mail of senders who have none there."""
+
+UNREACHED: Final = Deferred(Reply(451, "4.4.1", "The next hop can't be reached"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -16,6 +32,11 @@ class Delivery:
     message: Message
     claims: tuple[Claim, ...]
     next_hop: NextHop
+
+    @property
+    def sender(self) -> str:
+        """Who takes turns with others: the account that sends, else the sender's domain."""
+        return sender_of(self.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,58 +57,85 @@ class LaneLimits:
     recipients: int = 1000
 
 
+def sender_of(message: Message) -> str:
+    """Return who sends a message, for turns: an account, else the sender's domain."""
+    return message.origin.account or message.envelope.sender.domain
+
+
+@implementer(ILanePlan)
+class EachItsOwn:
+    """A plan in which every host of a next hop has a lane of its own."""
+
+    def known(self, next_hop: NextHop) -> LaneTerms:
+        """Return the terms of a next hop's lane."""
+        return LaneTerms(f"{next_hop.host}:{next_hop.port}")
+
+    async def find(self, next_hop: NextHop) -> LaneTerms:
+        """Return the same."""
+        return self.known(next_hop)
+
+
 class _Lane:
     """One line of deliveries.
 
     Attributes:
-        concurrency: how many may run; each lane has its own.
+        pace: how many may run; None while the lane isn't named yet, and begins nothing.
         recipients: how many are waiting or running.
         domains: the recipient domains seen here since the lane began.
         crowded: it takes no more at present.
+        timer: runs while the lane rests and something waits.
     """
 
-    __slots__ = ("concurrency", "crowded", "domains", "is_ready", "recipients", "running", "waiting")
+    __slots__ = ("crowded", "domains", "is_ready", "name", "pace", "recipients", "running", "timer", "waiting")
 
-    def __init__(self, concurrency: int) -> None:
-        self.concurrency = concurrency
-        self.waiting: deque[Delivery] = deque()
+    def __init__(self, name: str, pace: Pace | None) -> None:
+        self.name = name
+        self.pace = pace
+        self.waiting = Turns()
         self.running = 0
         self.recipients = 0
         self.domains: set[str] = set()
         self.crowded = False
         self.is_ready = False
-
-
-def by_next_hop(next_hop: NextHop) -> Hashable:
-    """Return the key of a lane: here, equal next hops share one."""
-    return next_hop
+        self.timer: IDelayedCall | None = None
 
 
 class Lanes:
     """All lanes; those with work take turns, so that no destination holds up another."""
 
-    def __init__(
+    log: ClassVar[Logger] = Logger()
+
+    def __init__(  # noqa: PLR0913, PLR0917 - the dispatch alone makes one
         self,
         start: Callable[[Delivery], None],
+        put_off: Callable[[Delivery, Deferred], None],
         on_room: Callable[[], None],
         limits: LaneLimits,
-        key: Callable[[NextHop], Hashable] = by_next_hop,
+        plan: ILanePlan,
+        clock: IReactorTime,
     ) -> None:
         """Make lanes.
 
         Args:
             start: begins a delivery, which ends with a call of `ended`.
+            put_off: takes back a delivery whose next hop is dead, with what to say of it.
             on_room: called when a crowded lane takes deliveries again.
             limits: how much may happen at once.
-            key: which next hops share a lane.
+            plan: which next hops share a lane.
+            clock: for lanes that rest.
         """
         self._start = start
+        self._put_off = put_off
         self._on_room = on_room
         self._limits = limits
-        self._key = key
-        self._lanes: dict[Hashable, _Lane] = {}
+        self._plan = plan
+        self._clock = clock
+        self._lanes: dict[str, _Lane] = {}
+        self._paces: OrderedDict[str, Pace] = OrderedDict()  # the longest unused first
+        self._begun: dict[Delivery, tuple[_Lane, int]] = {}
+        self._naming: set[str] = set()
+        self._questions = TaskGroup()
         self._ready: deque[_Lane] = deque()
-        self._running = 0
         self._recipients = 0
         self._troubles: set[str] = set()
         self._advancing = False
@@ -97,10 +145,21 @@ class Lanes:
         """Whether no delivery is begun at present."""
         return bool(self._troubles)
 
-    def has_room(self, next_hop: NextHop) -> bool:
-        """Return whether the lane of `next_hop` takes deliveries."""
-        lane = self._lanes.get(self._key(next_hop))
-        return lane is None or not lane.crowded
+    def has_room(self, next_hop: NextHop, sender: str | None = None) -> bool:
+        """Return whether the lane of `next_hop` takes deliveries.
+
+        A crowded lane still takes some of a sender of whom nothing waits
+        there, so that one sender's many don't shut out the others.
+
+        Args:
+            next_hop: where the mail goes.
+            sender: whose it is, as `Delivery.sender`; None: anybody's.
+        """
+        lane = self._lane_of(next_hop)
+        if lane is None or not lane.crowded:
+            return True
+        some_left = lane.recipients < self._limits.recipients * NEWCOMERS_SHARE
+        return sender is not None and some_left and not lane.waiting.has(sender)
 
     def crowded_domains(self) -> frozenset[str]:
         """Return the recipient domains whose mail would find its lane crowded."""
@@ -108,34 +167,48 @@ class Lanes:
 
     def note_turned_away(self, next_hop: NextHop, domain: str) -> None:
         """Remember that mail for `domain` belongs to the crowded lane of `next_hop`."""
-        lane = self._lanes.get(self._key(next_hop))
+        lane = self._lane_of(next_hop)
         if lane is not None:
             lane.domains.add(domain)
 
     def put(self, delivery: Delivery) -> None:
-        """Take a delivery; it begins at once where the limits allow it."""
-        key = self._key(delivery.next_hop)
-        lane = self._lanes.get(key)
-        if lane is None:
-            lane = self._lanes[key] = _Lane(self._limits.concurrency)
-        lane.waiting.append(delivery)
-        self._count(lane, len(delivery.claims))
-        lane.domains.update([claim.recipient.address.domain for claim in delivery.claims])
-        lane.crowded = lane.crowded or lane.recipients >= self._left()
-        self._advance(lane)
+        """Take a delivery; it begins at once where the limits allow it.
+
+        Where the MX hosts must be asked for first it waits in a lane of its
+        next hop's own, and moves when they are known.
+        """
+        terms = self._plan.known(delivery.next_hop)
+        if terms is None:
+            self._put_unnamed(delivery)
+        else:
+            self._put_named(delivery, terms)
+
+    def note_answer(self, delivery: Delivery) -> None:
+        """Note that a next hop dealt with a running delivery, whatever it said of the mail."""
+        lane, era = self._begun[delivery]
+        if lane.pace is not None:
+            lane.pace.succeed(era)
+
+    def note_setback(self, delivery: Delivery, outcome: Deferred | None) -> None:
+        """Note that the next hop of a running delivery wasn't reached, or wants less.
+
+        Args:
+            delivery: still running.
+            outcome: why it wasn't reached; None when it was.
+        """
+        lane, era = self._begun[delivery]
+        if lane.pace is None:
+            return
+        lane.pace.fail(era, self._clock.seconds(), outcome)
+        if lane.pace.obstacle is not None:
+            self._clear(lane, lane.pace.obstacle)
 
     def ended(self, delivery: Delivery) -> None:
         """Note that a delivery ran to its end, whatever that was."""
-        key = self._key(delivery.next_hop)
-        lane = self._lanes[key]
+        lane, _ = self._begun.pop(delivery)
         lane.running -= 1
-        self._running -= 1
         self._count(lane, -len(delivery.claims))
-        if not lane.recipients:
-            del self._lanes[key]
-        if lane.crowded and lane.recipients <= self._left() // 2:
-            lane.crowded = False
-            self._on_room()
+        self._leave(lane)
         self._advance(lane)
 
     def pause(self, trouble: str) -> None:
@@ -150,12 +223,88 @@ class Lanes:
     def close(self) -> list[Delivery]:
         """Begin nothing any more; return the deliveries that wait."""
         self._troubles.add("closed")
-        waiting = [delivery for lane in self._lanes.values() for delivery in lane.waiting]
+        self._questions.cancel()
+        taken: list[Delivery] = []
         for lane in self._lanes.values():
-            self._count(lane, -sum(len(delivery.claims) for delivery in lane.waiting))
-            lane.waiting.clear()
-        self._lanes = {key: lane for key, lane in self._lanes.items() if lane.running}
-        return waiting
+            self._stop_timer(lane)
+            waiting = lane.waiting.take_all()
+            self._count(lane, -sum(len(delivery.claims) for delivery in waiting))
+            taken += waiting
+        self._lanes = {name: lane for name, lane in self._lanes.items() if lane.running}
+        return taken
+
+    def _lane_of(self, next_hop: NextHop) -> _Lane | None:
+        terms = self._plan.known(next_hop)
+        return self._lanes.get(_unnamed(next_hop) if terms is None else terms.name)
+
+    def _put_unnamed(self, delivery: Delivery) -> None:
+        name = _unnamed(delivery.next_hop)
+        lane = self._lanes.get(name)
+        if lane is None:
+            lane = self._lanes[name] = _Lane(name, None)
+        self._add(lane, delivery)
+        if name not in self._naming:
+            self._naming.add(name)
+            self._questions.start("queue.lane", self._name(lane, delivery.next_hop))
+
+    async def _name(self, lane: _Lane, next_hop: NextHop) -> None:
+        """Find out where deliveries belong, and move them there."""
+        try:
+            terms = await self._plan.find(next_hop)
+        except Cancelled:
+            raise  # whoever cancels takes what waits
+        except Exception:  # noqa: BLE001 - whatever it is, the mail goes on
+            self.log.failure("no lane for {host}", host=next_hop.host, event="queue.lane_failed")
+            terms = LaneTerms(f"{next_hop.host}:{next_hop.port}")
+        finally:
+            self._naming.discard(lane.name)
+        self._lanes.pop(lane.name, None)
+        waiting = lane.waiting.take_all()
+        self._count(lane, -lane.recipients)
+        for delivery in waiting:
+            self._put_named(delivery, terms)
+        if lane.crowded:
+            self._on_room()
+
+    def _put_named(self, delivery: Delivery, terms: LaneTerms) -> None:
+        lane = self._lanes.get(terms.name)
+        if lane is None:
+            lane = self._lanes[terms.name] = _Lane(terms.name, self._pace(terms))
+        self._add(lane, delivery)
+        if lane.pace is not None and lane.pace.is_dead(self._clock.seconds()):
+            self._clear(lane, lane.pace.obstacle)
+        self._advance(lane)
+
+    def _add(self, lane: _Lane, delivery: Delivery) -> None:
+        lane.waiting.put(delivery.sender, delivery)
+        self._count(lane, len(delivery.claims))
+        lane.domains.update([claim.recipient.address.domain for claim in delivery.claims])
+        lane.crowded = lane.crowded or lane.recipients >= self._left()
+
+    def _pace(self, terms: LaneTerms) -> Pace:
+        """Return how a lane goes, as far as that is remembered from when it last had work."""
+        pace = self._paces.pop(terms.name, None) or Pace(terms, self._limits.concurrency)
+        self._paces[terms.name] = pace
+        if len(self._paces) > PACES_KEPT:
+            self._paces.popitem(last=False)
+        return pace
+
+    def _clear(self, lane: _Lane, outcome: Deferred | None) -> None:
+        """Put off whatever waits for a dead next hop."""
+        for delivery in lane.waiting.take_all():
+            self._count(lane, -len(delivery.claims))
+            self._put_off(delivery, outcome or UNREACHED)
+        self._leave(lane)
+
+    def _leave(self, lane: _Lane) -> None:
+        """See what follows when a lane has got shorter."""
+        if not lane.recipients:
+            self._stop_timer(lane)
+            if self._lanes.get(lane.name) is lane:
+                del self._lanes[lane.name]
+        if lane.crowded and lane.recipients <= self._left() // 2:
+            lane.crowded = False
+            self._on_room()
 
     def _count(self, lane: _Lane, recipients: int) -> None:
         lane.recipients += recipients
@@ -174,19 +323,42 @@ class Lanes:
             return
         self._advancing = True
         try:
-            while self._ready and not self._troubles and self._running < self._limits.overall:
+            while self._ready and not self._troubles and len(self._begun) < self._limits.overall:
                 self._begin_one(self._ready.popleft())
         finally:
             self._advancing = False
 
     def _begin_one(self, lane: _Lane) -> None:
         lane.is_ready = False
-        if not lane.waiting or lane.running >= min(lane.concurrency, max(1, self._limits.overall - self._running)):
+        pace, room = lane.pace, max(1, self._limits.overall - len(self._begun))
+        if pace is None or not lane.waiting or lane.running >= min(pace.concurrency, room):
             return  # it is ready again when one of its deliveries ends
-        delivery = lane.waiting.popleft()
+        now = self._clock.seconds()
+        if pace.rest(now) > 0:
+            self._wake_later(lane, pace.rest(now))
+            return
+        delivery = lane.waiting.take()
         lane.running += 1
-        self._running += 1
+        self._begun[delivery] = lane, pace.begin(now)
         if lane.waiting:
             lane.is_ready = True
             self._ready.append(lane)
         self._start(delivery)
+
+    def _wake_later(self, lane: _Lane, seconds: float) -> None:
+        if lane.timer is None:
+            lane.timer = self._clock.callLater(seconds, self._wake, lane)
+
+    def _wake(self, lane: _Lane) -> None:
+        lane.timer = None
+        self._advance(lane)
+
+    def _stop_timer(self, lane: _Lane) -> None:
+        if lane.timer is not None:
+            lane.timer.cancel()
+            lane.timer = None
+
+
+def _unnamed(next_hop: NextHop) -> str:
+    """Return the name of the lane where deliveries wait for their lane's name; no host is called so."""
+    return f"? {next_hop.host}"

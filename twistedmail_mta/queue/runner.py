@@ -12,12 +12,12 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from twistedmail_mta.errors import TemporaryError
-from twistedmail_mta.interfaces import IAcceptance, IDeliveryAgent, IRouter, ISpool
+from twistedmail_mta.interfaces import IAcceptance, IDeliveryAgent, ILanePlan, IRouter, ISpool
 from twistedmail_mta.model import Claim, Message, Route, id_text
 from twistedmail_mta.queue.bell import Bell
 from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.dispatch import Dispatch
-from twistedmail_mta.queue.lanes import LaneLimits
+from twistedmail_mta.queue.lanes import EachItsOwn, LaneLimits
 from twistedmail_mta.queue.leases import Leases
 from twistedmail_mta.queue.settle import Alerts, Settler
 from twistedmail_mta.queue.suspensions import Suspensions
@@ -79,6 +79,7 @@ class QueueRunner:
         now: Callable[[], float],
         spread: Callable[[], float],
         limits: QueueLimits | None = None,
+        plan: ILanePlan | None = None,
     ) -> None:
         """Make a runner; nothing happens before `start`.
 
@@ -91,6 +92,7 @@ class QueueRunner:
             now: seconds since the epoch.
             spread: a random number from 0 to 1.
             limits: how much to take on.
+            plan: which next hops share a lane; None: equal ones only.
         """
         self._spool = spool
         self._clock = clock
@@ -101,7 +103,17 @@ class QueueRunner:
         alerts = Alerts(self._pause, self._resume, self._room_again, self.poke, self._due_at, self._sweep_later)
         self._settler = Settler(spool, reports, self._leases, clock, now, spread, alerts)
         self._suspensions = Suspensions(spool)
-        self._dispatch = Dispatch(spool, router, agent, self._settler, self.poke, self._limits.lanes, self._suspensions)
+        self._dispatch = Dispatch(
+            spool,
+            router,
+            agent,
+            self._settler,
+            self.poke,
+            self._limits.lanes,
+            self._suspensions,
+            plan or EachItsOwn(),
+            clock,
+        )
         self._loops = TaskGroup()
         self._renewals = TaskGroup()
         self._accepts = TaskGroup()
@@ -159,7 +171,7 @@ class QueueRunner:
             and not self._dispatch.lanes.paused
             and self._leases.messages < limits.messages * BIRTH_SHARE
             and self._leases.octets + octets <= limits.octets * BIRTH_SHARE
-            and self._dispatch.has_room(routes)
+            and self._dispatch.has_room(message, routes)
             and not self._dispatch.is_suspended(message, routes)
         )
 
