@@ -152,7 +152,7 @@ class ISpool(Interface):
         """
 
     def claim(limit: int, exclude: frozenset[str]) -> Awaitable[Sequence[Claim]]:
-        """Lease up to `limit` recipients that are due, oldest due first.
+        """Lease up to `limit` recipients that are due, oldest due first, but up to half of them those never tried.
 
         Args:
             limit: how many rows.

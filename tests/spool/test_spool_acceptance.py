@@ -218,3 +218,30 @@ def test_the_last_reference_takes_the_file_along(spool: Spool, site: Site) -> No
 
     assert site.files.removed == ["big"]
     assert site.count("body") == 0
+
+
+@pytest.mark.parametrize(
+    ("retried", "fresh", "expected"),
+    [
+        (6, 6, ["old0", "old1", "new0", "new1"]),
+        (1, 6, ["old0", "new0", "new1", "new2"]),
+        (6, 1, ["old0", "old1", "old2", "new0"]),
+        (6, 0, ["old0", "old1", "old2", "old3"]),
+    ],
+)
+def test_new_mail_does_not_wait_for_all_that_is_tried_again(
+    spool: Spool, site: Site, retried: int, fresh: int, expected: list[str]
+) -> None:
+    """Half of what is claimed at once is new mail, if there is any, and half what was tried before."""
+    for n in range(retried):
+        (claim,) = run(spool.accept(message(spool, f"old{n}@example.net"), claim=True))
+        run(spool.settle([deferred(claim, START + n)], None))
+    site.clock.advance(1000)
+    for n in range(fresh):
+        run(spool.accept(message(spool, f"new{n}@example.net"), claim=False))
+        site.clock.advance(1)
+
+    claims = run(spool.claim(4, NOTHING))
+
+    assert sorted(claim.recipient.address.local for claim in claims) == sorted(expected)
+    assert len(run(spool.claim(100, NOTHING))) == retried + fresh - 4

@@ -26,11 +26,15 @@ INSERT INTO recipient (message, n, local, domain, notify, orcpt, due, since, own
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
-DUE: Final = """
-SELECT message, n FROM recipient INDEXED BY recipient_due
-WHERE state = 'waiting' AND owner IS NULL AND due <= ? AND domain NOT IN (SELECT value FROM json_each(?))
+_DUE: Final = """
+SELECT message, n FROM recipient INDEXED BY {index}
+WHERE state = 'waiting' AND owner IS NULL AND due <= ? AND domain NOT IN (SELECT value FROM json_each(?)) {condition}
 ORDER BY due LIMIT ?
 """
+
+DUE: Final = _DUE.format(index="recipient_due", condition="")
+
+DUE_FRESH: Final = _DUE.format(index="recipient_fresh", condition="AND attempts = 0")
 
 CLAIM: Final = """
 UPDATE recipient SET owner = ?1, epoch = epoch + 1
@@ -125,7 +129,10 @@ def insert(tx: Transaction, rows: MessageRows) -> None:
 
 
 def due(tx: Transaction, now: float, exclude: str, limit: int) -> list[Key]:
-    """Read which recipients can be claimed, oldest due first.
+    """Read which recipients can be claimed, oldest due first, but up to half of them those never tried.
+
+    So new mail that found no room at its birth doesn't wait for all that is
+    tried again, nor that for a flood of new mail.
 
     Done apart from `claim`, since it has to pass over whatever waits for the
     excluded domains: that may be long, and would hold up all who write.
@@ -136,7 +143,10 @@ def due(tx: Transaction, now: float, exclude: str, limit: int) -> list[Key]:
         exclude: recipient domains left alone, as a JSON array.
         limit: how many rows.
     """
-    return [(message, n) for message, n in tx.execute(DUE, (now, exclude, limit))]
+    fresh = tx.execute(DUE_FRESH, (now, exclude, (limit + 1) // 2))
+    found = dict.fromkeys((message, n) for message, n in fresh)
+    found |= dict.fromkeys((message, n) for message, n in tx.execute(DUE, (now, exclude, limit)))
+    return list(found)[:limit]
 
 
 def claim(tx: Transaction, owner: int, keys: str, now: float) -> list[Row]:

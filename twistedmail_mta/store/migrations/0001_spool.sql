@@ -64,6 +64,7 @@ CREATE TABLE recipient (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX recipient_due ON recipient (due, domain) WHERE state = 'waiting' AND owner IS NULL;
+CREATE INDEX recipient_fresh ON recipient (due, domain) WHERE state = 'waiting' AND owner IS NULL AND attempts = 0;
 CREATE INDEX recipient_suspended ON recipient (suspension) WHERE state = 'suspended';
 CREATE INDEX recipient_failed ON recipient (message, attempted_at) WHERE state = 'failed';
 
