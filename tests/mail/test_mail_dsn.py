@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from binascii import a2b_qp
 from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage, Message
@@ -11,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twistedmail_mta.mail.dsn import MAX_RETURNED, Notification, RecipientStatus, compose
+from twistedmail_mta.mail.dsn import compose
+from twistedmail_mta.mail.dsn_original import MAX_HEADER
+from twistedmail_mta.mail.notification import Notification, Original, RecipientStatus
 from twistedmail_mta.model import Address
 
 HEADER = b"From: alice@example.org\r\nSubject: Hello\r\nMessage-ID: <1@example.org>\r\n\r\n"
@@ -26,14 +30,16 @@ BOB = RecipientStatus(
 )
 REPORT = Notification(
     to=Address("alice", "example.org"),
+    domain="example.org",
     host="mail.example.org",
     message_id="0abc",
     subject="Your mail could not be delivered",
     text="Your mail\ndid not arrive.\n",
+    language="en",
     at=1_000_000_000.0,
     offset=7200,
     queue_id="0def",
-    header=HEADER,
+    original=Original(HEADER),
     arrived_at=999_999_000.0,
     recipients=(BOB,),
     helo="laptop",
@@ -61,7 +67,7 @@ def test_envelope_of_the_report() -> None:
 
     assert message.get_content_type() == "multipart/report"
     assert message["content-type"].params["report-type"] == "delivery-status"
-    assert message["from"] == "Mail Delivery System <MAILER-DAEMON@mail.example.org>"
+    assert message["from"] == "Mail Delivery System <MAILER-DAEMON@example.org>"
     assert message["to"] == "alice@example.org"
     assert message["subject"] == "Your mail could not be delivered"
     assert message["auto-submitted"] == "auto-replied"
@@ -135,7 +141,7 @@ def test_each_recipient_has_a_group() -> None:
 def test_no_message_id_no_reference() -> None:
     """An unsound Message-ID is not repeated."""
     for header in (b"", b"Subject: x\r\n\r\n", b"Message-ID: <a\r\n b>\r\n\r\n", b"Message-ID: x\r\n\r\n"):
-        message = parsed(replace(REPORT, header=header))
+        message = parsed(replace(REPORT, original=Original(header)))
 
         assert message["references"] is None
         assert message["in-reply-to"] is None
@@ -151,7 +157,7 @@ def test_international_recipient_stays_seven_bit() -> None:
 
 
 def test_international_sender() -> None:
-    """Only the address of the person told is ever in UTF-8."""
+    """The address of the person told is in UTF-8; what needs no UTF-8 stays as it is."""
     header, body = compose(replace(REPORT, to=Address("jörg", "example.org")))
 
     assert "To: <jörg@example.org>\r\n".encode() in header
@@ -161,7 +167,7 @@ def test_international_sender() -> None:
 def test_eight_bit_texts_are_encoded() -> None:
     """Text and returned header beyond ASCII arrive unharmed through 7-bit hosts."""
     original = "Subject: Grüße\r\n\r\n".encode()
-    report = replace(REPORT, text="Grüße, " * 40 + "\n", header=original, subject="Grüße " * 20)
+    report = replace(REPORT, text="Grüße, " * 40 + "\n", original=Original(original), subject="Grüße " * 20)
     text, _, returned = parts(report)
 
     assert all(part.isascii() for part in compose(report))
@@ -172,16 +178,16 @@ def test_eight_bit_texts_are_encoded() -> None:
 
 def test_long_header_is_cut_at_a_line() -> None:
     """A report isn't larger than it must be."""
-    _, body = compose(replace(REPORT, header=b"X: 012345678\r\n" * 10_000 + b"\r\n"))
+    _, body = compose(replace(REPORT, original=Original(b"X: 012345678\r\n" * 10_000 + b"\r\n")))
 
-    assert MAX_RETURNED < len(body) < MAX_RETURNED + 2000
+    assert MAX_HEADER < len(body) < MAX_HEADER + 2000
     assert b"X: 012345678\r\n\r\n--=_" in body
 
 
 def test_guessed_boundary_is_avoided() -> None:
     """Who wrote the original can't end a part of the report."""
     guesses = b"".join(b"X: --=_0abc_%09d\r\n" % n for n in range(3)) + b"X: --=_0abc_0000000031\r\n"
-    report = replace(REPORT, header=guesses + b"\r\n")
+    report = replace(REPORT, original=Original(guesses + b"\r\n"))
 
     assert len(parts(report)) == 3
     assert b'boundary="=_0abc_000000004"' in compose(report)[0]
@@ -192,7 +198,7 @@ def test_guessed_boundary_is_avoided() -> None:
 def test_hostile_values_keep_the_form(header: bytes, diagnostic: str, remote: str, orcpt: str) -> None:
     """Whatever peers said, the report is 7-bit, its lines end in CRLF, and it has three parts."""
     each = replace(BOB, diagnostic=f"smtp; {diagnostic}", remote=remote, orcpt=orcpt)
-    report = replace(REPORT, header=header, recipients=(each,), helo=remote, envid=orcpt)
+    report = replace(REPORT, original=Original(header), recipients=(each,), helo=remote, envid=orcpt)
     octets = b"".join(compose(report))
 
     assert octets.isascii()
@@ -200,6 +206,142 @@ def test_hostile_values_keep_the_form(header: bytes, diagnostic: str, remote: st
     assert max(map(len, octets.split(b"\r\n"))) <= 998
     assert len(parts(report)) == 3
     assert len(status_groups(report)) == 2
+
+
+def test_five_actions() -> None:
+    """What can become of a recipient is one of the words of RFC 3464."""
+    for action in ("failed", "delayed", "delivered", "relayed", "expanded"):
+        assert status_groups(replace(REPORT, recipients=(replace(BOB, action=action),)))[1]["action"] == action
+
+
+@pytest.mark.parametrize(
+    ("remote", "field"),
+    [
+        ("192.0.2.1", "dns; [192.0.2.1]"),
+        ("2001:db8::1", "dns; [2001:db8::1]"),
+        ("mx.example.net", "dns; mx.example.net"),
+    ],
+)
+def test_addresses_of_hosts_stand_in_brackets(remote: str, field: str) -> None:
+    """A host known by its address alone is a literal (RFC 3461 section 9.3)."""
+    assert status_groups(replace(REPORT, recipients=(replace(BOB, remote=remote),)))[1]["remote-mta"] == field
+
+
+def returned(original: Original, to: Address = REPORT.to) -> Any:
+    return parts(replace(REPORT, original=original, to=to))[2]
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"), [(b"hello\r\n", "7bit"), ("Grüße\r\n".encode(), "8bit"), (b"caf\xe9\r\n", "8bit")]
+)
+def test_whole_message_is_returned_as_it_was(body: bytes, encoding: str) -> None:
+    """It stands there octet for octet, and the report says what encoding it needs (RFC 2046 section 5.2.1)."""
+    report = replace(REPORT, original=Original(HEADER, body, "full"))
+    header, octets = compose(report)
+
+    assert b"\r\n\r\n" + HEADER + body + b"\r\n--=_" in octets
+    assert parts(report)[2].get_content_type() == "message/rfc822"
+    assert parts(report)[2]["content-transfer-encoding"] == encoding
+    assert (b"Content-Transfer-Encoding: 8bit\r\n" in header) == (encoding == "8bit")
+    assert octets.isascii() != (encoding == "8bit")
+
+
+@pytest.mark.parametrize("body", [b"x" * 999 + b"\r\n", b"a\rb\r\n", b"a\nb\r\n", b"a\x00\r\n"])
+def test_unfit_message_is_returned_as_header(body: bytes) -> None:
+    """What no transfer encoding could carry isn't returned whole."""
+    assert returned(Original(HEADER, body, "full")).get_content_type() == "text/rfc822-headers"
+
+
+def test_text_without_header_is_returned_behind_an_empty_line() -> None:
+    """A message typed without header doesn't lose its first lines to one."""
+    octets = compose(replace(REPORT, original=Original(b"", b"To: be\r\nor not\r\n", "full")))[1]
+
+    assert b"7bit\r\n\r\n\r\nTo: be\r\nor not\r\n" in octets
+
+
+def test_nothing_is_returned() -> None:
+    """The third part is optional (RFC 6522 section 3)."""
+    assert [
+        part.get_content_type() for part in parts(replace(REPORT, original=Original(HEADER, returned="nothing")))
+    ] == [
+        "text/plain",
+        "message/delivery-status",
+    ]
+
+
+JOERG = Address("jörg", "example.org")
+GLOBAL = "Subject: Grüße\r\nFrom: jörg@example.org\r\n\r\n".encode()
+
+
+def test_international_report_is_not_encoded() -> None:
+    """Who has an international address gets the parts of RFC 6533 section 4, in UTF-8 as they are."""
+    each = replace(
+        BOB, recipient=Address("zoë", "example.net"), orcpt="utf-8;zo\\x{EB}@x", diagnostic="smtp; 550 weiß nicht"
+    )
+    report = replace(
+        REPORT,
+        to=JOERG,
+        text="Grüße\n",
+        recipients=(each,),
+        original=Original(GLOBAL, b"Text\r\n", "full", smtputf8=True),
+    )
+    octets = compose(report)[1].decode()
+
+    assert "Content-Type: message/global-delivery-status\r\nContent-Transfer-Encoding: 8bit\r\n" in octets
+    assert "\r\nFinal-Recipient: utf-8; zoë@example.net\r\n" in octets
+    assert "\r\nOriginal-Recipient: utf-8; zoë@x\r\n" in octets
+    assert "\r\nDiagnostic-Code: smtp; 550 weiß nicht\r\n" in octets
+    assert "Content-Type: message/global\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" + GLOBAL.decode() in octets
+    assert "Grüße\r\n" in octets
+
+
+def test_international_report_in_ascii_takes_the_old_types() -> None:
+    """Where nothing needs UTF-8 every reader is served (RFC 6533 section 4.4)."""
+    report = replace(REPORT, to=JOERG)
+
+    assert [part.get_content_type() for part in parts(report)] == [
+        "text/plain",
+        "message/delivery-status",
+        "text/rfc822-headers",
+    ]
+
+
+@pytest.mark.parametrize("to", [REPORT.to, JOERG])
+@pytest.mark.parametrize(("how", "kind"), [("full", "message/global"), ("header", "message/global-headers")])
+def test_message_with_utf8_header(to: Address, how: Any, kind: str) -> None:
+    """It has types of its own; they are encoded unless the report travels with SMTPUTF8 (RFC 6533 section 4.5)."""
+    report = replace(REPORT, to=to, original=Original(GLOBAL, b"hello\r\n", how, smtputf8=True))
+    octets = compose(report)[1]
+    encoded = b"8bit" if to is JOERG else b"quoted-printable"
+    _, _, content = octets.partition(f"Content-Type: {kind}\r\nContent-Transfer-Encoding: ".encode() + encoded)
+
+    assert content
+    assert octets.isascii() == (to is not JOERG)
+    content = content[4:].partition(b"\r\n--=_")[0]
+    content = content if to is JOERG else a2b_qp(content)
+    assert content == (GLOBAL + b"hello\r\n" if how == "full" else GLOBAL[:-2])
+
+
+def test_raw_octets_of_a_header_stay_readable() -> None:
+    """A header in neither ASCII nor UTF-8 is returned in the charset that has no gaps."""
+    assert returned(Original(b"Subject: caf\xe9\r\n\r\n")).get_content().rstrip() == "Subject: café"
+
+
+@settings(derandomize=True, max_examples=100)
+@given(st.binary(max_size=120), st.binary(max_size=120), st.booleans(), st.text(max_size=40))
+def test_hostile_messages_keep_the_form(header: bytes, body: bytes, smtputf8: bool, diagnostic: str) -> None:
+    """Whatever is returned, to whomever, the report's own lines stay lines and its parts three."""
+    for to in (REPORT.to, JOERG):
+        each = replace(BOB, diagnostic=diagnostic)
+        octets = b"".join(
+            compose(replace(REPORT, to=to, recipients=(each,), original=Original(header, body, "full", smtputf8)))
+        )
+        boundary = re.search(rb'boundary="([^"]+)"', octets)
+
+        assert boundary is not None
+        assert octets.count(b"\r\n--" + boundary[1]) == 4
+        assert octets.count(b"\n") == octets.count(b"\r\n") == octets.count(b"\r")
+        assert max(map(len, octets.split(b"\r\n"))) <= 998
 
 
 @pytest.mark.parametrize("length", [10, 2000])

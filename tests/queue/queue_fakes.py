@@ -160,8 +160,10 @@ class FakeSpool:
     async def settle(self, settlements: Sequence[Settlement], report: Report | None) -> bool:
         await self._enter()
         self.settled.append((list(settlements), report))
+        known = set(self.rows)
         warned = [self._settle_one(settlement) for settlement in settlements]
-        kept = report is None or self._keep(report, any(warned))
+        gone = {n for about, n in known - set(self.rows) if report is not None and about == report.about}
+        kept = report is None or self._keep(report, any(warned), gone)
         self._drop_empty()
         return kept
 
@@ -187,7 +189,7 @@ class FakeSpool:
             row.due = settlement.due
         return settlement.warned
 
-    def _keep(self, report: Report, warned: bool) -> bool:
+    def _keep(self, report: Report, warned: bool, gone: set[int]) -> bool:
         if report.failed:
             keys = [key for key in self.rows if key[0] == report.about]
             failed = {key: row.failed[1] for key, row in self.rows.items() if key in keys and row.failed}
@@ -197,7 +199,7 @@ class FakeSpool:
                 return False
             for key in failed:
                 del self.rows[key]
-        elif not warned:
+        elif not (report.delivered <= gone if report.delivered else warned):
             return False
         if report.message is not None:
             self.insert(report.message)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from twistedmail_mta.mail.date import date_text
-from twistedmail_mta.mail.dsn import MAX_RETURNED, Notification, RecipientStatus, compose
+from twistedmail_mta.mail.dsn import compose
 from twistedmail_mta.mail.header import Header
+from twistedmail_mta.mail.language import language_of
+from twistedmail_mta.mail.notification import Notification, Original, RecipientStatus, Returned
 from twistedmail_mta.model import (
     NULL_PATH,
     Address,
-    Deferred,
+    Delivered,
     Envelope,
-    Failed,
     FailedRecipient,
     InlineBody,
     Message,
@@ -23,24 +22,26 @@ from twistedmail_mta.model import (
     Recipient,
     Report,
     Settlement,
-    Unconfirmed,
     id_text,
 )
+from twistedmail_mta.queue.report_text import ReportText
 from twistedmail_mta.queue.schedule import RetrySchedule
-from twistedmail_mta.queue.texts import ENGLISH, Texts, Wording
+from twistedmail_mta.queue.statuses import delayed_status, failed_status, success_status
+from twistedmail_mta.queue.texts.form import Texts, Wording
+from twistedmail_mta.queue.texts.languages import LANGUAGES
 
 LOCAL = "local"
 """`Origin.protocol` of what this host writes itself."""
 
-_EXPIRED = "5.4.7"
-_MAX_LISTED = 100
-_MAX_SUBJECT = 200
-_SPACE = re.compile(r"[\x00-\x20\x7f]+")
+RETURNED = 50 * 1024
+"""Octets up to which a message is returned whole."""
+
+_HEADER_READ = 32 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """Composes bounces and delay warnings.
+    """Composes bounces, delay warnings and reports of success.
 
     Attributes:
         host: this host's name.
@@ -48,7 +49,9 @@ class Reports:
         new_id: makes message ids.
         offset: local time minus UTC, in seconds, at a time in seconds since the epoch.
         schedule: when recipients are given up.
-        texts: the language.
+        language: the language for senders whose own isn't known, and for the administrator.
+        return_size: octets up to which a message that failed is returned whole.
+        copy_to: who gets a copy of every bounce; None for nobody.
     """
 
     host: str
@@ -56,7 +59,9 @@ class Reports:
     new_id: Callable[[], int]
     offset: Callable[[float], int]
     schedule: RetrySchedule
-    texts: Texts = ENGLISH
+    language: str = "en"
+    return_size: int = RETURNED
+    copy_to: Address | None = None
 
     def failure(self, message: Message, failed: Sequence[FailedRecipient], now: float) -> Report:
         """Return the report of recipients that failed for good.
@@ -64,16 +69,16 @@ class Reports:
         Senders who logged in are told.  Strangers are not, since their
         addresses may be forged: the administrator is.  Nobody is told of mail
         with a null sender (RFC 5321 section 6.1), nor of recipients for which
-        no report is wanted (RFC 3461 section 4.1).
+        no report is wanted (RFC 3461 section 5.2.6).
         """
         indexes = frozenset(each.index for each in failed)
-        told = self._told(message)
-        wanted = [each for each in failed if _wants(each.recipient, "FAILURE", unasked=True)]
-        if told is None or not wanted:
+        statuses = [failed_status(each) for each in failed if _wants(each.recipient, "FAILURE")]
+        if message.envelope.sender.is_null or not statuses:
             return Report(message.id, indexes, None)
-        wording = self.texts.failure if _is_trusted(message) else self.texts.admin
-        statuses = [_failed_status(each) for each in wanted]
-        return Report(message.id, indexes, self._report(message, told, wording, statuses, now))
+        if _is_trusted(message):
+            return Report(message.id, indexes, self._bounce(message, statuses, now))
+        told = self._untold(message, statuses, now) if self.admin is not None else None
+        return Report(message.id, indexes, told)
 
     def delay(self, message: Message, deferred: Sequence[Settlement], now: float) -> Report | None:
         """Return the delay warning that is due for recipients just deferred, or None.
@@ -85,8 +90,9 @@ class Reports:
         if not late:
             return None
         lifetime = self.schedule.lifetime_of(is_report=False)
-        statuses = [_delayed_status(each, now + lifetime - each.claim.age) for each in late]
-        warning = self._report(message, message.envelope.sender, self.texts.delay, statuses, now)
+        statuses = [delayed_status(each, now + lifetime - each.claim.age) for each in late]
+        tag, texts = self._language(message)
+        warning = self._report(message, message.envelope.sender, (tag, texts, texts.delay), statuses, now)
         return Report(message.id, frozenset(), warning)
 
     def warns(self, message: Message, settlement: Settlement) -> bool:
@@ -97,63 +103,108 @@ class Reports:
             and claim.warnings < self.schedule.warnings_due(claim.age)
             and message.origin.account is not None
             and not message.envelope.sender.is_null
-            and _wants(claim.recipient, "DELAY", unasked=True)
+            and _wants(claim.recipient, "DELAY")
         )
 
-    def _told(self, message: Message) -> Address | None:
-        if message.envelope.sender.is_null:
-            return None
-        return message.envelope.sender if _is_trusted(message) else self.admin
+    def success(self, message: Message, delivered: Sequence[Settlement], now: float) -> Report | None:
+        """Return the report of success that is due for recipients just delivered, or None.
 
-    def _report(
-        self, message: Message, told: Address, wording: Wording, statuses: Sequence[RecipientStatus], now: float
+        It goes to everybody who asked for it with NOTIFY=SUCCESS and won't
+        hear it from the next hop (RFC 3461 section 5.2.2), strangers too.  But
+        what a stranger's sender address gets holds nothing of the mail: as it
+        may be forged, the report must be of no use to whoever forged it.
+        """
+        owed = [each for each in delivered if self.owes(message, each)]
+        if not owed:
+            return None
+        tag, texts = self._language(message)
+        returned: Returned = "header" if _is_trusted(message) else "nothing"
+        told, statuses = message.envelope.sender, [success_status(each) for each in owed]
+        news = self._report(message, told, (tag, texts, texts.success), statuses, now, returned)
+        return Report(message.id, frozenset(), news, frozenset(each.claim.index for each in owed))
+
+    def owes(self, message: Message, settlement: Settlement) -> bool:
+        """Return whether the sender is to be told of a success."""
+        outcome = settlement.outcome
+        return (
+            isinstance(outcome, Delivered)
+            and outcome.owed is not None
+            and not message.envelope.sender.is_null
+            and "SUCCESS" in (settlement.claim.recipient.notify or ())
+        )
+
+    def _bounce(self, message: Message, statuses: Sequence[RecipientStatus], now: float) -> Message:
+        tag, texts = self._language(message)
+        full = message.envelope.ret != "HDRS" and message.size <= self.return_size
+        wanted: Returned = "full" if full and isinstance(message.body, InlineBody) else "header"
+        told = message.envelope.sender
+        return self._report(message, told, (tag, texts, texts.failure), statuses, now, wanted, self.copy_to)
+
+    def _untold(self, message: Message, statuses: Sequence[RecipientStatus], now: float) -> Message | None:
+        if self.admin is None:
+            return None
+        texts = LANGUAGES[self.language]
+        return self._report(message, self.admin, (self.language, texts, texts.admin), statuses, now)
+
+    def _language(self, message: Message) -> tuple[str, Texts]:
+        tag = language_of(Header(message.header[:_HEADER_READ]), LANGUAGES) or self.language
+        return tag, LANGUAGES[tag]
+
+    def _report(  # noqa: PLR0913, PLR0917 - what makes one report differ from another
+        self,
+        message: Message,
+        told: Address,
+        words: tuple[str, Texts, Wording],
+        statuses: Sequence[RecipientStatus],
+        now: float,
+        returned: Returned = "header",
+        copy_to: Address | None = None,
     ) -> Message:
-        new_id = self.new_id()
+        """Compose a report.
+
+        Args:
+            message: the message reported on.
+            told: who is told.
+            words: the language with its tag, and the kind of report.
+            statuses: what became of whom.
+            now: seconds since the epoch.
+            returned: how much of the message goes back; with "nothing" the text doesn't quote it either.
+            copy_to: who gets the same.
+        """
+        tag, texts, wording = words
+        new_id, writer = self.new_id(), ReportText(self.host, self.offset, texts)
         header, body = compose(
             Notification(
                 to=told,
+                domain=self.host,  # hosted domains will speak for themselves
                 host=self.host,
                 message_id=id_text(new_id),
                 subject=wording.subject,
-                text=self._text(message, wording, statuses),
+                text=writer.write(message, wording, statuses, names_subject=returned != "nothing"),
+                language=tag,
                 at=now,
                 offset=self.offset(now),
                 queue_id=id_text(message.id),
-                header=message.header,
+                original=_original(message, returned),
                 arrived_at=message.received_at,
                 recipients=tuple(statuses),
                 helo=message.origin.helo,
                 envid=message.envelope.envid,
             )
         )
-        envelope = Envelope(NULL_PATH, (Recipient(told),), smtputf8=not header.isascii())
+        to = (told,) if copy_to is None or copy_to == told else (told, copy_to)
+        envelope = Envelope(
+            NULL_PATH,
+            tuple(map(Recipient, to)),
+            eight_bit=not body.isascii(),
+            smtputf8=not header.isascii(),
+        )
         return Message(new_id, envelope, header, InlineBody(body), Origin(LOCAL), now)
 
-    def _text(self, message: Message, wording: Wording, statuses: Sequence[RecipientStatus]) -> str:
-        paragraphs = [
-            self.texts.greeting.format(host=self.host),
-            wording.opening.format(mail=self._mail(message), sender=f"<{message.envelope.sender}>"),
-            *(self._of_recipient(each) for each in statuses[:_MAX_LISTED]),
-            *(["    ..."] if len(statuses) > _MAX_LISTED else []),
-            wording.ending,
-        ]
-        return "\n\n".join(paragraphs) + "\n"
 
-    def _mail(self, message: Message) -> str:
-        date = date_text(message.received_at, self.offset(message.received_at))
-        subject = _readable_subject(message.header)
-        return (self.texts.mail_with_subject if subject else self.texts.mail).format(date=date, subject=subject)
-
-    def _of_recipient(self, each: RecipientStatus) -> str:
-        texts = self.texts
-        _, _, reply = each.diagnostic.partition("; ")
-        lines = [f"<{each.recipient}>"]
-        lines += _indented(texts.advice_for(each.status))
-        said = texts.answer if each.diagnostic.startswith("smtp;") else texts.found
-        lines += _indented(said.format(remote=each.remote, reply=reply))
-        if each.retry_until is not None:
-            lines += _indented(texts.retried.format(date=date_text(each.retry_until, self.offset(each.retry_until))))
-        return "\n".join(lines)
+def _original(message: Message, returned: Returned) -> Original:
+    body = message.body.data if returned == "full" and isinstance(message.body, InlineBody) else b""
+    return Original(message.header, body, returned, smtputf8=message.envelope.smtputf8)
 
 
 def _is_trusted(message: Message) -> bool:
@@ -161,48 +212,6 @@ def _is_trusted(message: Message) -> bool:
     return message.origin.account is not None or message.origin.protocol == LOCAL
 
 
-def _wants(recipient: Recipient, kind: Notify, *, unasked: bool) -> bool:
-    return unasked if recipient.notify is None else kind in recipient.notify
-
-
-def _failed_status(each: FailedRecipient) -> RecipientStatus:
-    return _status(each.recipient, each.outcome, each.failed_at, "5.0.0")
-
-
-def _delayed_status(each: Settlement, retry_until: float) -> RecipientStatus:
-    outcome = each.outcome
-    if not isinstance(outcome, Deferred | Unconfirmed):
-        raise TypeError(f"only what is deferred is delayed, not {outcome!r}")
-    return _status(each.claim.recipient, outcome, each.attempted_at, "4.0.0", retry_until)
-
-
-def _status(
-    recipient: Recipient,
-    outcome: Failed | Deferred | Unconfirmed,
-    attempted_at: float,
-    unknown: str,
-    retry_until: float | None = None,
-) -> RecipientStatus:
-    reply = outcome.reply
-    is_answer = bool(outcome.remote) and reply.status != _EXPIRED
-    return RecipientStatus(
-        recipient=recipient.address,
-        action="failed" if isinstance(outcome, Failed) else "delayed",
-        status=reply.status or unknown,
-        attempted_at=attempted_at,
-        orcpt=recipient.orcpt,
-        remote=outcome.remote.partition(" ")[0],
-        diagnostic=f"{'smtp' if is_answer else 'X-Local'}; {_SPACE.sub(' ', str(reply))}",
-        retry_until=retry_until,
-    )
-
-
-def _readable_subject(header: bytes) -> str:
-    """Return the subject if a person can read it as it stands, else nothing."""
-    value = Header(header[:MAX_RETURNED]).get(b"subject") or b""
-    text = _SPACE.sub(" ", value.decode("utf-8", "replace"))
-    return "" if "=?" in text or "\ufffd" in text else text[:_MAX_SUBJECT]
-
-
-def _indented(text: str) -> list[str]:
-    return [f"    {line}" for line in text.split("\n")] if text else []
+def _wants(recipient: Recipient, kind: Notify) -> bool:
+    """Return whether such a report is wanted; without NOTIFY failures and delays are told (RFC 3461 section 4.1)."""
+    return recipient.notify is None or kind in recipient.notify

@@ -99,6 +99,22 @@ class Settler:
         ]
         for settlement in settlements:
             self._log(message, settlement)
+        for group in self._apart(message, settlements):
+            await self._settle(message, group, now)
+
+    def _apart(self, message: Message, settlements: list[Settlement]) -> list[list[Settlement]]:
+        """Return the settlements in groups that are written down one after another.
+
+        A report of success is written down with the deliveries it tells of,
+        and a settlement takes one report, so the others follow.
+        """
+        if not any(self._reports.owes(message, each) for each in settlements):
+            return [settlements]
+        delivered = [each for each in settlements if isinstance(each.outcome, Delivered)]
+        others = [each for each in settlements if not isinstance(each.outcome, Delivered)]
+        return [delivered, others] if others else [delivered]
+
+    async def _settle(self, message: Message, settlements: list[Settlement], now: float) -> None:
         try:
             settlements, report = await self._with_report(message, settlements, now)
         except Cancelled:
@@ -109,7 +125,7 @@ class Settler:
         except Exception:  # noqa: BLE001 - the result must be written down all the same
             self.log.failure("no report of {queue_id} can be made", queue_id=id_text(message.id))
             report = None
-        stopped = any(isinstance(each, Withdrawn) for each in outcomes) or not all(map(self._spool.wanted, claims))
+        stopped = any(isinstance(each.outcome, Withdrawn) or not self._spool.wanted(each.claim) for each in settlements)
         kept = await self._written(lambda: self._spool.settle(settlements, report))
         if report is not None:
             self._note_report(report, kept=kept)
@@ -117,7 +133,7 @@ class Settler:
             self._alerts.due(due)
         if stopped:  # an operator may have failed it, or sent it another way
             self._unreported.add(message.id)
-        await self._end(message.id, len(claims))
+        await self._end(message.id, len(settlements))
         if stopped:
             self._alerts.work()
 
@@ -174,8 +190,12 @@ class Settler:
     ) -> tuple[list[Settlement], Report | None]:
         """Return the settlements with what they owe to a report, and the report if one is due.
 
-        A delay warning goes first; failures beside it are reported right after.
+        A report of success or a delay warning goes first; failures beside it
+        are reported right after.
         """
+        success = self._reports.success(message, settlements, now)
+        if success is not None:
+            return settlements, success
         if any(isinstance(each.outcome, Failed) for each in settlements):
             self._unreported.add(message.id)
         warning = self._reports.delay(message, settlements, now)

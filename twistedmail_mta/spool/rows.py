@@ -253,15 +253,17 @@ class ReportRows:
         message: the rows of the report; None when nobody is told.
         patience: a recipient still leased keeps the report back, unless the
             first failure is older than this.
+        delivered: the places whose success it reports.
     """
 
     about: int
     failed: frozenset[int]
     message: MessageRows | None
     patience: float
+    delivered: frozenset[int]
 
 
 def report_rows(report: Report, since: float, patience: float) -> ReportRows:
     """Return the rows of a report accepted at running time `since`."""
     message = None if report.message is None else message_rows(report.message, since, None)
-    return ReportRows(report.about, report.failed, message, patience)
+    return ReportRows(report.about, report.failed, message, patience, report.delivered)

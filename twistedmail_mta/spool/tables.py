@@ -74,6 +74,8 @@ LIMIT ?2
 
 GONE: Final = "DELETE FROM recipient WHERE message = ? AND n = ? AND epoch = ?"
 
+GONE_NAMED: Final = f"{GONE} RETURNING n"
+
 UNWANTED: Final = "DELETE FROM recipient WHERE message = ? AND n = ? AND epoch = ? AND wish = 'delete'"
 
 FAILED_BY_OPERATOR: Final = """
@@ -193,7 +195,10 @@ class Settled:
 
 def settle(tx: Transaction, rows: SettlementRows, report: ReportRows | None) -> Settled:
     """End claims, keep the report if it is right, and drop messages whose last recipient went."""
-    if rows.gone:
+    gone: set[int] = set()
+    if report is not None and report.delivered:
+        gone.update(n for (n,) in tx.executemany(GONE_NAMED, rows.gone))
+    elif rows.gone:
         _each(tx, GONE, rows.gone)
     if rows.back:
         _wishes(tx, [row[-3:] for row in rows.back])
@@ -202,7 +207,7 @@ def settle(tx: Transaction, rows: SettlementRows, report: ReportRows | None) -> 
     if rows.attempted:
         _wishes(tx, [row[-3:] for row in rows.attempted])
         stayed.update(n for (n,) in tx.executemany(ATTEMPTED, rows.attempted))
-    reported = report is None or _keep_report(tx, report, stayed & rows.warned)
+    reported = report is None or _keep_report(tx, report, stayed & rows.warned, gone)
     messages = rows.messages if report is None else {*rows.messages, report.about}
     return Settled(reported, drop_empty(tx, messages))
 
@@ -213,8 +218,12 @@ def _wishes(tx: Transaction, keys: Sequence[Row]) -> None:
     _each(tx, REFUSED, keys)
 
 
-def _keep_report(tx: Transaction, report: ReportRows, warned: set[int]) -> bool:
-    if not (_failures_fit(tx, report) if report.failed else warned):
+def _keep_report(tx: Transaction, report: ReportRows, warned: set[int], gone: set[int]) -> bool:
+    if report.delivered:
+        fits = report.delivered <= gone
+    else:
+        fits = _failures_fit(tx, report) if report.failed else bool(warned)
+    if not fits:
         return False
     if report.failed:
         tx.execute(REPORTED, (report.about,))

@@ -1,0 +1,1 @@
+"""What reports say to people, in every language that there is."""
