@@ -11,6 +11,7 @@ from twistedmail_mta.smtp.client_steps import Event
 SENDER = Address("ann", "example.org")
 GREETING = b"220 mx.example.net ESMTP\r\n"
 PIPELINING = b"250-mx.example.net\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SIZE 1000\r\n250 DSN\r\n"
+CHUNKS = b"250-mx.example.net\r\n250-PIPELINING\r\n250 CHUNKING\r\n"
 PLAIN_EHLO = b"250 mx.example.net\r\n"
 MESSAGE = b"Subject: x\r\n\r\n.dot\r\nend\r\n"
 SENT = b"Subject: x\r\n\r\n..dot\r\nend\r\n.\r\n"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from client_talk import GREETING, PIPELINING, PLAIN_EHLO, Talk, envelope_to, talk
+import pytest
+from client_talk import CHUNKS, GREETING, PIPELINING, PLAIN_EHLO, Talk, envelope_to, talk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,11 @@ DIALOGUES = [
     [GREETING, PLAIN_EHLO, *lines(b"250 a", b"250 b", b"452 4.5.3 c", b"354 d", b"250 e", b"250 f", b"250 g")],
     [GREETING, STARTTLS_EHLO, b"220 go\r\n", PIPELINING, *lines(b"250 a/450 b/450 c/354 d", b"554 e")],
     [GREETING, b"502 no\r\n", PLAIN_EHLO, b"421 bye\r\n"],
+    [GREETING, CHUNKS, *lines(b"250 a/250 b/452 4.5.3 c", b"250 d", b"250 e/250 f", b"554 g/221 bye")],
+]
+LMTP_DIALOGUES = [
+    [GREETING, PIPELINING, *lines(b"250 a/250 b/250 c/354 d", b"250-2.0.0 bob/250 2.0.0 bob/452 4.2.2 eve/221 bye")],
+    [GREETING, CHUNKS, *lines(b"250 a/250 b/250 c", b"550 5.2.1 bob/250 2.0.0 eve/221 bye")],
 ]
 
 
@@ -27,22 +33,23 @@ def transcript(session: Talk) -> tuple[bytes, list[object], list[list[Outcome]],
     return session.said, list(session.events), session.outcomes, list(session.session.outcomes)
 
 
-def played(pieces: list[bytes]) -> Talk:
-    session = talk(envelope_to("bob", "eve"), last=True)
+def played(pieces: list[bytes], *, lmtp: bool = False) -> Talk:
+    session = talk(envelope_to("bob", "eve"), last=True, lmtp=lmtp)
     for piece in pieces:
         session.hear(piece)
     return session
 
 
-def test_every_cut_gives_the_same_dialogue() -> None:
+@pytest.mark.parametrize("lmtp", [False, True])
+def test_every_cut_gives_the_same_dialogue(lmtp: bool) -> None:
     """How TCP cuts the server's octets changes neither what is said nor what comes of it."""
-    for dialogue in DIALOGUES:
-        expected = transcript(played(dialogue))
+    for dialogue in LMTP_DIALOGUES if lmtp else DIALOGUES:
+        expected = transcript(played(dialogue, lmtp=lmtp))
         for turn, reply in enumerate(dialogue):
             for cut in range(1, len(reply)):
                 pieces = [*dialogue[:turn], reply[:cut], reply[cut:], *dialogue[turn + 1 :]]
-                assert transcript(played(pieces)) == expected
-        assert transcript(played([bytes([octet]) for reply in dialogue for octet in reply])) == expected
+                assert transcript(played(pieces, lmtp=lmtp)) == expected
+        assert transcript(played([bytes([octet]) for reply in dialogue for octet in reply], lmtp=lmtp)) == expected
 
 
 REPLY = st.sampled_from(
@@ -58,10 +65,14 @@ REPLY = st.sampled_from(
 
 
 @settings(derandomize=True, max_examples=600)
-@given(st.lists(st.one_of(REPLY, st.binary(max_size=6)), max_size=16), st.booleans())
-def test_noise_never_raises(pieces: list[bytes], prefix: bool) -> None:
+@given(
+    st.lists(st.one_of(REPLY, st.binary(max_size=6)), max_size=16),
+    st.sampled_from([(), (GREETING, PIPELINING), (GREETING, CHUNKS)]),
+    st.booleans(),
+)
+def test_noise_never_raises(pieces: list[bytes], prefix: tuple[bytes, ...], lmtp: bool) -> None:
     """Whatever a server says: no exception, and an outcome for every recipient of a transaction."""
-    session = played([GREETING, PIPELINING, *pieces] if prefix else pieces)
+    session = played([*prefix, *pieces], lmtp=lmtp)
     session.session.lost()
 
     for outcomes in (*session.outcomes, session.session.outcomes):
