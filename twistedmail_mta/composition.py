@@ -139,6 +139,9 @@ class Parts:
             new_id=spool.new_id,
             offset=utc_offset,
             schedule=_schedule(site),
+            language=site.reports.language,
+            return_size=site.reports.return_size,
+            copy_to=site.reports.copy_to,
         )
         return QueueRunner(
             spool,

@@ -13,7 +13,7 @@ from twistedmail_mta.config.limits import limits_of
 from twistedmail_mta.config.load import find_site_file, parse_site, read_site
 from twistedmail_mta.config.problems import ConfigError
 from twistedmail_mta.config.site import Site
-from twistedmail_mta.model import Address, NextHop, RelayLogin
+from twistedmail_mta.model import Address, LaneTerms, NextHop, RelayLogin
 
 SAMPLE = Path(__file__).parents[2] / "etc" / "mta.toml"
 BASE = """\
@@ -52,6 +52,21 @@ def test_smallest_site() -> None:
     assert read.listen["mx"].endpoint == ("tcp:25",)
     assert read.queue.retry == (300.0, 600.0, 1200.0, 2400.0, 3600.0)
     assert read.outbound.timeouts.final == 600.0
+
+
+def test_reports() -> None:
+    """Language, size and copies have defaults; each is checked."""
+    read = site('[reports]\nlanguage = "pt"\nreturn_size = "0KB"\ncopy_to = "postmaster@example.org"\n').reports
+
+    assert (site().reports.language, site().reports.return_size, site().reports.copy_to) == ("en", 51200, None)
+    assert (read.language, read.return_size, read.copy_to) == ("pt", 0, Address("postmaster", "example.org"))
+    found = problems('[reports]\nlanguage = "tlh"\nreturn_size = "65KB"\ncopy_to = "nobody"\ncopies = true\n')
+    assert [problem.partition(":")[0] for problem in found] == [
+        "reports.language",
+        "reports.return_size",
+        "reports.copy_to",
+        "reports.copies",
+    ]
 
 
 def test_the_shipped_sample() -> None:
@@ -208,6 +223,53 @@ def test_routes() -> None:
     )
     assert read.route[1].route(read.outbound) == NextHop("", 2525, mx=True, tls="none")
     assert read.domains["a.example"].next_hop(read.outbound) == NextHop("10.0.0.7", 25)
+
+
+def test_lanes() -> None:
+    """A table holds for each of its names; what it doesn't say stays usual."""
+    read = site("""
+[[lane]]
+match = ["google", "MX.example.net"]
+concurrency = 5
+messages_per_connection = 10
+rate = "120/m"
+pause = "10m"
+[[lane]]
+match = "bücher.example"
+rate = "1/d"
+""")
+
+    terms = [each for lane in read.lane for each in lane.terms()]
+
+    assert terms == [
+        LaneTerms("google", 5, 10, 0.5, 600.0),
+        LaneTerms("mx.example.net", 5, 10, 0.5, 600.0),
+        LaneTerms("xn--bcher-kva.example", None, None, 86400.0, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "match = []\nconcurrency = 1",
+        "concurrency = 1",
+        'match = "google"',
+        'match = "google"\nconcurrency = 0',
+        'match = "google"\nmessages_per_connection = 0',
+        'match = "google"\nrate = "0/m"',
+        'match = "google"\nrate = "10"',
+        'match = "google"\nrate = "10/y"',
+        'match = "google"\npause = "0s"',
+        'match = "google"\nspeed = 1',
+        'match = "a b"\nconcurrency = 1',
+        'match = "google"\nconcurrency = 1\n[[lane]]\nmatch = "google"\nconcurrency = 2',
+    ],
+)
+def test_lanes_that_make_no_sense(table: str) -> None:
+    """Each mistake in a lane is told, at its place."""
+    (problem,) = problems(f"[[lane]]\n{table}")
+
+    assert "lane" in problem
 
 
 def test_limits_of_a_listener() -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from twistedmail_mta.config.listening import LimitsTable, ListenTable
+from twistedmail_mta.config.reporting import ReportsTable
 from twistedmail_mta.config.sending import NO_TLS_THERE, OutboundTable, QueueTable, RouteTable
 from twistedmail_mta.config.values import Addresses, Domain, FilePath, Mailbox, Port, Table, Wait, file_path, sequence
 from twistedmail_mta.model import NextHop, TLSLevel
@@ -136,4 +137,5 @@ class Site(Table):
     limits: LimitsTable = LimitsTable()
     outbound: OutboundTable = OutboundTable()
     queue: QueueTable = QueueTable()
+    reports: ReportsTable = ReportsTable()
     route: Annotated[tuple[RouteTable, ...], BeforeValidator(sequence)] = ()
