@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,14 +87,29 @@ class _Server(socketserver.ThreadingTCPServer):
     request_queue_size = 128  # past the usual 5 a connection may hang for minutes
     sink: Sink
 
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._connections: list[socket.socket] = []
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection, and know it."""
+        self._connections.append(request)
+        super().process_request(request, client_address)
+
+    def hang_up(self) -> None:
+        """Close every connection: a host that is down answers on none."""
+        for connection in self._connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing when a peer breaks off."""
 
 
 @contextmanager
-def running_sink(**behaviour: Any) -> Iterator[Sink]:
-    """Run a sink on a free port of loopback."""
-    with _Server(("127.0.0.1", 0), _Session) as server:
+def running_sink(at: tuple[str, int] = ("127.0.0.1", 0), **behaviour: Any) -> Iterator[Sink]:
+    """Run a sink, on a free port of loopback unless `at` says where."""
+    with _Server(at, _Session) as server:
         server.sink = Sink(server.server_address[1], **behaviour)
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
@@ -102,3 +118,4 @@ def running_sink(**behaviour: Any) -> Iterator[Sink]:
         finally:
             server.shutdown()
             thread.join()
+            server.hang_up()

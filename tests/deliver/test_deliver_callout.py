@@ -215,6 +215,18 @@ async def test_routes_without_a_host(scene: Scene, route: Route, answer: Reply |
     assert await Backup(scene, None, route).verify() == answer
 
 
+@pytest.mark.parametrize(
+    ("records", "status"), [("missing", "5.1.2"), ([(0, "")], "5.1.10"), ([(10, "x.example")], "4.4.4")]
+)
+@pytest_twisted.ensureDeferred
+async def test_mail_that_leads_nowhere(scene: Scene, records: Any, status: str) -> None:
+    """What would fail at once is refused before it is taken; what may be mended is taken."""
+    scene.tables.mx_table["example.net"] = records
+    refusal = await Backup(scene, None, NextHop("", 25, mx=True)).verify()
+
+    assert (refusal.status if refusal else "4.4.4") == status
+
+
 def test_it_is_a_recipient_check(scene: Scene) -> None:
     """It fits where the receiving side asks."""
     assert verifyObject(IRecipientCheck, Backup(scene, None).callout)

@@ -78,7 +78,7 @@ def certificate(root: Path) -> Path:
 def knot(root: Path, network: LoopbackNetwork) -> Iterator[Daemon]:
     """A name server with every zone of the tests."""
     postfix, exim, mta = "@ MX 10 postfix.peers.test.", "@ MX 10 exim.peers.test.", "@ MX 10 mta.peers.test."
-    hosts = {"postfix": 10, "exim": 11, "mta": 20, "ours": 21, "dead": 99}
+    hosts = {"postfix": 10, "exim": 11, "mta": 20, "ours": 21, "primary": 30, "third": 31, "dead": 99}
     zones = {
         "peers.test": "\n".join(f"{name} A {network.address(host)}" for name, host in hosts.items()),
         "sender.test": postfix,
@@ -90,6 +90,10 @@ def knot(root: Path, network: LoopbackNetwork) -> Iterator[Daemon]:
         "looped.test": "@ MX 10 mail.example.org.\n@ MX 20 exim.peers.test.",
         "ours.test": "@ MX 10 ours.peers.test.",
         "broken.test": None,
+        "backup.test": "@ MX 10 primary.peers.test.\n@ MX 20 mail.example.org.\n@ MX 30 third.peers.test.",
+        "equal.test": "@ MX 10 primary.peers.test.\n@ MX 20 third.peers.test.\n@ MX 20 mail.example.org.",
+        "unlisted.test": "@ MX 10 primary.peers.test.\n@ MX 30 third.peers.test.",
+        "best.test": "@ MX 10 mail.example.org.\n@ MX 20 third.peers.test.",
         "second.test": "@ MX 10 dead.peers.test.\n@ MX 20 postfix.peers.test.",
         "hostless.test": f"@ A {network.address(11)}",
         "alias.test": "www CNAME exim.test.",

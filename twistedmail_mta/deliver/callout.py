@@ -12,7 +12,7 @@ from zope.interface import implementer
 from twistedmail_mta.deliver.connection import ClientProtocol
 from twistedmail_mta.deliver.dial import Dialer
 from twistedmail_mta.deliver.mx import Hosts
-from twistedmail_mta.errors import MailError, TemporaryError
+from twistedmail_mta.errors import PermanentError, TemporaryError
 from twistedmail_mta.interfaces import IRecipientCheck, IRouter
 from twistedmail_mta.model import (
     NULL_PATH,
@@ -52,7 +52,9 @@ class Callout:
 
     A next hop that can't be asked, or doesn't want to say, leaves the
     recipient undecided, and undecided is fine: a backup MX takes mail just
-    when the next hop is down.  Concurrent questions for one recipient are one.
+    when the next hop is down.  A domain whose mail leads nowhere, or back to
+    us, is refused instead: what can't be sent on must not be taken.
+    Concurrent questions for one recipient are one.
     """
 
     def __init__(self, dialer: Dialer, hosts: Hosts, router: IRouter, clock: IReactorTime) -> None:
@@ -108,7 +110,9 @@ class Callout:
     async def _ask(self, recipient: Address, next_hop: NextHop) -> Reply | None:
         try:
             outcome = await within(self._clock, TIME_LIMIT, self._outcome(recipient, next_hop))
-        except (MailError, TimeoutError):
+        except PermanentError as error:
+            return error.reply
+        except (TemporaryError, TimeoutError):
             self._down[next_hop] = self._clock.seconds() + DOWN_FOR
             return None
         finally:
