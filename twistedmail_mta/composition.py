@@ -24,7 +24,9 @@ from twistedmail_mta.deliver.connection import Timeouts
 from twistedmail_mta.deliver.dial import Dialer, IReactorDelivery, Outbound
 from twistedmail_mta.deliver.mx import Hosts
 from twistedmail_mta.deliver.networks import Reach, reach
+from twistedmail_mta.deliver.plan import LanePlan
 from twistedmail_mta.deliver.pool import Pool
+from twistedmail_mta.deliver.providers import shipped_providers
 from twistedmail_mta.deliver.router import Router, RouteRule
 from twistedmail_mta.directory.authenticator import Authenticator
 from twistedmail_mta.directory.checker import PasswordChecker
@@ -39,7 +41,7 @@ from twistedmail_mta.dns.exchange import IReactorDNS
 from twistedmail_mta.dns.nameservers import Nameserver, nameservers, system_nameservers
 from twistedmail_mta.dns.resolver import make_resolver
 from twistedmail_mta.interfaces import IRecipientCheck, Transaction
-from twistedmail_mta.model import NextHop
+from twistedmail_mta.model import LaneTerms, NextHop
 from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.lanes import LaneLimits
 from twistedmail_mta.queue.runner import QueueLimits, QueueRunner
@@ -95,7 +97,8 @@ class Parts:
         self.bodies = BodyStore(self._io, state / BODIES_NAME)
         self._resolver = make_resolver(reactor, _nameservers(site), site.dns.timeout)
         self._dialer = Dialer(reactor, _outbound(site), ClientTLS(site.outbound.ca_file), read_secret)
-        self._pool = Pool(self._dialer, reactor)
+        self._plan = LanePlan(self._resolver, shipped_providers(), _lane_terms(site), reactor.seconds)
+        self._pool = Pool(self._dialer, reactor, messages_of=self._plan.messages_of)
         self._hosts = Hosts(self._resolver, _reach(site, own_addresses), SystemRandom())
         self._router = make_router(site)
         self._callout = Callout(self._dialer, self._hosts, self._router, reactor)
@@ -152,6 +155,7 @@ class Parts:
             now=time.time,
             spread=SystemRandom().random,
             limits=QueueLimits(LaneLimits(concurrency=site.outbound.concurrency)),
+            plan=self._plan,
         )
 
     def listener(self, name: str) -> Listener:
@@ -247,6 +251,10 @@ def make_router(site: Site) -> Router:
     domains = [RouteRule((name,), table.next_hop(outbound)) for name, table in site.domains.items()]
     routes = [RouteRule(table.match.to_domain or (), table.route(outbound)) for table in site.route]
     return Router([*domains, *routes], NextHop("", outbound.port, mx=True, tls=outbound.tls))
+
+
+def _lane_terms(site: Site) -> list[LaneTerms]:
+    return [terms for table in site.lane for terms in table.terms()]
 
 
 def _schedule(site: Site) -> RetrySchedule:

@@ -82,6 +82,7 @@ def test_the_sample_shows_true_defaults() -> None:
     """Every line `# key = value` of the sample names a key that exists, and its default."""
     text = SAMPLE.read_text()
     examples = "addresses|nameservers|certificate|key |ca_file|match|via|tls +=.*req|auth|limits"
+    examples += "|concurrency = 5|messages_per|rate |pause "
     uncommented = re.sub(rf"^# (?=[a-z_]+ *= )(?!{examples})", "", text, flags=re.MULTILINE)
     assert len(tomllib.loads(uncommented)["limits"]) == 12
 

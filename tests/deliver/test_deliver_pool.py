@@ -18,9 +18,9 @@ from twistedmail_mta.tls.client import ClientTLS
 class Kept:
     """An agent whose pool lives in a time of its own."""
 
-    def __init__(self, scene: Scene, reuse: Reuse | None = None) -> None:
+    def __init__(self, scene: Scene, reuse: Reuse | None = None, **options: Any) -> None:
         self.clock = Clock()
-        self.pool = Pool(scene.dialer(), self.clock, reuse)
+        self.pool = Pool(scene.dialer(), self.clock, reuse, **options)
         self.agent = DeliveryAgent(self.pool, scene.hosts(), scene.bodies)
 
     async def send(self, next_hop: NextHop, *names: str, wanted: bool = True) -> Any:
@@ -71,6 +71,18 @@ async def test_usual_limits(scene: Scene) -> None:
         await kept.send(NextHop("127.0.0.1", host.port))
 
     assert counts(host) == [20, 1]
+
+
+@pytest_twisted.ensureDeferred
+async def test_messages_of_a_next_hop(scene: Scene) -> None:
+    """A next hop may have a number of its own."""
+    host = scene.host()
+    kept = Kept(scene, messages_of=lambda hop: 3 if hop.host == "127.0.0.1" else None)
+
+    for _ in range(4):
+        await kept.send(NextHop("127.0.0.1", host.port))
+
+    assert counts(host) == [3, 1]
 
 
 @pytest_twisted.ensureDeferred

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
+from twistedmail_mta.config.lanes import LaneTable, distinct
 from twistedmail_mta.config.listening import LimitsTable, ListenTable
 from twistedmail_mta.config.reporting import ReportsTable
 from twistedmail_mta.config.sending import NO_TLS_THERE, OutboundTable, QueueTable, RouteTable
@@ -139,3 +140,4 @@ class Site(Table):
     queue: QueueTable = QueueTable()
     reports: ReportsTable = ReportsTable()
     route: Annotated[tuple[RouteTable, ...], BeforeValidator(sequence)] = ()
+    lane: Annotated[tuple[LaneTable, ...], BeforeValidator(sequence), AfterValidator(distinct)] = ()

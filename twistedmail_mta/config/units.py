@@ -7,6 +7,7 @@ from typing import Final
 
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _OCTETS: Final = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
+_RATE = re.compile(r"(\d{1,9})\s*/\s*([smhd])", re.ASCII)
 _AMOUNT = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s*([A-Za-z]+)", re.ASCII)
 
 
@@ -28,6 +29,18 @@ def parse_size(text: object) -> int:
     """
     amount, factor = _split(text, _OCTETS, 'a size with its unit, such as "64KB" or "50MB"')
     return int(amount * factor)
+
+
+def parse_rate(text: object) -> float:
+    """Return the seconds between two events that text such as "100/m" or "2/s" means.
+
+    Raises:
+        ValueError: it is no number of events in a time.
+    """
+    match = _RATE.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None or not int(match[1]):
+        raise ValueError('must be a number in a time, such as "10/s", "100/m" or "5000/h", in quotes')
+    return _SECONDS[match[2]] / int(match[1])
 
 
 def format_size(octets: int) -> str:

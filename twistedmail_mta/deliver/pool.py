@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -51,17 +51,19 @@ class Call:
     Attributes:
         connection: open, ready for a transaction.
         way: what another delivery must want to be given this connection.
+        most: how many messages it may carry.
         until: when it is too old, on the pool's clock.
         is_reused: it carried a message before.
         messages: how many it carried.
         idle_since: when it was last given back.
     """
 
-    __slots__ = ("connection", "idle_since", "is_reused", "messages", "until", "way")
+    __slots__ = ("connection", "idle_since", "is_reused", "messages", "most", "until", "way")
 
-    def __init__(self, connection: ClientProtocol, way: _Way, until: float) -> None:
+    def __init__(self, connection: ClientProtocol, way: _Way, most: int, until: float) -> None:
         self.connection = connection
         self.way = way
+        self.most = most
         self.until = until
         self.is_reused = False
         self.messages = 0
@@ -74,14 +76,22 @@ class Pool:
     A kept connection may have died: who is lent one calls again when it ends before MAIL is accepted.
     """
 
-    def __init__(self, dialer: Dialer, clock: IReactorTime, reuse: Reuse | None = None) -> None:
+    def __init__(
+        self,
+        dialer: Dialer,
+        clock: IReactorTime,
+        reuse: Reuse | None = None,
+        messages_of: Callable[[NextHop], int | None] = lambda _: None,
+    ) -> None:
         """Make a pool.
 
         Args:
             dialer: opens connections.
             clock: for the age of connections.
             reuse: how long they serve.
+            messages_of: how many messages connections of a next hop carry; None: as many as usual.
         """
+        self._messages_of = messages_of
         self._dialer = dialer
         self._clock = clock
         self._reuse = reuse or Reuse()
@@ -116,11 +126,12 @@ class Pool:
             TemporaryError: there is none, and why.
         """
         connection = await self._dialer.call(next_hop, target)
-        return Call(connection, _way(next_hop, target), self._clock.seconds() + self._reuse.age)
+        most = self._messages_of(next_hop) or self._reuse.messages
+        return Call(connection, _way(next_hop, target), most, self._clock.seconds() + self._reuse.age)
 
     def is_last(self, call: Call) -> bool:
         """Whether the next message is the last of a connection."""
-        return call.messages + 1 >= self._reuse.messages or self._clock.seconds() >= call.until
+        return call.messages + 1 >= call.most or self._clock.seconds() >= call.until
 
     def give_back(self, call: Call, *, last: bool) -> None:
         """Take a connection back, to be kept if it can still serve.
