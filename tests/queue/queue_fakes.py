@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from twistedmail_mta.errors import TemporaryError
-from twistedmail_mta.interfaces import IDeliveryAgent, IRouter, ISpool
+from twistedmail_mta.interfaces import IDeliveryAgent, ILanePlan, IRouter, ISpool
 from twistedmail_mta.model import (
     NULL_PATH,
     Address,
@@ -334,6 +334,7 @@ class World:
     limits: QueueLimits = field(default_factory=QueueLimits)
     schedule: RetrySchedule = field(default_factory=RetrySchedule)
     admin: Address | None = ADMIN
+    plan: ILanePlan | None = None
     started: bool = True
 
     def __post_init__(self) -> None:
@@ -354,6 +355,7 @@ class World:
             now=self.clock.seconds,
             spread=lambda: 0.5,
             limits=self.limits,
+            plan=self.plan,
         )
 
     def message(

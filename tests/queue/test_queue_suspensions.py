@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from queue_fakes import BUSY, NO_USER, START, World
+from zope.interface import implementer
 
-from twistedmail_mta.model import Discard, NextHop, Suspended, Suspension, Withdrawn
+from twistedmail_mta.interfaces import ILanePlan
+from twistedmail_mta.model import Discard, LaneTerms, NextHop, Suspended, Suspension, Withdrawn
 from twistedmail_mta.queue.lanes import LaneLimits
 from twistedmail_mta.queue.runner import WATCH, QueueLimits
 
@@ -75,6 +77,38 @@ def test_lanes_begin_nothing_more() -> None:
     world.clock.advance(1)
     world.runner.poke()
     assert world.spool.parked == [(waiting.id, 0, 7)]
+
+
+@implementer(ILanePlan)
+class Provider:
+    """Every domain is one provider's, once it has been asked about."""
+
+    def __init__(self) -> None:
+        self.asked: set[NextHop] = set()
+
+    def known(self, next_hop: NextHop) -> LaneTerms | None:
+        return LaneTerms("provider") if next_hop in self.asked else None
+
+    async def find(self, next_hop: NextHop) -> LaneTerms:
+        self.asked.add(next_hop)
+        return LaneTerms("provider")
+
+
+def test_a_lane_that_domains_share() -> None:
+    """It is suspended by its own name, even for domains not known to belong to it when their mail came."""
+    world = World(plan=Provider())
+    suspended(world, "lane", "provider")
+    world.clock.advance(0)
+
+    first = world.send("bob@x.example")
+    world.clock.advance(1)
+    assert [type(each.outcome) for each in world.spool.settled[-1][0]] == [Withdrawn]
+    world.spool.rows[first.id, 0].held = False
+    second = world.send("carol@x.example")
+    world.clock.advance(1)
+
+    assert world.agent.calls == []
+    assert sorted(world.spool.parked) == [(first.id, 0, 7), (second.id, 0, 7)]
 
 
 def test_an_attempt_that_is_not_at_mail_is_given_up(world: World) -> None:

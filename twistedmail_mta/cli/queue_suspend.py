@@ -19,8 +19,8 @@ from twistedmail_mta.routes import hop_text, parse_via
 
 def _lane(text: str) -> str:
     """Return the name of a lane in its one spelling."""
-    if ":" not in text:
-        return domain_name(text)
+    if "://" not in text and not text.startswith("lmtp+unix:"):
+        return text.strip().lower()
     route = parse_via(text, "opportunistic")
     if not isinstance(route, NextHop):
         raise ValueError(f"{text!r} is no next hop")  # noqa: TRY004 - as every mistake in the text
@@ -47,7 +47,7 @@ def _named(function: Callable[[Invocation, Suspended], None]) -> Callable[..., N
         click.option("--all", "all_", is_flag=True, help="Everything."),
         click.option("--account", metavar="NAME", callback=read_by(account_name), help="What this login submitted."),
         click.option(
-            "--lane", metavar="HOP", callback=read_by(_lane), help='A next hop: a mail domain, or as "smtp://host:25".'
+            "--lane", metavar="HOP", callback=read_by(_lane), help='A next hop, as "summary --by lane" writes it.'
         ),
         click.option("--domain", metavar="NAME", callback=read_by(domain_name), help="Recipients at this domain."),
     ):

@@ -226,7 +226,8 @@ class Dispatch:
         return any(self._is_wanted(delivery, claim) for claim in delivery.claims if claim.recipient == recipient)
 
     def _is_wanted(self, delivery: Delivery, claim: Claim) -> bool:
-        suspension = self._suspensions.of(delivery.message, claim.recipient.address, delivery.next_hop)
+        lane = self.lanes.name_of(delivery)
+        suspension = self._suspensions.of(delivery.message, claim.recipient.address, delivery.next_hop, lane)
         return suspension is None and self._spool.wanted(claim)
 
 

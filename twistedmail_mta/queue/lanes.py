@@ -183,6 +183,11 @@ class Lanes:
         else:
             self._put_named(delivery, terms)
 
+    def name_of(self, delivery: Delivery) -> str:
+        """Return the name of the lane that a running delivery is in."""
+        lane, _ = self._begun[delivery]
+        return lane.name
+
     def note_answer(self, delivery: Delivery) -> None:
         """Note that a next hop dealt with a running delivery, whatever it said of the mail."""
         lane, era = self._begun[delivery]

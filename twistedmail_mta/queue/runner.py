@@ -102,7 +102,8 @@ class QueueRunner:
         self._bell = Bell(clock)
         alerts = Alerts(self._pause, self._resume, self._room_again, self.poke, self._due_at, self._sweep_later)
         self._settler = Settler(spool, reports, self._leases, clock, now, spread, alerts)
-        self._suspensions = Suspensions(spool)
+        plan = plan or EachItsOwn()
+        self._suspensions = Suspensions(spool, plan)
         self._dispatch = Dispatch(
             spool,
             router,
@@ -111,7 +112,7 @@ class QueueRunner:
             self.poke,
             self._limits.lanes,
             self._suspensions,
-            plan or EachItsOwn(),
+            plan,
             clock,
         )
         self._loops = TaskGroup()
