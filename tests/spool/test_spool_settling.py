@@ -190,6 +190,28 @@ def test_delay_warning_is_kept_with_its_settlement(spool: Spool, site: Site) -> 
     assert site.rows("SELECT warnings FROM recipient WHERE message = ?", sent.id) == [(1,)]
 
 
+def test_success_is_reported_with_its_delivery(spool: Spool, site: Site) -> None:
+    """The report is queued in the transaction in which the recipient goes."""
+    sent, (asked, other) = accepted(spool, "a@example.net", "b@example.net")
+
+    report = Report(sent.id, frozenset(), bounce(spool), frozenset({0}))
+    assert run(spool.settle([delivered(asked), delivered(other)], report))
+
+    assert site.rows("SELECT id FROM message WHERE id <> ?", sent.id) != []
+    assert site.rows("SELECT id FROM message WHERE id = ?", sent.id) == []
+
+
+def test_success_of_a_lost_claim_is_not_reported(spool: Spool, site: Site) -> None:
+    """Who claimed it since will report by itself."""
+    sent, (claim,) = accepted(spool, "a@example.net")
+    run(spool.release_claims([claim]))
+    run(spool.claim(1, frozenset()))
+
+    assert not run(spool.settle([delivered(claim)], Report(sent.id, frozenset(), bounce(spool), frozenset({0}))))
+
+    assert site.rows("SELECT id FROM message") == [(sent.id,)]
+
+
 def test_delay_warning_of_a_lost_claim_is_refused(spool: Spool, site: Site) -> None:
     """Who claimed it since will warn by itself."""
     sent, (claim,) = accepted(spool, "a@example.net")

@@ -111,6 +111,18 @@ def test_parameters_of_reports_are_handed_on(onward: Onward) -> None:
     assert message.recipients == ["<bob@able.test> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;Bob+2Bx@able.test"]
 
 
+def test_success_is_reported_where_the_next_hop_never_does(onward: Onward) -> None:
+    """Without DSN there, the sender who asked is told that the mail was handed on (RFC 3461 section 5.2.2)."""
+    options = {"options": ("ENVID=QQ+2B314159",), "rcpt_options": ("NOTIFY=SUCCESS", "ORCPT=rfc822;Bob+2Bx@plain.test")}
+
+    group = onward.report(onward.submit("bob@plain.test", **options))
+
+    assert group["Original-Recipient"] == "rfc822; Bob+x@plain.test"
+    assert group["Action"] == "relayed"
+    assert group["Status"].startswith("2.")
+    assert all("NOTIFY" not in recipient for message in onward.plain.messages for recipient in message.recipients)
+
+
 def test_connections_come_from_the_source_address(onward: Onward) -> None:
     """`source_addresses` decides where next hops see us come from."""
     assert arrived(onward.able, onward.submit("bob@able.test")).peer == "127.0.0.9"
