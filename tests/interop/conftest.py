@@ -1,7 +1,7 @@
 """The site of the interop tests: a name server, two peers and the server under test.
 
 Host 53 of the run's own loopback network is knot, 10 Postfix, 11 Exim, 12
-Dovecot, 20 the server under test; nothing listens on 99.  Without the peers' packages, which
+Dovecot, 13 OpenSMTPD, 20 the server under test; nothing listens on 99.  Without the peers' packages, which
 `install-peers.sh` installs, the tests are skipped.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 import trustme
 from interop_daemons import Daemon, LoopbackNetwork, own_network
 from interop_dovecot import LMTP_SERVER, Dovecot, start_dovecot
-from interop_peers import EXIM, Peer, start_exim, start_knot, start_postfix
+from interop_peers import EXIM, OPENSMTPD, Peer, start_exim, start_knot, start_opensmtpd, start_postfix
 from interop_server import HOSTNAME, MailServer, make_server
 from interop_swaks import SWAKS
 
@@ -25,6 +26,7 @@ NEEDED = {
     "postfix": Path("/usr/sbin/postfix"),
     "exim": EXIM,
     "dovecot": LMTP_SERVER,
+    "opensmtpd": OPENSMTPD,
     "knot": Path("/usr/sbin/knotd"),
     "swaks": SWAKS,
 }
@@ -78,12 +80,13 @@ def certificate(root: Path) -> Path:
 def knot(root: Path, network: LoopbackNetwork) -> Iterator[Daemon]:
     """A name server with every zone of the tests."""
     postfix, exim, mta = "@ MX 10 postfix.peers.test.", "@ MX 10 exim.peers.test.", "@ MX 10 mta.peers.test."
-    hosts = {"postfix": 10, "exim": 11, "mta": 20, "ours": 21, "primary": 30, "third": 31, "dead": 99}
+    hosts = {"postfix": 10, "exim": 11, "opensmtpd": 13, "mta": 20, "ours": 21, "primary": 30, "third": 31, "dead": 99}
     zones = {
         "peers.test": "\n".join(f"{name} A {network.address(host)}" for name, host in hosts.items()),
         "sender.test": postfix,
         "postfix.test": postfix,
         "exim.test": exim,
+        "opensmtpd.test": "@ MX 10 opensmtpd.peers.test.",
         "grey.test": exim,
         "relayed.test": mta,
         "null.test": "@ MX 0 .",
@@ -118,6 +121,16 @@ def exim(root: Path, network: LoopbackNetwork, certificate: Path) -> Iterator[Pe
     """Exim, with mailboxes, greylisting `grey.test` once."""
     domains = "exim.test : relayed.test : hostless.test : www.alias.test"
     peer = start_exim(root, network, certificate, domains, grey="grey.test")
+    yield peer
+    peer.daemon.stop()
+
+
+@pytest.fixture(scope="session")
+def opensmtpd(root: Path, network: LoopbackNetwork, knot: Daemon) -> Iterator[Peer]:
+    """OpenSMTPD, with a mailbox of `bob`; it asks knot about its clients."""
+    if subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
+        pytest.skip("OpenSMTPD needs a file system of its own, and nothing can be mounted here")
+    peer = start_opensmtpd(root, network, "opensmtpd.test")
     yield peer
     peer.daemon.stop()
 

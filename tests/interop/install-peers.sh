@@ -1,11 +1,14 @@
 #!/bin/sh
 # Installs what the interop tests talk to: Postfix, Dovecot, knot, swaks, and Exim
-# unpacked beside them (its package conflicts with Postfix's) in the folder that
-# MTA_TEST_EXIM names.  For Debian, as root; quick when everything is there.
+# and OpenSMTPD unpacked beside them (their packages conflict with Postfix's) in
+# the folders that MTA_TEST_EXIM and MTA_TEST_OPENSMTPD name.  OpenSMTPD's own
+# folders have fixed places: its spool stays empty, the tests mount one there.
+# For Debian, as root; quick when everything is there.
 # No daemon is started.
 set -eu
 
 EXIM=${MTA_TEST_EXIM:-/var/cache/mta-tests/exim}
+OPENSMTPD=${MTA_TEST_OPENSMTPD:-/var/cache/mta-tests/opensmtpd}
 PACKAGES="postfix dovecot-lmtpd knot knot-dnsutils swaks libnet-ssleay-perl"
 export DEBIAN_FRONTEND=noninteractive
 
@@ -17,7 +20,18 @@ missing=
 for package in $PACKAGES; do
     installed "$package" || missing="$missing $package"
 done
-[ -z "$missing" ] && [ -x "$EXIM/usr/sbin/exim4" ] && getent passwd Debian-exim >/dev/null && exit 0
+add_user() {
+    getent passwd "$1" >/dev/null || useradd --system --user-group --no-create-home --home-dir /nonexistent \
+        --shell /usr/sbin/nologin "$1"
+}
+
+for user in Debian-exim opensmtpd opensmtpq; do
+    add_user $user
+done
+mkdir -p -m 0755 /var/lib/opensmtpd/empty /var/spool/smtpd
+[ -e /usr/libexec/opensmtpd ] || ln -s "$OPENSMTPD/usr/libexec/opensmtpd" /usr/libexec/opensmtpd
+
+[ -z "$missing" ] && [ -x "$EXIM/usr/sbin/exim4" ] && [ -x "$OPENSMTPD/usr/sbin/smtpd" ] && exit 0
 
 # Package scripts start daemons unless this file forbids it.
 policy=/usr/sbin/policy-rc.d
@@ -34,16 +48,24 @@ if [ -n "$missing" ]; then
     apt-get -q install -y --no-install-recommends $missing
 fi
 
-if [ ! -x "$EXIM/usr/sbin/exim4" ]; then
-    libraries=$(apt-cache depends --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
-        exim4-daemon-light | sed -n 's/^ *Depends: \(lib[^ <]*\)$/\1/p')
-    # shellcheck disable=SC2086
-    apt-get -q install -y --no-install-recommends $libraries
-    mkdir -p "$EXIM"
+# unpack FOLDER PACKAGE...: the packages' files, and the libraries of the last one
+unpack() {
+    folder=$1
+    shift
     packages=$(mktemp -d)
     chmod 755 "$packages"
-    (cd "$packages" && apt-get -q -o APT::Sandbox::User=root download exim4-base exim4-daemon-light && for deb in ./*.deb; do dpkg -x "$deb" "$EXIM"; done)
+    (cd "$packages" && apt-get -q -o APT::Sandbox::User=root download "$@")
+    mkdir -p "$folder"
+    for deb in "$packages"/*.deb; do
+        dpkg -x "$deb" "$folder"
+    done
     rm -r "$packages"
-fi
-getent passwd Debian-exim >/dev/null || useradd --system --user-group --no-create-home --home-dir /nonexistent \
-    --shell /usr/sbin/nologin Debian-exim
+    for last in "$@"; do :; done
+    libraries=$(apt-cache depends --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
+        "$last" | sed -n 's/^ *Depends: \(lib[^ <]*\)$/\1/p')
+    # shellcheck disable=SC2086
+    apt-get -q install -y --no-install-recommends $libraries
+}
+
+[ -x "$EXIM/usr/sbin/exim4" ] || unpack "$EXIM" exim4-base exim4-daemon-light
+[ -x "$OPENSMTPD/usr/sbin/smtpd" ] || unpack "$OPENSMTPD" opensmtpd

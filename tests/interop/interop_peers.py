@@ -1,4 +1,4 @@
-"""The peers: knot, Postfix and Exim, each with a configuration and folder of its own."""
+"""The peers: knot, Postfix, Exim and OpenSMTPD, each with a configuration and folder of its own."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from interop_mail import Maildir
 
 EXIM_FOLDER = Path(os.environ.get("MTA_TEST_EXIM", "/var/cache/mta-tests/exim"))
 EXIM = EXIM_FOLDER / "usr/sbin/exim4"
+OPENSMTPD_FOLDER = Path(os.environ.get("MTA_TEST_OPENSMTPD", "/var/cache/mta-tests/opensmtpd"))
+OPENSMTPD = OPENSMTPD_FOLDER / "usr/sbin/smtpd"
 MAIL_USER = "nobody"
 EXIM_USER = "Debian-exim"
 
@@ -48,7 +50,7 @@ def start_knot(root: Path, network: LoopbackNetwork, zones: Mapping[str, str | N
         f"""
 server:
     rundir: {home}
-    listen: {network.address(53)}@{DNS_PORT}
+    listen: [ {network.address(53)}@{DNS_PORT}, {network.address(53)}@53 ]
     udp-workers: 1
     tcp-workers: 1
     background-workers: 1
@@ -231,3 +233,36 @@ maildir:
     daemon = Daemon("exim", [EXIM, "-C", configuration, "-bdf", "-q5s"], home / "output")
     daemon.start((network.address(11), SMTP_PORT))
     return Peer(daemon, network.address(11), "exim.peers.test", Maildir(home / "mail"), home / "log" / "mainlog")
+
+
+def start_opensmtpd(root: Path, network: LoopbackNetwork, domain: str) -> Peer:
+    """Start an OpenSMTPD that delivers `domain` to `bob` and refuses everybody else there for good.
+
+    It speaks no TLS: Debian's, of version 6.8.0, fails in the handshake.  Its
+    spool and the resolver's configuration have fixed places, so it sees a
+    file system with its own there.
+    """
+    home = folder(root / "opensmtpd")
+    mail = folder(home / "mail", MAIL_USER)
+    spool = folder(home / "spool", mode=0o711)
+    folder(spool / "offline", mode=0o770)
+    shutil.chown(spool / "offline", group="opensmtpq")
+    for name in ("incoming", "purge", "queue", "temporary", "corrupt"):
+        shutil.chown(folder(spool / name, "opensmtpq", 0o700), group="root")
+    resolver = write(home / "resolv.conf", f"nameserver {network.address(53)}\n")
+    configuration = write(
+        home / "smtpd.conf",
+        f"""
+table users {{ "bob@{domain}" = "{MAIL_USER}" }}
+smtp max-message-size 50M
+listen on {network.address(13)} port {SMTP_PORT} hostname opensmtpd.peers.test
+action "deliver" maildir "{mail}" virtual <users>
+match from any for domain "{domain}" action "deliver"
+""",
+    )
+    script = 'mount --bind "$0" /var/spool/smtpd && mount --bind "$1" /etc/resolv.conf && shift && exec "$@"'
+    smtpd = [OPENSMTPD, "-d", "-f", configuration]
+    command = ["unshare", "--mount", "sh", "-c", script, spool, resolver, *smtpd]
+    daemon = Daemon("opensmtpd", command, home / "output")
+    daemon.start((network.address(13), SMTP_PORT))
+    return Peer(daemon, network.address(13), "opensmtpd.peers.test", Maildir(mail), home / "output")
