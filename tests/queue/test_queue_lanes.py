@@ -412,6 +412,15 @@ def test_host_that_wants_less() -> None:
     assert len(road.begun) == 6
 
 
+def test_rest_that_was_asked_for() -> None:
+    """A host that names a time gets it, up to the longest pause."""
+    pace = Pace(LaneTerms("x"), 20)
+    pace.fail(pace.begin(0.0), 0.0, None, 60.0)
+    assert pace.rest(0.0) == 60.0
+    pace.fail(pace.begin(60.0), 60.0, None, 86400.0)
+    assert pace.rest(60.0) == 300.0
+
+
 def test_terms_of_the_site_file() -> None:
     """A lane keeps to its own concurrency, pause and rate."""
     plan = Plan()

@@ -30,6 +30,7 @@ from twistedmail_mta.model import (
 from twistedmail_mta.queue.lanes import Delivery, LaneLimits, Lanes, sender_of
 from twistedmail_mta.queue.settle import Settler
 from twistedmail_mta.queue.suspensions import Suspensions
+from twistedmail_mta.smtp.meaning import meaning_of
 from twistedmail_mta.tasks import Cancelled, TaskGroup
 
 DISCARDED: Final = Delivered(Reply(250, "2.0.0", "Discarded by a route of this site"))
@@ -194,12 +195,13 @@ class Dispatch:
 
     def _note_pace(self, delivery: Delivery, outcomes: Sequence[Outcome]) -> None:
         """Let the lane learn from what its next hop did."""
-        deferred = [outcome for outcome in outcomes if isinstance(outcome, Deferred)]
-        unreached = [outcome for outcome in deferred if outcome.unreached]
+        unreached = [outcome for outcome in outcomes if isinstance(outcome, Deferred) and outcome.unreached]
+        refusals = [outcome.reply for outcome in outcomes if isinstance(outcome, Deferred | Failed)]
+        pauses = [pause for reply in refusals if (pause := _pause_asked_for(reply)) is not None]
         if len(unreached) == len(outcomes):
             self.lanes.note_setback(delivery, unreached[0])
-        elif any(outcome.reply.code == CLOSING for outcome in deferred):
-            self.lanes.note_setback(delivery, None)
+        elif pauses:
+            self.lanes.note_setback(delivery, None, max(pauses))
         elif any(outcome.remote for outcome in outcomes if not isinstance(outcome, Withdrawn)):
             self.lanes.note_answer(delivery)
 
@@ -229,6 +231,12 @@ class Dispatch:
         lane = self.lanes.name_of(delivery)
         suspension = self._suspensions.of(delivery.message, claim.recipient.address, delivery.next_hop, lane)
         return suspension is None and self._spool.wanted(claim)
+
+
+def _pause_asked_for(reply: Reply) -> float | None:
+    """Return the seconds of rest that a host which wants less from us names, 0 when it names none; None: it doesn't."""
+    meaning = meaning_of(reply)
+    return meaning.retry_in or 0.0 if meaning.is_about_us or reply.code == CLOSING else None
 
 
 def _outcome_of(route: Discard | Refuse | None) -> Delivered | Deferred | Failed:

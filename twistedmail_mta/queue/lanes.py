@@ -194,17 +194,18 @@ class Lanes:
         if lane.pace is not None:
             lane.pace.succeed(era)
 
-    def note_setback(self, delivery: Delivery, outcome: Deferred | None) -> None:
+    def note_setback(self, delivery: Delivery, outcome: Deferred | None, pause: float = 0.0) -> None:
         """Note that the next hop of a running delivery wasn't reached, or wants less.
 
         Args:
             delivery: still running.
             outcome: why it wasn't reached; None when it was.
+            pause: the seconds of rest it asked for.
         """
         lane, era = self._begun[delivery]
         if lane.pace is None:
             return
-        lane.pace.fail(era, self._clock.seconds(), outcome)
+        lane.pace.fail(era, self._clock.seconds(), outcome, pause)
         if lane.pace.obstacle is not None:
             self._clear(lane, lane.pace.obstacle)
 

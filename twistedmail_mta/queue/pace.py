@@ -73,13 +73,14 @@ class Pace:
             self._won = 0
             self.concurrency = min(self.concurrency + 1, self._most)
 
-    def fail(self, era: int, now: float, outcome: Deferred | None = None) -> None:
+    def fail(self, era: int, now: float, outcome: Deferred | None = None, pause: float = 0.0) -> None:
         """Note a setback.
 
         Args:
             era: what `begin` said.
             now: the time.
             outcome: why the next hop wasn't reached; None when it was, and wants less.
+            pause: the seconds of rest it asked for; it gets them within our limits.
         """
         if era != self._era:
             return
@@ -87,6 +88,7 @@ class Pace:
         self._won = 0
         self.concurrency = 1
         first = self.terms.pause or FIRST_PAUSE
-        self._next_at = now + min(first * PAUSE_GROWTH**self._setbacks, max(LONGEST_PAUSE, first))
+        grown = max(pause, first * PAUSE_GROWTH**self._setbacks)
+        self._next_at = now + min(grown, max(LONGEST_PAUSE, first))
         self._setbacks = min(self._setbacks + 1, 60)
         self.obstacle = outcome if self._setbacks >= DEAD_AFTER else None
