@@ -10,7 +10,7 @@ FRENCH: Final = Texts(
     failure=Wording(
         subject="Votre message n'a pas pu être remis",
         opening=(
-            "Votre message {mail} n'a pas pu être remis aux destinataires suivants, et aucun nouvel essai n'aura lieu :"
+            "Votre message {mail} n'a pas pu être remis aux destinataires suivants, et aucun nouvel essai n'aura lieu\xa0:"
         ),
         ending=(
             "Les détails techniques sont joints. Montrez-les à l'administrateur de votre messagerie "
@@ -20,14 +20,14 @@ FRENCH: Final = Texts(
     delay=Wording(
         subject="Votre message est retardé",
         opening=(
-            "Votre message {mail} n'a pas encore pu être remis aux destinataires suivants. Les essais continuent ; "
-            "ceci n'est qu'une information, et il est inutile de l'envoyer à nouveau :"
+            "Votre message {mail} n'a pas encore pu être remis aux destinataires suivants. Les essais continuent\xa0; "
+            "ceci n'est qu'une information, et il est inutile de l'envoyer à nouveau\xa0:"
         ),
         ending="Vous serez averti s'il ne peut finalement pas être remis.",
     ),
     success=Wording(
         subject="Votre message a été transmis",
-        opening="Vous avez demandé à savoir ce que deviendrait votre message {mail} :",
+        opening="Vous avez demandé à savoir ce que deviendrait votre message {mail}\xa0:",
         ending="Vous n'avez rien d'autre à faire.",
     ),
     admin=Wording(
@@ -35,19 +35,19 @@ FRENCH: Final = Texts(
         opening=(
             "Le message de {sender} {mail} a été accepté, mais n'a pas pu être remis aux destinataires suivants, "
             "et aucun nouvel essai n'aura lieu. Son expéditeur ne s'est pas authentifié ici, son adresse est donc "
-            "peut-être usurpée : personne d'autre que vous n'est averti."
+            "peut-être usurpée\xa0: personne d'autre que vous n'est averti."
         ),
         ending="Les détails techniques et l'en-tête du message sont joints.",
     ),
     greeting="Voici le système de messagerie de {host}.",
     mail="du {date}",
-    mail_with_subject="du {date} ayant pour objet « {subject} »",
-    answer="La réponse de {remote} :",
-    found="La raison :",
+    mail_with_subject="du {date} ayant pour objet «\xa0{subject}\xa0»",
+    answer="La réponse de {remote}\xa0:",
+    found="La raison\xa0:",
     retried="Les essais continuent jusqu'au {date}.",
     done={
         "relayed": (
-            "Il a été transmis à {remote}. Ce serveur n'indique pas ce qu'il en advient ; "
+            "Il a été transmis à {remote}. Ce serveur n'indique pas ce qu'il en advient\xa0; "
             "vous n'en entendrez plus parler que si un problème survient là-bas."
         ),
         "delivered": "Il a été remis.",
@@ -102,7 +102,7 @@ FRENCH: Final = Texts(
         ),
         "policy": (
             "L'autre serveur refuse votre message d'après une règle qui lui est propre. Sa réponse dit peut-être "
-            "pourquoi ; sinon, joignez le destinataire par un autre moyen."
+            "pourquoi\xa0; sinon, joignez le destinataire par un autre moyen."
         ),
         "tls": (
             "Aucune connexion sûre avec l'autre serveur n'a été possible. "
