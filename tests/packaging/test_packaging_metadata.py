@@ -16,6 +16,7 @@ DISTRIBUTIONS = {
     "OpenSSL": "pyopenssl",
     "argon2": "argon2-cffi",
     "dns": "dnspython",
+    "flufl": "flufl.bounce",
     "pydantic_core": "pydantic",
     "service_identity": "service-identity",
     "zope": "zope.interface",

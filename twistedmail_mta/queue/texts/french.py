@@ -10,7 +10,8 @@ FRENCH: Final = Texts(
     failure=Wording(
         subject="Votre message n'a pas pu être remis",
         opening=(
-            "Votre message {mail} n'a pas pu être remis aux destinataires suivants, et aucun nouvel essai n'aura lieu\xa0:"
+            "Votre message {mail} n'a pas pu être remis aux destinataires suivants, "
+            "et aucun nouvel essai n'aura lieu\xa0:"
         ),
         ending=(
             "Les détails techniques sont joints. Montrez-les à l'administrateur de votre messagerie "
