@@ -32,6 +32,8 @@ from twistedmail_mta.tls.certificates import CertificateError
 FINISH_WITHIN: Final = 10.0
 """Seconds that sessions have to finish the message they are at when the server stops."""
 FINISH_STEP: Final = 0.05
+MOST_LANES: Final = 50
+"""Domains whose lanes can be asked for at once."""
 CLAIMS_EVERY: Final = 60.0
 ORPHANS_EVERY: Final = 3600.0
 
@@ -170,6 +172,7 @@ class SiteService(Service):
             "status": self._status,
             "queue.changed": self._queue_changed,
             "queue.look": self._look_at_queue,
+            "queue.lanes": self._lanes_of,
             "tls.reload": self._reload_tls,
         }
 
@@ -193,6 +196,14 @@ class SiteService(Service):
         if self._parts is not None:
             self._parts.queue.look()
         return {}
+
+    async def _lanes_of(self, arguments: Object) -> Object:
+        domains = arguments.get("domains")
+        if not isinstance(domains, list) or not all(isinstance(each, str) for each in domains):
+            raise CommandError("queue.lanes needs domains")
+        if len(domains) > MOST_LANES:
+            raise CommandError(f"queue.lanes takes {MOST_LANES} domains at once")
+        return {"lanes": {} if self._parts is None else await self._parts.lanes_of(domains)}
 
     async def _reload_tls(self, _: Object) -> Object:
         return {"reloaded": self.reload()}

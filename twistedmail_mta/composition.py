@@ -22,6 +22,7 @@ from twistedmail_mta.deliver.agent import DeliveryAgent
 from twistedmail_mta.deliver.callout import Callout
 from twistedmail_mta.deliver.connection import Timeouts
 from twistedmail_mta.deliver.dial import Dialer, IReactorDelivery, Outbound
+from twistedmail_mta.deliver.lane_names import lane_names
 from twistedmail_mta.deliver.mx import Hosts
 from twistedmail_mta.deliver.networks import Reach, reach
 from twistedmail_mta.deliver.plan import LanePlan
@@ -206,6 +207,10 @@ class Parts:
         """Hear what an operator did to recipients, and look at the queue at once."""
         self.spool.note_wishes(recipients, wanted)
         self.queue.poke()
+
+    async def lanes_of(self, domains: Iterable[str]) -> dict[str, str]:
+        """Return the lanes of domains whose mail goes by MX, as far as they are known or soon found out."""
+        return await lane_names(domains, self._router, self._plan, self._reactor)
 
     async def close(self) -> None:
         """Stop delivering, finish what is on its way to the disk, and close every file."""

@@ -147,6 +147,96 @@ def test_mistakes_change_nothing(command: Command, arguments: list[str], complai
     assert states(command) == {"bob@example.net": "waiting"}
 
 
+def test_predicates(command: Command) -> None:
+    """By login, by age, by the last answer; what isn't a name or a time is told."""
+    queued(command, "bob@example.net")
+
+    assert command.json("queue", "hold", "--account", "Tim@example.org")["recipients"] == 0
+    assert command.json("queue", "hold", "--reason", "full")["recipients"] == 0
+    assert command.json("queue", "hold", "--account", "Ann@Example.ORG", "--reason", "not tried yet")["recipients"] == 1
+    assert "must be a time with its unit" in command("queue", "list", "--older", "yesterday").output
+
+
+def test_suspend_and_resume(command: Command) -> None:
+    """What waits is counted, what is suspended listed, and what isn't told."""
+    queued(command, "bob@example.net", "eve@example.com")
+
+    assert said(command("queue", "suspend", "--domain", "Example.NET")) == (
+        "Suspended domain example.net; 1 recipient waiting for that to end."
+    )
+    assert said(command("queue", "suspend", "--lane", "smtp://Relay.example")).startswith(
+        "Suspended lane smtp://relay.example:25; 0 recipients"
+    )
+    assert [(one["suspended"], one["name"], one["recipients"]) for one in command.json("queue", "suspended")] == [
+        ("domain", "example.net", 1),
+        ("lane", "smtp://relay.example:25", 0),
+    ]
+    assert states(command) == {"bob@example.net": "suspended", "eve@example.com": "waiting"}
+    assert said(command("queue", "resume", "--domain", "example.net")) == (
+        "Resumed domain example.net; 1 recipient going on.\nStill suspended: lane smtp://relay.example:25."
+    )
+    assert states(command) == {"bob@example.net": "waiting", "eve@example.com": "waiting"}
+    gone = command("queue", "resume", "--domain", "example.net")
+    assert (gone.exit_code, "domain example.net is not suspended" in gone.output) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["suspend"], "Say one of"),
+        (["suspend", "--all", "--domain", "example.net"], "Say one of"),
+        (["suspend", "--account", "nobody"], "Invalid value"),
+        (["reroute", "--all"], "Say --via HOP"),
+        (["reroute", "--all", "--back", "--tls", "none"], "Say --via HOP"),
+        (["reroute", "--all", "--via", "mx"], "name a host"),
+        (["reroute", "--all", "--via", "discard"], "name a host"),
+        (["reroute", "--all", "--via", "pigeon://roof"], "--via:"),
+        (["reroute", "--via", "smtp://relay.example"], "Say which messages"),
+        (["bounce"], "Say which messages"),
+    ],
+)
+def test_half_said_is_not_done(command: Command, arguments: list[str], complaint: str) -> None:
+    """Nothing changes before all is clear."""
+    queued(command, "bob@example.net")
+
+    result = command("queue", *arguments)
+
+    assert result.exit_code == 2
+    assert complaint in result.output
+    assert states(command) == {"bob@example.net": "waiting"}
+    assert command.json("queue", "suspended") == []
+
+
+def test_reroute_and_bounce(command: Command) -> None:
+    """Both are seen in the list."""
+    queued(command, "bob@example.net", "eve@example.com")
+
+    rerouted = command("queue", "reroute", "--via", "smtp://relay.example", "--tls", "required", "--to", "bob@*")
+    assert said(rerouted) == "1 recipient sent by way of smtp://relay.example:25."
+    ways = {one["address"]: one["via"] for message in command.json("queue", "list") for one in message["recipients"]}
+    assert ways == {"bob@example.net": "smtp://relay.example:25", "eve@example.com": None}
+    assert said(command("queue", "reroute", "--back", "--all")) == "2 recipients sent the way of the site file."
+
+    assert said(command("queue", "bounce", "--to", "eve@*")).startswith("1 recipient given up")
+    assert states(command) == {"bob@example.net": "waiting", "eve@example.com": "failed"}
+
+
+def test_summary(command: Command) -> None:
+    """Totals first, then the largest groups; the rest is told of."""
+    assert command("queue", "summary").output == "The queue is empty.\n"
+    queued(command, "bob@example.net", "eve@example.com", "kim@example.net")
+
+    lines = [line.split() for line in command("queue", "summary", "--limit", "1").output.splitlines()]
+
+    assert lines[0] == ["Domain", "Total", "<10m", "<1h", "<4h", "<12h", "<1d", "<2d", "2d+"]
+    assert [line[:2] for line in lines[1:3]] == [["TOTAL", "3"], ["example.net", "2"]]
+    assert " ".join(lines[3]) == "And 1 more with 1 recipient; --limit shows more."
+    for by, name in (("lane", "example.net"), ("reason", "not tried yet"), ("account", "ann@example.org")):
+        counted = command.json("queue", "summary", "--by", by)
+        assert (counted["recipients"], counted["groups"][0]["name"]) == (3, name)
+    assert command.json("queue", "summary", "--by", "age")["recipients"] == 3
+
+
 def test_running_server_is_told(command: Command) -> None:
     """Of recipients that are being delivered the server hears who holds them; until then it is a wish."""
     name = queued(command, "bob@example.net", claim=True)

@@ -10,6 +10,8 @@ import click
 from twistedmail_mta.cli.offline import finished
 from twistedmail_mta.cli.queue_selection import controlled, count_of, selected
 from twistedmail_mta.cli.site import Invocation, print_json, print_table
+from twistedmail_mta.control.client import RefusedError, tell
+from twistedmail_mta.interfaces import IRouter
 from twistedmail_mta.model import NULL_PATH, Address, NextHop
 from twistedmail_mta.routes import hop_text
 from twistedmail_mta.spool.operator_selection import Selection
@@ -25,6 +27,9 @@ _HEADINGS: Final = {
     "account": "Account",
 }
 _NO_ACCOUNT: Final = "(no login)"
+_AT_ONCE: Final = 50
+_ASKED: Final = 500
+"""Domains whose lanes a running server is asked for; each may take it a question to the DNS."""
 
 Groups = Mapping[str, Sequence[int]]
 
@@ -79,17 +84,38 @@ def _numbers(numbers: Sequence[int]) -> dict[str, object]:
 
 
 def _lanes(invocation: Invocation, domains: Groups) -> dict[str, list[int]]:
-    """Add up the domains that go the same way."""
+    """Add up the domains that go the same way; a running server knows which MX hosts they share."""
     from twistedmail_mta.composition import make_router  # noqa: PLC0415 - it imports the whole server
 
     router = make_router(invocation.chosen_site().site)
+    shared = _shared(invocation, domains)
     lanes: dict[str, list[int]] = {}
     for domain, numbers in domains.items():
-        if domain.startswith(WAY):
-            name = domain.removeprefix(WAY)
-        else:
-            route = router.route(NULL_PATH, Address("", domain))
-            name = hop_text(route) if isinstance(route, NextHop) else "(no next hop)"
+        name = shared.get(domain) or _way(router, domain)
         found = lanes.setdefault(name, [0] * len(numbers))
         lanes[name] = [have + more for have, more in zip(found, numbers, strict=True)]
     return lanes
+
+
+def _way(router: IRouter, domain: str) -> str:
+    """Return the next hop of a domain as the site file says, or the way that an operator chose."""
+    if domain.startswith(WAY):
+        return domain.removeprefix(WAY)
+    route = router.route(NULL_PATH, Address("", domain))
+    return hop_text(route) if isinstance(route, NextHop) else "(no next hop)"
+
+
+def _shared(invocation: Invocation, domains: Groups) -> dict[str, str]:
+    """Return the lanes of the largest domains, as a running server names them."""
+    largest = sorted((name for name in domains if not name.startswith(WAY)), key=lambda name: -sum(domains[name]))
+    names: dict[str, str] = {}
+    for start in range(0, min(len(largest), _ASKED), _AT_ONCE):
+        domains_asked = {"domains": largest[start : start + _AT_ONCE]}
+        try:
+            answer = tell(invocation.state_dir(), "queue.lanes", domains_asked)
+        except RefusedError:  # domains are shown apart then, which is no less true
+            break
+        if answer is None:
+            break
+        names |= answer["lanes"]
+    return names

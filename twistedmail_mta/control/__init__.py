@@ -22,5 +22,7 @@ Messages:
         (hold, delete), true when they are (retry, release).
     queue.look: suspensions or failures were changed in the database, or recipients
         made due: look at all of these at once.
+    queue.lanes: `domains`, a list of at most 50; answers with `lanes`, an object of their
+        names, without those that don't go by MX or can't be named now.
     tls.reload: read the certificates again; answers with `reloaded`, true or false.
 """
