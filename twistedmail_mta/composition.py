@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 from random import SystemRandom
-from typing import Final
+from typing import Final, Literal
 
 from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IReactorCore, IReactorFromThreads, IReactorUNIX
@@ -21,7 +21,7 @@ from twistedmail_mta.config.site import DomainTable, Site
 from twistedmail_mta.deliver.agent import DeliveryAgent
 from twistedmail_mta.deliver.callout import Callout
 from twistedmail_mta.deliver.connection import Timeouts
-from twistedmail_mta.deliver.dial import Dialer, IReactorDelivery, Outbound
+from twistedmail_mta.deliver.dial import Dialer, IReactorDelivery, Outbound, Source
 from twistedmail_mta.deliver.lane_names import lane_names
 from twistedmail_mta.deliver.mx import Hosts
 from twistedmail_mta.deliver.networks import Reach, reach
@@ -62,6 +62,7 @@ from twistedmail_mta.tls.server import ServerTLS
 
 IO_THREADS: Final = 2
 IO_BACKLOG: Final = 2000
+PREFERENCES: Final[dict[str, Literal[4, 6] | None]] = {"any": None, "ipv4": 4, "ipv6": 6}
 PROCESS: Final = 0
 """The number of the only process there is."""
 
@@ -100,7 +101,9 @@ class Parts:
         self._dialer = Dialer(reactor, _outbound(site), ClientTLS(site.outbound.ca_file), read_secret)
         self._plan = LanePlan(self._resolver, shipped_providers(), _lane_terms(site), reactor.seconds)
         self._pool = Pool(self._dialer, reactor, messages_of=self._plan.messages_of)
-        self._hosts = Hosts(self._resolver, _reach(site, own_addresses), SystemRandom())
+        self._hosts = Hosts(
+            self._resolver, _reach(site, own_addresses), SystemRandom(), PREFERENCES[site.outbound.prefer]
+        )
         self._router = make_router(site)
         self._callout = Callout(self._dialer, self._hosts, self._router, reactor)
         self._passwords = PasswordHash()
@@ -240,7 +243,7 @@ def _nameservers(site: Site) -> tuple[Nameserver, ...]:
 
 def _outbound(site: Site) -> Outbound:
     table = site.outbound
-    sources = tuple(str(address) for address in table.source_addresses)
+    sources = tuple(Source(str(each.address), each.ehlo) for each in table.source_addresses)
     return Outbound(site.server.hostname, Timeouts(**table.timeouts.model_dump()), sources)
 
 

@@ -226,6 +226,20 @@ def test_routes() -> None:
     assert read.domains["a.example"].next_hop(read.outbound) == NextHop("10.0.0.7", 25)
 
 
+def test_source_addresses() -> None:
+    """An address may have a name for EHLO; a second one of its family makes no sense."""
+    text = '[outbound]\nsource_addresses = ["192.0.2.1", { address = "2001:db8::1", ehlo = "Out6.example.org" }]\n'
+    sources = site(text + 'prefer = "ipv6"\n').outbound.source_addresses
+
+    assert [(str(each.address), each.ehlo) for each in sources] == [
+        ("192.0.2.1", None),
+        ("2001:db8::1", "out6.example.org"),
+    ]
+    for value in ('["192.0.2.1", "192.0.2.2"]', '["here"]', '[{ ehlo = "a.example" }]', "[25]"):
+        assert problems(f"[outbound]\nsource_addresses = {value}\n")
+    assert problems('[outbound]\nprefer = "ipv5"\n')
+
+
 def test_lanes() -> None:
     """A table holds for each of its names; what it doesn't say stays usual."""
     read = site("""

@@ -20,6 +20,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twistedmail_mta.deliver.connection import BLOCK, LINGER, ClientProtocol, Timeouts
+from twistedmail_mta.deliver.dial import Dialer, Outbound, Source
+from twistedmail_mta.deliver.mx import Target
 from twistedmail_mta.model import (
     Deferred as Delayed,
 )
@@ -307,3 +309,19 @@ async def test_close_hangs_up(scene: Scene) -> None:
     await scene._dialers[0].close()
 
     await host.sessions[0].gone
+
+
+@pytest_twisted.ensureDeferred
+async def test_source_addresses_have_names_of_their_own(scene: Scene) -> None:
+    """Each family has its source address; where that has a name, EHLO says it."""
+    hosts = [scene.host(address) for address in ("127.0.0.1", "::1")]
+    outbound = Outbound("mail.example.org", sources=(Source("127.0.0.9", "out9.example.org"), Source("::1")))
+    dialer = Dialer(scene.reactor, outbound, scene.security, scene.secret)
+
+    for host, address in zip(hosts, ("127.0.0.1", "::1"), strict=True):
+        connection = await dialer.call(NextHop(address, host.port), Target(address, address, host.port))
+        connection.finish()
+        await connection.gone
+
+    assert [host.sessions[0].transport.getPeer().host for host in hosts] == ["127.0.0.9", "::1"]
+    assert [host.commands[0] for host in hosts] == [b"EHLO out9.example.org", b"EHLO mail.example.org"]

@@ -215,3 +215,22 @@ def test_many_hosts() -> None:
     Deferred.fromCoroutine(hosts.targets(DOMAIN)).addErrback(lambda failure: failure.trap(TemporaryError))
 
     assert len(asked) == 40
+
+
+@pytest.mark.parametrize(("prefers", "first"), [(4, {False}), (6, {True}), (None, {False, True})])
+def test_preferred_family(prefers: Any, first: set[bool]) -> None:
+    """The preferred family goes first at each host, and the other still has its turn."""
+    seen = set()
+    for seed in range(20):
+        tables = Tables(
+            {"example.net": [(10, "a.example")]},
+            {"a.example": [f"192.0.2.{n}" for n in range(1, 7)] + [f"2001:db8:1::{n}" for n in range(1, 7)]},
+        )
+        results: list[Any] = []
+        hosts = Hosts(tables, US, Random(seed), prefers)
+        Deferred.fromCoroutine(hosts.targets(DOMAIN)).addCallback(results.append)
+        families = [":" in target.address for target in results[0]]
+        assert families[:2] in ([True, False], [False, True])
+        seen.add(families[0])
+
+    assert seen == first

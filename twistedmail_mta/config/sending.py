@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from twistedmail_mta.config.secrets import secret_source
 from twistedmail_mta.config.values import (
-    Addresses,
+    AddressValue,
     Count,
+    Domain,
     DomainPatterns,
     Durations,
     FilePath,
@@ -17,6 +18,7 @@ from twistedmail_mta.config.values import (
     Port,
     Table,
     Wait,
+    sequence,
 )
 from twistedmail_mta.model import NextHop, RelayLogin, Route, TLSLevel
 from twistedmail_mta.routes import parse_via
@@ -37,6 +39,29 @@ class TimeoutsTable(Table):
     final: Wait = 600.0
 
 
+class SourceTable(Table):
+    """An address that connections come from.
+
+    Attributes:
+        address: one of this host's.
+        ehlo: our name there, as the address's PTR record has it; None: `server.hostname`.
+    """
+
+    address: AddressValue
+    ehlo: Domain | None = None
+
+
+def _source(value: object) -> object:
+    """Accept a lone address where a table may stand."""
+    return {"address": value} if isinstance(value, str) else value
+
+
+def _one_of_each_family(value: tuple[SourceTable, ...]) -> tuple[SourceTable, ...]:
+    if len({source.address.version for source in value}) < len(value):
+        raise ValueError("names two addresses of one family, of which only one could be used")
+    return value
+
+
 class OutboundTable(Table):
     """[outbound]: how mail leaves.
 
@@ -45,7 +70,8 @@ class OutboundTable(Table):
         allow_networks: addresses that may be MX targets although they are
             loopback, link-local or the like.
         source_addresses: where connections come from, at most one of each
-            family counts; empty: the system's choice.
+            family; empty: the system's choice.
+        prefer: the family of addresses that is tried first at each host.
         tls: what is demanded of MX hosts.
         ca_file: authorities in PEM form that vouch for hosts where TLS is
             required; None: the system's.
@@ -55,7 +81,12 @@ class OutboundTable(Table):
 
     port: Port = 25
     allow_networks: Networks = ()
-    source_addresses: Addresses = ()
+    source_addresses: Annotated[
+        tuple[Annotated[SourceTable, BeforeValidator(_source)], ...],
+        BeforeValidator(sequence),
+        AfterValidator(_one_of_each_family),
+    ] = ()
+    prefer: Literal["any", "ipv4", "ipv6"] = "any"
     tls: TLSLevel = "opportunistic"
     ca_file: FilePath | None = None
     concurrency: Count = 20

@@ -36,19 +36,32 @@ class TLSBroken(TemporaryError):
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """An address to connect from.
+
+    Attributes:
+        address: IPv4 or IPv6, one of this host's.
+        hostname: our name for EHLO there, as the DNS has it; None: the usual one.
+    """
+
+    address: str
+    hostname: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Outbound:
     """How we appear to other hosts and how long we wait for them.
 
     Attributes:
         hostname: our name for EHLO.
         timeouts: the time limits.
-        sources: local addresses to connect from, at most one of each family;
-            empty: the system's choice.
+        sources: where to connect from, at most one of each family; empty: the
+            system's choice.
     """
 
     hostname: str
     timeouts: Timeouts = field(default_factory=Timeouts)
-    sources: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
 
 
 class Dialer:
@@ -117,8 +130,9 @@ class Dialer:
         raise TLSBroken(failure) if protocol.session.is_unproven else TemporaryError(failure)
 
     def _protocol(self, next_hop: NextHop, target: Target, tls: TLSLevel) -> ClientProtocol:
+        source = self._source(target)
         session = ClientSession(
-            self._outbound.hostname,
+            (source and source.hostname) or self._outbound.hostname,
             str(target),
             tls=tls,
             encrypted=next_hop.implicit_tls,
@@ -156,12 +170,13 @@ class Dialer:
         limit = self._outbound.timeouts.connect
         if target.is_socket:
             return self._reactor.connectUNIX(target.address, dialling, limit)
-        source = self._source(target.address)
-        return self._reactor.connectTCP(target.address, target.port, dialling, limit, source)
+        source = self._source(target)
+        bind = None if source is None else (source.address, 0)
+        return self._reactor.connectTCP(target.address, target.port, dialling, limit, bind)
 
-    def _source(self, address: str) -> tuple[str, int] | None:
-        family = type(address_of(address))
-        return next(((source, 0) for source in self._outbound.sources if type(address_of(source)) is family), None)
+    def _source(self, target: Target) -> Source | None:
+        family = type(address_of(target.address))
+        return next((each for each in self._outbound.sources if type(address_of(each.address)) is family), None)
 
 
 class _Dialling(ClientFactory):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from random import Random
-from typing import Final
+from typing import Final, Literal
 
 from twistedmail_mta.deliver.networks import Reach
 from twistedmail_mta.errors import PermanentError, TemporaryError
@@ -68,17 +68,20 @@ class Hosts:
         resolver: answers the questions.
         reach: who we are and how far MX records may lead.
         random: shuffles.
+        prefers: the family of addresses that goes first at each host, as IP version; None: either.
     """
 
     resolver: IResolver
     reach: Reach
     random: Random
+    prefers: Literal[4, 6] | None = None
 
     async def targets(self, next_hop: NextHop) -> Sequence[Target]:
         """Return what to try for a next hop, best first; at least one, at most five.
 
         Hosts of equal preference are shuffled, and so are the addresses of a
-        host, its two families taking turns: neither can hide the other.
+        host, its two families taking turns, the preferred one first: neither
+        can hide the other.
 
         Args:
             next_hop: a mail domain (`mx`) or a host; an explicit host may be anywhere.
@@ -211,7 +214,7 @@ class _Found:
 
 
 async def _addresses(host: str, hosts: Hosts) -> _Found:
-    """Ask for both families at once and let them take turns, either of them first."""
+    """Ask for both families at once and let them take turns, either of them first, or the preferred one."""
     tasks = [Task(f"dns.{family}", _family(host, family, hosts.resolver)) for family in ("AAAA", "A")]
     try:
         families = [await task for task in tasks]
@@ -223,6 +226,8 @@ async def _addresses(host: str, hosts: Hosts) -> _Found:
     for family in known:
         hosts.random.shuffle(family)
     hosts.random.shuffle(known)
+    if hosts.prefers is not None:
+        known.sort(key=lambda family: (":" in family[0]) != (hosts.prefers == 6))
     longest = max(map(len, known), default=0)
     turns = [family[turn] for turn in range(longest) for family in known if turn < len(family)]
     return _Found(turns, unsure=None in families)
