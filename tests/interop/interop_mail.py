@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -55,18 +56,20 @@ class Maildir:
 
     def find(self, token: str) -> bytes | None:
         """Return the message whose subject is `token` if it is there."""
-        return self._find(f"\nSubject: {token}\n".encode())
+        subject = f"\nSubject: {token}\n".encode()
+        return self._find(lambda stored: subject in stored.partition(b"\n\n")[0])
 
     def report(self, token: str) -> bytes:
         """Wait for the delivery report about the message `token`, and return the file."""
         texts = (b"report-type=", f"<{token}@interop.test>".encode())
-        return eventually(lambda: self._find(*texts), f"a report about {token} arrives in {self.folder}")
+        wanted = lambda stored: all(text in stored for text in texts)  # noqa: E731 - one line
+        return eventually(lambda: self._find(wanted), f"a report about {token} arrives in {self.folder}")
 
-    def _find(self, *texts: bytes) -> bytes | None:
+    def _find(self, wanted: Callable[[bytes], bool]) -> bytes | None:
         for path in self.folder.glob("new/*"):
             if path not in self._texts:
                 self._texts[path] = path.read_bytes()
-        return next((stored for stored in self._texts.values() if all(text in stored for text in texts)), None)
+        return next(filter(wanted, self._texts.values()), None)
 
 
 def trace_fields(stored: bytes) -> list[str]:
