@@ -21,6 +21,7 @@ from twistedmail_mta.model import (
     Outcome,
     Report,
     Settlement,
+    Suspended,
     Withdrawn,
     id_text,
 )
@@ -47,7 +48,7 @@ class Row:
     domain: str
     due: float
     since: float
-    state: Literal["waiting", "held", "failed"] = "waiting"
+    state: Literal["waiting", "held", "suspended", "failed"] = "waiting"
     claim: Claim | None = None
     wish: str | None = None
     attempts: int = 0
@@ -136,6 +137,9 @@ class SpoolMachine(RuleBasedStateMachine):
         if outcome == "delivered" or wish == "delete":
             del self.rows[key]
             return
+        if wish == "bounce":
+            row.state = "failed"
+            return
         row.attempts += outcome != "withdrawn"
         row.due = row.due if due is None else due
         if wish == "hold":
@@ -182,7 +186,7 @@ class SpoolMachine(RuleBasedStateMachine):
             self.end(key, "withdrawn", None)
         run(self.spool.release_claims([claim for claim in claims if claim is not None]))
 
-    @rule(action=st.sampled_from(["retry", "hold", "release", "delete"]), domain=st.sampled_from(DOMAINS))
+    @rule(action=st.sampled_from(["retry", "hold", "release", "delete", "bounce"]), domain=st.sampled_from(DOMAINS))
     def operate(self, action: Action, domain: str) -> None:
         done = 0
         for key, row in list(self.rows.items()):
@@ -190,7 +194,7 @@ class SpoolMachine(RuleBasedStateMachine):
                 done += self.operate_on(action, key, row)
         assert run(self.site.control.change(action, Selection(domain=domain))) == done
 
-    def operate_on(self, action: Action, key: Key, row: Row) -> bool:
+    def operate_on(self, action: Action, key: Key, row: Row) -> bool:  # noqa: C901 - a case for each action
         match action:
             case "retry" if row.state == "waiting" and row.claim is None:
                 row.due = min(row.due, self.now)
@@ -198,6 +202,12 @@ class SpoolMachine(RuleBasedStateMachine):
                 row.state, row.held_at = "held", self.running
             case "hold" if row.state == "waiting":
                 row.wish = "hold"
+            case "hold" if row.state == "suspended":
+                row.state = "held"
+            case "bounce" if row.claim is not None:
+                row.wish, row.failed_at = "bounce", self.now
+            case "bounce" if row.state != "failed":
+                row.state, row.failed_at = "failed", self.now
             case "release" if row.state == "held":
                 row.state, row.since = "waiting", row.since + self.running - row.held_at
             case "release" if row.wish == "hold":
@@ -209,6 +219,37 @@ class SpoolMachine(RuleBasedStateMachine):
             case _:
                 return False
         return True
+
+    @rule(domain=st.sampled_from(DOMAINS))
+    def suspend(self, domain: str) -> None:
+        waiting = [row for row in self.rows.values() if row.domain == domain and not row.claim]
+        for row in waiting:
+            if row.state == "waiting":
+                row.state, row.held_at = "suspended", self.running
+        expected = sum(row.state == "suspended" for row in waiting)
+        assert run(self.site.control.suspend(Suspended("domain", domain))) == expected
+
+    @rule(domain=st.sampled_from(DOMAINS))
+    def resume(self, domain: str) -> None:
+        is_suspended = domain in {each.what.name for each in run(self.spool.suspensions())}
+        parked = [row for row in self.rows.values() if row.domain == domain and row.state == "suspended"]
+        for row in parked:
+            row.state, row.since = "waiting", row.since + self.running - row.held_at
+        expected = len(parked) if is_suspended else None
+        assert run(self.site.control.resume(Suspended("domain", domain))) == expected
+
+    @precondition(lambda self: any(row.claim for row in self.rows.values()))
+    @rule()
+    def park(self) -> None:
+        for suspension in run(self.spool.suspensions()):
+            rows = {key: row for key, row in self.rows.items() if row.claim and row.domain == suspension.what.name}
+            claims = [row.claim for row in rows.values() if row.claim]
+            for key, row in rows.items():
+                if row.wish is None:
+                    row.state, row.held_at, row.claim = "suspended", self.running, None
+                else:
+                    self.end(key, "withdrawn", None)
+            run(self.spool.park(claims, suspension.id))
 
     @rule(seconds=st.sampled_from([1.0, 30.0, 90.0]))
     def wait(self, seconds: float) -> None:
