@@ -165,3 +165,12 @@ def test_goodbye_is_no_answer() -> None:
     session.hear(b"250 one\r\n221 bye\r\n")
 
     assert brief(list(session.session.outcomes)) == [(Delivered, 250), (Unconfirmed, 451)]
+
+
+def test_lmtp_answer_that_nobody_understands() -> None:
+    """Whatever comes after it, a delivery that was confirmed stays one."""
+    session = ready("bob", "eve", lmtp=True)
+    session.hear(b"250 a\r\n250 b\r\n250 c\r\n")
+    session.hear(b"250 2.0.0 bob\r\n502 5.5.1 what?\r\n")
+
+    assert brief(list(session.session.outcomes)) == [(Delivered, 250), (Deferred, 451)]

@@ -15,12 +15,11 @@ from twistedmail_mta.smtp.client_body import Chunked, Dotted
 from twistedmail_mta.smtp.client_commands import Extensions
 from twistedmail_mta.smtp.client_opening import UNKNOWN_COMMAND, Opening
 from twistedmail_mta.smtp.client_reply import BadReply, ReplyReader, clipped
-from twistedmail_mta.smtp.client_steps import OUT_OF_STEP, PHASES, Awaited, Command, Event, Phase, host_refusal
+from twistedmail_mta.smtp.client_steps import OUT_OF_STEP, PHASES, Awaited, Command, Event, Phase, fits, host_refusal
 from twistedmail_mta.smtp.client_transaction import MESSAGE, ClientTransaction, Host
 
 INJECTED: Final = Reply(451, "4.7.5", "The host sent something between its answer to STARTTLS and TLS")
 CLOSING: Final = 421
-GOODBYE: Final = 221
 ENDS: Final = (Awaited.DATA, Awaited.FINAL)
 """What a transaction ends with, if anybody was taken."""
 
@@ -211,7 +210,7 @@ class ClientSession:
             self.end(clipped(reply))
         elif self._transaction is None:
             self._open(self._awaited.popleft(), reply)
-        elif not _fits(self._awaited[0], reply):
+        elif not fits(self._awaited[0], reply):
             self.end(OUT_OF_STEP)
         else:
             self._converse(self._transaction, self._awaited.popleft(), reply)
@@ -324,12 +323,3 @@ class ClientSession:
         else:
             transaction.finish()
             self._event = Event.FINISHED
-
-
-def _fits(awaited: Awaited, reply: Reply) -> bool:
-    """Whether a reply can answer a question: 354 belongs to DATA, which goes on with it alone, and 221 to QUIT."""
-    if reply.code == GOODBYE:
-        return False
-    if awaited is Awaited.DATA:
-        return reply.code == 354 or reply.code >= 400
-    return not 300 <= reply.code < 400

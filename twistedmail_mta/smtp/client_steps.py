@@ -64,6 +64,18 @@ class Event(Enum):
 OUT_OF_STEP: Final = Reply(451, "4.5.0", "The host sent an answer that fits no question")
 
 
+GOODBYE: Final = 221
+
+
+def fits(awaited: Awaited, reply: Reply) -> bool:
+    """Return whether a reply can answer a question: 354 belongs to DATA, which goes on with it alone, 221 to QUIT."""
+    if reply.code == GOODBYE:
+        return False
+    if awaited is Awaited.DATA:
+        return reply.code == 354 or reply.code >= 400
+    return not 300 <= reply.code < 400
+
+
 def host_refusal(awaited: Awaited, reply: Reply) -> Reply:
     """Return a temporary reply that quotes a host's refusal to talk to us at all.
 

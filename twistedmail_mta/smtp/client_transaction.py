@@ -152,8 +152,8 @@ class ClientTransaction:
             self.message_refused(reply)
 
     def message_refused(self, reply: Reply) -> None:
-        """The host doesn't want the message before or after its end: the answer is everybody's who was taken."""
-        self._decide(self._accepted, reply)
+        """The host doesn't want the message: the answer is everybody's who was taken and has no other yet."""
+        self._decide([index for index in self._accepted if self._outcomes[index] is None], reply)
         self._again = []
 
     def finish(self) -> None:
