@@ -40,7 +40,7 @@ def retry(invocation: Invocation, selection: Selection) -> None:
 @click.command()
 @selected_or_all
 def hold(invocation: Invocation, selection: Selection) -> None:
-    """Stop attempts until the message is released; time on hold doesn't count."""
+    """Stop attempts until release; time on hold doesn't count."""
     _change(invocation, "hold", selection)
 
 
@@ -71,7 +71,7 @@ def bounce(invocation: Invocation, selection: Selection) -> None:
 @click.option("--tls", type=click.Choice(["none", "opportunistic", "required"]), help="What is demanded there.")
 @click.option("--back", is_flag=True, help="Go the way of the site file again.")
 def reroute(invocation: Invocation, selection: Selection, via: str | None, tls: TLSLevel | None, *, back: bool) -> None:
-    """Send messages another way until they are delivered, beginning now."""
+    """Send messages another way, beginning now."""
     if (via is None) is not back or (back and tls is not None):
         raise click.UsageError("Say --via HOP, with --tls if need be; or --back alone.")
     demanded: TLSLevel = tls or "opportunistic"

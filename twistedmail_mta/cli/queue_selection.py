@@ -51,7 +51,11 @@ def _before(duration: str) -> float:
 
 _OPTIONS = (
     click.option(
-        "--older", "before", metavar="DURATION", callback=read_by(_before), help='Accepted that long ago, as "4h".'
+        "--older",
+        "before",
+        metavar="DURATION",
+        callback=read_by(_before),
+        help='Accepted that long ago or longer, as "4h".',
     ),
     click.option("--reason", metavar="REASON", help='Last answer: its class, or a pattern, as "*mailbox full*".'),
     click.option("--account", metavar="NAME", callback=read_by(account_name), help="Submitted by this login."),

@@ -39,7 +39,7 @@ Groups = Mapping[str, Sequence[int]]
 @click.option("--by", type=click.Choice(list(_HEADINGS)), default="domain", show_default=True, help="Make groups.")
 @click.option("--limit", type=click.IntRange(1), default=30, show_default=True, help="Show that many groups.")
 def summary(invocation: Invocation, selection: Selection, by: Group, limit: int) -> None:
-    """Count recipients by domain, next hop, reason, age or account, and by age."""
+    """Count recipients in groups, and by age."""
     with controlled(invocation) as control:
         groups: Groups = finished(control.summary(by, selection))
     if by == "lane":

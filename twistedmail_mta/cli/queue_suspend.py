@@ -58,7 +58,7 @@ def _named(function: Callable[[Invocation, Suspended], None]) -> Callable[..., N
 @click.command()
 @_named
 def suspend(invocation: Invocation, what: Suspended) -> None:
-    """Begin no attempt at something, old mail or new, until it is resumed.
+    """Begin no attempt at something until it is resumed.
 
     Attempts that have begun end as they do.  Mail goes on to be accepted, and
     the time it waits doesn't count.  A suspension outlives a restart.
@@ -91,7 +91,7 @@ def resume(invocation: Invocation, what: Suspended) -> None:
 @click.command()
 @pass_invocation
 def suspended(invocation: Invocation) -> None:
-    """List what is suspended, and how many recipients wait for that to end."""
+    """List what is suspended, and how much waits for it."""
     with controlled(invocation) as control:
         found = finished(control.suspended())
     if invocation.as_json:
