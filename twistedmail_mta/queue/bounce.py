@@ -77,8 +77,7 @@ class Reports:
             return Report(message.id, indexes, None)
         if _is_trusted(message):
             return Report(message.id, indexes, self._bounce(message, statuses, now))
-        told = self._untold(message, statuses, now) if self.admin is not None else None
-        return Report(message.id, indexes, told)
+        return Report(message.id, indexes, self._news_for_admin(message, statuses, now))
 
     def delay(self, message: Message, deferred: Sequence[Settlement], now: float) -> Report | None:
         """Return the delay warning that is due for recipients just deferred, or None.
@@ -140,7 +139,7 @@ class Reports:
         told = message.envelope.sender
         return self._report(message, told, (tag, texts, texts.failure), statuses, now, wanted, self.copy_to)
 
-    def _untold(self, message: Message, statuses: Sequence[RecipientStatus], now: float) -> Message | None:
+    def _news_for_admin(self, message: Message, statuses: Sequence[RecipientStatus], now: float) -> Message | None:
         if self.admin is None:
             return None
         texts = LANGUAGES[self.language]

@@ -21,8 +21,8 @@ from twistedmail_mta.smtp.client_commands import NO_EIGHT_BIT, NO_SMTPUTF8, TOO_
 _OWN: Final = frozenset({NO_EIGHT_BIT, NO_SMTPUTF8, TOO_LARGE, UNSPEAKABLE})
 """What this host says of a next hop without asking it."""
 
-_OWN_STATUSES: Final = ("4.4.1", "4.4.2", "5.4.7")
-"""Unreachable, broken off, given up: nobody over there said that."""
+_OWN_STATUSES: Final = ("4.4.1", "4.4.2", "4.7.5", "5.4.7")
+"""Unreachable, broken off, without sound TLS, given up: nobody over there said that."""
 
 _STATUS: Final = re.compile(r"[245](\.[0-9]{1,3}\.[0-9]{1,3})")
 _SPACE: Final = re.compile(r"[\x00-\x20\x7f]+")
