@@ -150,6 +150,12 @@ def test_everything_at_once() -> None:
         ('[[route]]\nmatch = {}\nvia = "relay"\n', 'route[0]: must be "smtp://HOST'),
         ('[[route]]\nmatch = {}\nvia = "smtp://h"\nauth = { user = "u" }\n', "route[0].auth: needs either"),
         ('[domains."a.example"]\nrelay_to = "discard"\n', 'domains."a.example": relay_to must be'),
+        ('[domains."a.b"]\nrelay_to = "lmtp+unix:/run/l"\ntls = "required"\n', 'domains."a.b": a unix socket is no'),
+        ('[[route]]\nmatch = {}\nvia = "lmtp+unix:/run/l"\ntls = "required"\n', "route[0]: a unix socket is no"),
+        (
+            '[[route]]\nmatch = {}\nvia = "lmtp://h"\nauth = { user = "u", password = "env:X" }\n',
+            "route[0]: auth needs",
+        ),
         ('[domains."a.b"]\nrelay_to = "mx"\nrecipients = "all"\n', 'domains."a.b".recipients: must be "callout"'),
     ],
 )
@@ -224,6 +230,17 @@ def test_routes() -> None:
     )
     assert read.route[1].route(read.outbound) == NextHop("", 2525, mx=True, tls="none")
     assert read.domains["a.example"].next_hop(read.outbound) == NextHop("10.0.0.7", 25)
+
+
+def test_lmtp() -> None:
+    """A domain's or a route's next hop may speak LMTP; a socket is exempt from the TLS that MX hosts must have."""
+    read = site(
+        '[outbound]\ntls = "required"\n[domains."a.example"]\nrelay_to = "lmtp://10.0.0.7"\n'
+        '[[route]]\nmatch = {}\nvia = "lmtp+unix:/run/dovecot/lmtp"\n'
+    )
+
+    assert read.domains["a.example"].next_hop(read.outbound) == NextHop("10.0.0.7", 24, lmtp=True)
+    assert read.route[0].route(read.outbound) == NextHop("/run/dovecot/lmtp", 0, tls="none", lmtp=True)
 
 
 def test_source_addresses() -> None:
