@@ -98,3 +98,25 @@ def test_one_dead_destination_starves_nobody(world: World) -> None:
 
     assert world.agent.hosts().count("well.example") == 2
     assert world.agent.hosts().count("dead.example") < 60
+
+
+def test_mail_for_a_dead_next_hop_is_put_off_after_that_of_others(world: World) -> None:
+    """Hundreds that were due before are claimed only when nothing else is due; then all are put off."""
+    for n in range(300):
+        world.agent.outcomes[f"u{n}@dead.example"] = DOWN
+    for n in range(5):
+        world.send(f"u{n}@dead.example")
+    world.pass_time(4, steps=40)
+    world.spool.settled.clear()
+
+    for n in range(5, 300):
+        world.spool.insert(world.message(f"u{n}@dead.example"))
+    world.pass_time(0.1, steps=1)
+    for n in range(150):
+        world.spool.insert(world.message(f"bob@h{n}.example"))
+    world.runner.poke()
+    world.pass_time(0.5, steps=5)
+
+    domains = [settled[0].claim.recipient.address.domain for settled, _ in world.spool.settled]
+    assert "dead.example" not in domains[:150]
+    assert domains.count("dead.example") == 295

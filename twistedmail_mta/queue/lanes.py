@@ -17,6 +17,8 @@ from twistedmail_mta.queue.pace import Pace
 from twistedmail_mta.queue.turns import Turns
 from twistedmail_mta.tasks import Cancelled, TaskGroup
 
+MOST_DEAD: Final = 1000
+"""Domains of dead next hops that are remembered."""
 PACES_KEPT: Final = 10_000
 """Lanes whose pace is remembered, also while they have no work."""
 NEWCOMERS_SHARE: Final = 0.75
@@ -132,6 +134,7 @@ class Lanes:
         self._clock = clock
         self._lanes: dict[str, _Lane] = {}
         self._paces: OrderedDict[str, Pace] = OrderedDict()  # the longest unused first
+        self._dead: dict[str, Pace] = {}
         self._begun: dict[Delivery, tuple[_Lane, int]] = {}
         self._naming: set[str] = set()
         self._questions = TaskGroup()
@@ -164,6 +167,12 @@ class Lanes:
     def crowded_domains(self) -> frozenset[str]:
         """Return the recipient domains whose mail would find its lane crowded."""
         return frozenset().union(*(lane.domains for lane in self._lanes.values() if lane.crowded))
+
+    def dead_domains(self) -> frozenset[str]:
+        """Return recipient domains whose mail would be put off without an attempt: the mail of others goes first."""
+        now = self._clock.seconds()
+        self._dead = {domain: pace for domain, pace in self._dead.items() if pace.is_dead(now)}
+        return frozenset(self._dead)
 
     def note_turned_away(self, next_hop: NextHop, domain: str) -> None:
         """Remember that mail for `domain` belongs to the crowded lane of `next_hop`."""
@@ -299,6 +308,8 @@ class Lanes:
         """Put off whatever waits for a dead next hop."""
         for delivery in lane.waiting.take_all():
             self._count(lane, -len(delivery.claims))
+            if lane.pace is not None and len(self._dead) < MOST_DEAD:
+                self._dead[delivery.claims[0].recipient.address.domain] = lane.pace
             self._put_off(delivery, outcome or UNREACHED)
         self._leave(lane)
 

@@ -230,12 +230,19 @@ class QueueRunner:
             self._starved = limit <= 0
             if self._starved:
                 return POLL
-            claims = await self._spool.claim(limit, crowded)
-            await self._take(claims)
-            if len(claims) < limit:
+            dead = lanes.dead_domains()
+            claimed = await self._claim(limit, crowded | dead)
+            if dead and claimed < limit:  # mail that is only put off comes last
+                claimed += await self._claim(limit - claimed, crowded)
+            if claimed < limit:
                 break
         due = await self._spool.next_due(lanes.crowded_domains())
         return POLL if due is None else min(POLL, max(due - self._now(), 0.0) or SOON)
+
+    async def _claim(self, limit: int, exclude: frozenset[str]) -> int:
+        claims = await self._spool.claim(limit, exclude)
+        await self._take(claims)
+        return len(claims)
 
     def _room(self) -> int:
         """Return how many claims may be made now."""
