@@ -11,6 +11,7 @@ from typing import Literal
 
 from twistedmail_mta.config.problems import key_path
 from twistedmail_mta.config.secrets import is_credential, read_secret
+from twistedmail_mta.config.sending import WayTable
 from twistedmail_mta.config.site import CertificateTable, Site
 from twistedmail_mta.directory.recipients import RecipientFile
 from twistedmail_mta.privileges import (
@@ -156,20 +157,25 @@ def _recipient_files(site: Site, user: User) -> Iterator[Finding]:
 
 def _logins(site: Site, user: User) -> Iterator[Finding]:
     for place, route in enumerate(site.route):
-        path = key_path(("route", place, "auth"))
-        if route.auth is None:
-            continue
-        file = route.auth.password_file
-        if file is not None:
-            if unreadable_for(user, [file]):
-                yield Finding("error", path, f"{user.name} can't read {file}")
-            elif file.stat().st_mode & 0o007:
-                yield Finding("warning", path, f"{file} is open to everybody: chmod o= {file}")
-            continue
-        try:
-            read_secret(route.auth.login.password_source)
-        except (OSError, ValueError) as error:
-            yield Finding("warning", path, f"the password isn't to be found from here: {error}")
+        yield from _login(route, key_path(("route", place, "auth")), user)
+    if site.outbound.fallback is not None:
+        yield from _login(site.outbound.fallback, key_path(("outbound", "fallback", "auth")), user)
+
+
+def _login(way: WayTable, path: str, user: User) -> Iterator[Finding]:
+    if way.auth is None:
+        return
+    file = way.auth.password_file
+    if file is not None:
+        if unreadable_for(user, [file]):
+            yield Finding("error", path, f"{user.name} can't read {file}")
+        elif file.stat().st_mode & 0o007:
+            yield Finding("warning", path, f"{file} is open to everybody: chmod o= {file}")
+        return
+    try:
+        read_secret(way.auth.login.password_source)
+    except (OSError, ValueError) as error:
+        yield Finding("warning", path, f"the password isn't to be found from here: {error}")
 
 
 def _plaintext(site: Site) -> Iterator[Finding]:

@@ -28,7 +28,7 @@ from twistedmail_mta.deliver.networks import Reach, reach
 from twistedmail_mta.deliver.plan import LanePlan
 from twistedmail_mta.deliver.pool import Pool
 from twistedmail_mta.deliver.providers import shipped_providers
-from twistedmail_mta.deliver.router import Router, RouteRule
+from twistedmail_mta.deliver.router import Fallback, Router, RouteRule
 from twistedmail_mta.directory.authenticator import Authenticator
 from twistedmail_mta.directory.checker import PasswordChecker
 from twistedmail_mta.directory.judge import BACKLOG, THREADS, PasswordJudge
@@ -258,7 +258,9 @@ def make_router(site: Site) -> Router:
     outbound = site.outbound
     domains = [RouteRule((name,), table.next_hop(outbound)) for name, table in site.domains.items()]
     routes = [RouteRule(table.match.to_domain or (), table.route(outbound)) for table in site.route]
-    return Router([*domains, *routes], NextHop("", outbound.port, mx=True, tls=outbound.tls))
+    spare = outbound.fallback
+    fallback = Fallback(spare.after, spare.next_hop(outbound)) if spare is not None else None
+    return Router([*domains, *routes], NextHop("", outbound.port, mx=True, tls=outbound.tls), fallback)
 
 
 def _lane_terms(site: Site) -> list[LaneTerms]:

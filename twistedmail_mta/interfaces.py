@@ -246,8 +246,14 @@ class IAcceptance(Interface):
 class IRouter(Interface):
     """Decides where mail goes next, from the site file alone."""
 
-    def route(sender: Address, recipient: Address) -> Route:
-        """Return the next hop; no input or output."""
+    def route(sender: Address, recipient: Address, attempts: int = 0) -> Route:
+        """Return the next hop; no input or output.
+
+        Args:
+            sender: the reverse-path.
+            recipient: the forward-path.
+            attempts: how often it was tried before: after some the way may be another.
+        """
 
 
 class IDeliveryAgent(Interface):

@@ -82,7 +82,7 @@ def test_the_sample_shows_true_defaults() -> None:
     """Every line `# key = value` of the sample names a key that exists, and its default."""
     text = SAMPLE.read_text()
     examples = "addresses|nameservers|certificate|key |ca_file|match|via|tls +=.*req|auth|limits"
-    examples += "|concurrency = 5|messages_per|rate |pause "
+    examples += "|concurrency = 5|messages_per|rate |pause |after "
     uncommented = re.sub(rf"^# (?=[a-z_]+ *= )(?!{examples})", "", text, flags=re.MULTILINE)
     assert len(tomllib.loads(uncommented)["limits"]) == 12
 
@@ -123,8 +123,8 @@ def test_everything_at_once() -> None:
         "listen.submission.hidden",
         "limits.idle",
         "limits.recipient",
-        "route[0].match.to_domain[0]",
         "route[0].auth.password",
+        "route[0].match.to_domain[0]",
         "listen.submission.endpoint",
     ]
     assert "server.admins: is unknown; did you mean admin?" in found
@@ -230,6 +230,22 @@ def test_routes() -> None:
     )
     assert read.route[1].route(read.outbound) == NextHop("", 2525, mx=True, tls="none")
     assert read.domains["a.example"].next_hop(read.outbound) == NextHop("10.0.0.7", 25)
+
+
+def test_fallback() -> None:
+    """What MX hosts don't take goes to one host, with the defaults of routes; nothing else is a fallback."""
+    read = site(
+        '[outbound.fallback]\nvia = "smtp://relay:587"\nauth = { user = "u", password_file = "pass" }\n'
+    ).outbound
+
+    assert read.fallback is not None
+    assert read.fallback.after == 3
+    hop = NextHop("relay", 587, tls="required", login=RelayLogin("u", "file:/etc/mta/pass"))
+    assert read.fallback.next_hop(read) == hop
+    assert site().outbound.fallback is None
+    for via in ("mx", "discard", "error:550 5.1.1 no"):
+        (problem,) = problems(f'[outbound.fallback]\nvia = "{via}"\n')
+        assert problem == "outbound.fallback: a fallback needs a via of smtp://, smtps:// or lmtp://"
 
 
 def test_lmtp() -> None:

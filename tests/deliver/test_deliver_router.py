@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twistedmail_mta.deliver.router import Router, RouteRule
+from twistedmail_mta.deliver.router import Fallback, Router, RouteRule
 from twistedmail_mta.model import NULL_PATH, Address, Discard, NextHop, Refuse, RelayLogin, Reply, Route
 from twistedmail_mta.routes import parse_via
 
@@ -160,3 +160,19 @@ def test_via_raises_nothing_else(text: str, scheme: str) -> None:
     else:
         words = "a route"
     assert words
+
+
+def test_fallback_after_failures() -> None:
+    """What MX hosts have not taken after some attempts goes to the fallback; other ways have none."""
+    spare = NextHop("relay.example", 587, tls="required")
+    fixed = NextHop("fixed.example", 25)
+    router = Router([RouteRule(("fixed.test",), fixed)], NextHop("", 25, mx=True), Fallback(3, spare))
+
+    by_mx = Address("ann", "else.test")
+    assert [router.route(NULL_PATH, by_mx, attempts) == spare for attempts in (0, 2, 3, 9)] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    assert router.route(NULL_PATH, Address("ann", "fixed.test"), 9) == fixed

@@ -253,20 +253,21 @@ class FakeSpool:
 
 @implementer(IRouter)
 class FakeRouter:
-    """By MX of the recipient's domain, except for what `ways` names."""
+    """By MX of the recipient's domain, except for what `ways` names; to `spare`, if any, after the first attempt."""
 
     def __init__(self) -> None:
+        self.spare: NextHop | None = None
         self.ways: dict[str, Route | Exception] = {
             "void.example": Discard(),
             "refused.example": Refuse(Reply(550, "5.1.2", "not here")),
             "broken.example": KeyError("broken router"),
         }
 
-    def route(self, sender: Address, recipient: Address) -> Route:
+    def route(self, sender: Address, recipient: Address, attempts: int = 0) -> Route:
         way = self.ways.get(recipient.domain) or NextHop(recipient.domain, 25, mx=True)
         if isinstance(way, Exception):
             raise way
-        return way
+        return self.spare if attempts and self.spare else way
 
 
 @dataclass

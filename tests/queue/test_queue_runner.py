@@ -123,6 +123,17 @@ def test_short_waits_are_kept() -> None:
     assert len(world.agent.calls) == 2
 
 
+def test_router_hears_of_attempts(world: World) -> None:
+    """After some attempts the router may choose another way, such as a fallback."""
+    world.router.spare = NextHop("spare.example", 25)
+    world.agent.outcomes["bob@x.example"] = [BUSY, OK]
+    world.send("bob@x.example")
+
+    world.pass_time(310)
+
+    assert world.agent.hosts() == ["x.example", "spare.example"]
+
+
 def test_unconfirmed_is_tried_again(world: World) -> None:
     """A lost answer to the final dot risks a duplicate, never a loss."""
     world.agent.outcomes["bob@x.example"] = [Unconfirmed(Reply(451, "4.4.2", "answer lost")), OK]

@@ -201,3 +201,21 @@ def test_a_key_that_the_user_cannot_read_is_refused(directory: Path) -> None:
 
     assert "Traceback" not in site.log
     site.stop()
+
+
+def test_fallback_takes_what_mx_hosts_have_not(directory: Path) -> None:
+    """While the DNS is silent mail waits; after the attempts it is given, the fallback gets it."""
+    mark = uuid.uuid4().hex
+    with running_sink() as sink:
+        site = RunningSite(
+            directory,
+            '[domains."relayed.test"]\nrelay_to = "mx"\nrecipients = "any"\n'
+            '[dns]\nnameservers = ["127.0.0.1"]\nport = 9\ntimeout = "1s"\n'
+            f'[outbound.fallback]\nvia = "smtp://127.0.0.1:{sink.port}"\nafter = 2\n'
+            '[queue]\nretry = ["1s"]\nretry_cap = "1s"\n',
+        ).start()
+        assert send(site, mark).startswith("250 2.0.0")
+        wait_until(lambda: count(sink, mark))
+        assert site.stop() == 0
+
+    assert site.log.count("deferred ann@relayed.test") == 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
@@ -62,6 +62,87 @@ def _one_of_each_family(value: tuple[SourceTable, ...]) -> tuple[SourceTable, ..
     return value
 
 
+class AuthTable(Table):
+    """How we log in at a next hop; the password stands elsewhere.
+
+    Attributes:
+        user: the name.
+        password_file: a file with the password.
+        password: "env:NAME" or "credential:NAME".
+    """
+
+    user: str = Field(min_length=1)
+    password_file: FilePath | None = None
+    password: Annotated[str, BeforeValidator(secret_source)] | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> AuthTable:
+        if (self.password_file is None) == (self.password is None):
+            raise ValueError("needs either password_file or password")
+        return self
+
+    @property
+    def login(self) -> RelayLogin:
+        """The login, with the source that `read_secret` takes."""
+        return RelayLogin(self.user, self.password or f"file:{self.password_file}")
+
+
+class WayTable(Table):
+    """Where mail goes, and what is demanded there.
+
+    Attributes:
+        via: "smtp://HOST[:PORT]", "smtps://...", "lmtp://...", "lmtp+unix:/PATH", "mx", "discard" or
+            "error:CODE TEXT".
+        tls: what is demanded of the next hop; None: "required" with `auth`,
+            else what [outbound] says.
+        auth: how to log in there.
+    """
+
+    via: str
+    tls: TLSLevel | None = None
+    auth: AuthTable | None = None
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        hop = parse_via(self.via, self.tls or "opportunistic")
+        if isinstance(hop, NextHop) and hop.is_socket and self.tls == "required":
+            raise ValueError(NO_TLS_THERE)
+        if self.auth is not None and (not isinstance(hop, NextHop) or hop.mx or hop.lmtp):
+            raise ValueError("auth needs a via of smtp:// or smtps://")
+        if self.auth is not None and self.tls == "opportunistic":
+            raise ValueError('auth with tls = "opportunistic" could send the password in clear; say "required"')
+        return self
+
+    def route(self, outbound: OutboundTable) -> Route:
+        """Return where the mail goes; with "mx" the next hop's host is still empty."""
+        tls = self.tls or ("required" if self.auth else outbound.tls)
+        return parse_via(self.via, tls, self.auth.login if self.auth else None, outbound.port)
+
+
+class FallbackTable(WayTable):
+    """[outbound.fallback]: who takes what MX hosts have not taken.
+
+    Attributes:
+        after: attempts by MX before it is asked.
+    """
+
+    after: Count = 3
+
+    @model_validator(mode="after")
+    def _is_a_host(self) -> Self:
+        hop = parse_via(self.via, self.tls or "opportunistic")
+        if not isinstance(hop, NextHop) or hop.mx:
+            raise ValueError("a fallback needs a via of smtp://, smtps:// or lmtp://")
+        return self
+
+    def next_hop(self, outbound: OutboundTable) -> NextHop:
+        """Return the host."""
+        hop = self.route(outbound)
+        if not isinstance(hop, NextHop):
+            raise TypeError("the table was not checked")
+        return hop
+
+
 class OutboundTable(Table):
     """[outbound]: how mail leaves.
 
@@ -76,6 +157,7 @@ class OutboundTable(Table):
         ca_file: authorities in PEM form that vouch for hosts where TLS is
             required; None: the system's.
         concurrency: most connections at once to one next hop.
+        fallback: who takes what MX hosts have not taken; None: nobody.
         timeouts: see there.
     """
 
@@ -90,6 +172,7 @@ class OutboundTable(Table):
     tls: TLSLevel = "opportunistic"
     ca_file: FilePath | None = None
     concurrency: Count = 20
+    fallback: FallbackTable | None = None
     timeouts: TimeoutsTable = TimeoutsTable()
 
 
@@ -129,60 +212,11 @@ class MatchTable(Table):
     to_domain: Annotated[DomainPatterns, Field(min_length=1)] | None = None
 
 
-class AuthTable(Table):
-    """How we log in at a next hop; the password stands elsewhere.
-
-    Attributes:
-        user: the name.
-        password_file: a file with the password.
-        password: "env:NAME" or "credential:NAME".
-    """
-
-    user: str = Field(min_length=1)
-    password_file: FilePath | None = None
-    password: Annotated[str, BeforeValidator(secret_source)] | None = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> AuthTable:
-        if (self.password_file is None) == (self.password is None):
-            raise ValueError("needs either password_file or password")
-        return self
-
-    @property
-    def login(self) -> RelayLogin:
-        """The login, with the source that `read_secret` takes."""
-        return RelayLogin(self.user, self.password or f"file:{self.password_file}")
-
-
-class RouteTable(Table):
+class RouteTable(WayTable):
     """[[route]]: the first one that matches a recipient says where its mail goes.
 
     Attributes:
         match: which recipients.
-        via: "smtp://HOST[:PORT]", "smtps://...", "lmtp://...", "lmtp+unix:/PATH", "mx", "discard" or
-            "error:CODE TEXT".
-        tls: what is demanded of the next hop; None: "required" with `auth`,
-            else what [outbound] says.
-        auth: how to log in there.
     """
 
     match: MatchTable
-    via: str
-    tls: TLSLevel | None = None
-    auth: AuthTable | None = None
-
-    @model_validator(mode="after")
-    def _makes_sense(self) -> RouteTable:
-        hop = parse_via(self.via, self.tls or "opportunistic")
-        if isinstance(hop, NextHop) and hop.is_socket and self.tls == "required":
-            raise ValueError(NO_TLS_THERE)
-        if self.auth is not None and (not isinstance(hop, NextHop) or hop.mx or hop.lmtp):
-            raise ValueError("auth needs a via of smtp:// or smtps://")
-        if self.auth is not None and self.tls == "opportunistic":
-            raise ValueError('auth with tls = "opportunistic" could send the password in clear; say "required"')
-        return self
-
-    def route(self, outbound: OutboundTable) -> Route:
-        """Return where the mail goes; with "mx" the next hop's host is still empty."""
-        tls = self.tls or ("required" if self.auth else outbound.tls)
-        return parse_via(self.via, tls, self.auth.login if self.auth else None, outbound.port)

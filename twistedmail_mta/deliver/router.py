@@ -29,17 +29,32 @@ class RouteRule:
     route: Route
 
 
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """Who takes mail that MX hosts have not taken.
+
+    Attributes:
+        after: attempts by MX before it is asked.
+        next_hop: an explicit host.
+    """
+
+    after: int
+    next_hop: NextHop
+
+
 @implementer(IRouter)
 class Router:
     """Finds the first rule that matches; the number of rules costs nothing per message."""
 
-    def __init__(self, rules: Sequence[RouteRule], default: NextHop) -> None:
+    def __init__(self, rules: Sequence[RouteRule], default: NextHop, fallback: Fallback | None = None) -> None:
         """Index the rules.
 
         Args:
             rules: first match wins; the `relay_to` of domains stand before the routes.
             default: for what no rule matches: by MX, without a host.
+            fallback: for what goes by MX and has failed for now often enough.
         """
+        self._fallback = fallback
         self._exact: dict[str, tuple[int, Route]] = {}
         self._below: dict[str, tuple[int, Route]] = {}
         self._rest: tuple[int, Route] = (len(rules), default)
@@ -47,15 +62,22 @@ class Router:
             for pattern in rule.to_domains or ("*",):
                 self._add(pattern.lower(), (place, rule.route))
 
-    def route(self, sender: Address, recipient: Address) -> Route:  # noqa: ARG002 - routes by sender come with accounts' relays
-        """Return where the recipient's mail goes."""
+    def route(
+        self,
+        sender: Address,  # noqa: ARG002 - routes by sender come with accounts' relays
+        recipient: Address,
+        attempts: int = 0,
+    ) -> Route:
+        """Return where the recipient's mail goes after so many attempts."""
         domain = recipient.domain.lower()
         if not domain:
             return NO_DOMAIN
         _, route = min(self._matches(domain), key=_place)
-        if isinstance(route, NextHop) and not route.host:
-            return replace(route, host=domain)
-        return route
+        if not isinstance(route, NextHop):
+            return route
+        if route.mx and self._fallback is not None and attempts >= self._fallback.after:
+            return self._fallback.next_hop
+        return route if route.host else replace(route, host=domain)
 
     def _add(self, pattern: str, ranked: tuple[int, Route]) -> None:
         if pattern == "*":

@@ -74,10 +74,10 @@ class Dispatch:
         self._attempts = TaskGroup()
         self._stopping = False
 
-    def route(self, sender: Address, recipient: Address) -> Route | None:
+    def route(self, sender: Address, recipient: Address, attempts: int = 0) -> Route | None:
         """Return which way a recipient goes; None when the router is broken, which delays mail and loses none."""
         try:
-            return self._router.route(sender, recipient)
+            return self._router.route(sender, recipient, attempts)
         except Exception:  # noqa: BLE001 - whatever it is, the mail waits
             self.log.failure("no route for {recipient}", recipient=str(recipient), event="queue.route_failed")
             return None
@@ -123,7 +123,7 @@ class Dispatch:
         parked: dict[int, list[Claim]] = {}
         for claim in claims:
             address = claim.recipient.address
-            route = claim.via or self.route(message.envelope.sender, address)
+            route = claim.via or self.route(message.envelope.sender, address, claim.attempts)
             suspension = self._suspensions.of(message, address, route)
             if suspension is not None:
                 parked.setdefault(suspension, []).append(claim)
