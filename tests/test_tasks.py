@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import socket
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import pytest_twisted
 from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 
 from twistedmail_mta.errors import TemporaryError
-from twistedmail_mta.tasks import Cancelled, Promise, Task, TaskGroup, WorkerPool, sleep, within
+from twistedmail_mta.tasks import Cancelled, Promise, Task, TaskGroup, WorkerPool, after_writes, sleep, within
 
 
 class InlineReactor:
@@ -216,3 +220,40 @@ def test_within_passes_errors_on() -> None:
 
     with pytest.raises(KeyError):
         raise result_of(Task("fails", within(Clock(), 5, fails())))
+
+
+class Greeter(Protocol):
+    """Writes to the client, and looks whether that has left when `after_writes` calls."""
+
+    def __init__(self, client: socket.socket, seen: Promise[bytes]) -> None:
+        self._client = client
+        self._seen = seen
+
+    def connectionMade(self) -> None:  # noqa: N802
+        reactor = sys.modules["twisted.internet.reactor"]
+        assert self.transport is not None
+        self.transport.write(b"250 OK")
+        after_writes(reactor, self._look)  # type: ignore[arg-type]
+
+    def _look(self) -> None:
+        try:
+            self._seen.resolve(self._client.recv(100))
+        except BlockingIOError:
+            self._seen.resolve(b"")
+        assert self.transport is not None
+        self.transport.loseConnection()
+
+
+@pytest_twisted.ensureDeferred
+async def test_after_writes_comes_after_writes() -> None:
+    """An answer is on its way before the work that follows from it begins."""
+    from twisted.internet import reactor  # noqa: PLC0415 - importing it installs it
+
+    seen: Promise[bytes] = Promise()
+    with socket.socket() as client:
+        factory = Factory.forProtocol(lambda: Greeter(client, seen))
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        client.connect(("127.0.0.1", port.getHost().port))
+        client.setblocking(False)
+        assert await seen == b"250 OK"
+        await port.stopListening()

@@ -182,6 +182,15 @@ def sleep(clock: IReactorTime, seconds: float) -> Awaitable[None]:
     return waiter
 
 
+def after_writes(clock: IReactorTime, call: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Call when what was written until now has been handed to the system.
+
+    The reactor runs the calls that are due before it writes, so one that is
+    due at once would still come first; one made by it comes after.
+    """
+    clock.callLater(0, clock.callLater, 0, call, *args, **kwargs)
+
+
 async def within(clock: IReactorTime, seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
     """Run `coroutine`, cancelling it when `seconds` have passed.
 

@@ -63,7 +63,7 @@ def test_births_are_launched_a_few_at_a_time(world: World) -> None:
     world.clock.callLater = noted
     world.clock.advance(0)
 
-    assert turns == [0, 20]
+    assert turns == [20, 40]
     assert len(world.agent.calls) == 50
 
 

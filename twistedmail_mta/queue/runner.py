@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -21,7 +21,7 @@ from twistedmail_mta.queue.lanes import EachItsOwn, LaneLimits
 from twistedmail_mta.queue.leases import Leases
 from twistedmail_mta.queue.settle import Alerts, Settler
 from twistedmail_mta.queue.suspensions import Suspensions
-from twistedmail_mta.tasks import Cancelled, TaskGroup, sleep
+from twistedmail_mta.tasks import Cancelled, TaskGroup, after_writes, sleep
 
 BIRTH_SHARE: Final = 0.75
 """The part of the room in memory that new mail may take; the rest is kept for what waits in the table."""
@@ -119,7 +119,7 @@ class QueueRunner:
         self._renewals = TaskGroup()
         self._accepts = TaskGroup()
         self._born: deque[tuple[Message, Sequence[Claim], Sequence[Route | None]]] = deque()
-        self._birth: IDelayedCall | None = None
+        self._birth_due = False
         self._wake_at = 0.0
         self._sweep_at = 0.0
         self._sweeping = False
@@ -185,20 +185,20 @@ class QueueRunner:
             self._leases.end(message.id, expected)
             raise
         self._born.append((message, claims, routes))
-        if self._birth is None and not self._stopping:
-            self._birth = self._clock.callLater(0, self._launch_born)  # the client's answer goes first
+        if not self._birth_due:
+            self._birth_due = True
+            after_writes(self._clock, self._launch_born)  # the client's answer goes first
 
     def _launch_born(self) -> None:
-        """Launch what was born, a few in one turn of the reactor."""
-        self._birth = self._clock.callLater(0, self._launch_born) if len(self._born) > LAUNCH_AT_ONCE else None
+        """Launch what was born, a few in one turn of the reactor; when the runner stops nothing is left to launch."""
         for _ in range(min(len(self._born), LAUNCH_AT_ONCE)):
             self._dispatch.launch(*self._born.popleft())
+        self._birth_due = bool(self._born)
+        if self._birth_due:
+            self._clock.callLater(0, self._launch_born)
 
     def _unlaunched(self) -> list[Claim]:
         """Return the claims made at birth that were not launched, and never will be."""
-        if self._birth is not None:
-            self._birth.cancel()
-            self._birth = None
         claims = [claim for _, born, _ in self._born for claim in born]
         self._born.clear()
         return claims

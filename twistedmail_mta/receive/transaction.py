@@ -21,7 +21,7 @@ from twistedmail_mta.receive.intake import Intake
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.receive.submission import Completion, complete_header, vouched_author
 from twistedmail_mta.smtp.parameters import MailParameters, RcptParameters
-from twistedmail_mta.tasks import Cancelled, within
+from twistedmail_mta.tasks import Cancelled, after_writes, within
 
 ACCEPT_WITHIN = 50.0
 """Some clients wait only a minute for the answer to the final dot."""
@@ -113,7 +113,7 @@ class Transaction:
         self._intake = None
         # Once the writer has it, the client's going away doesn't stop it.
         await self._listener.tasks.shield("smtp.accept", self._hand_over(message))
-        self._log_accepted(message)
+        after_writes(self._listener.clock, self._log_accepted, message)  # the client's answer goes first
 
     async def _hand_over(self, message: Message) -> None:
         await self._listener.acceptance.accept(message)
