@@ -307,11 +307,13 @@ class Delivered:
         owed: what the sender, who asked to hear of success, is to be told:
             "relayed" to a host that tells nothing further, or "delivered"
             (RFC 3461 section 5.2); None when it didn't ask, or that host reports.
+        encrypted: the message went over TLS; for the log, not compared.
     """
 
     reply: Reply
     remote: str = ""
     owed: Literal["relayed", "delivered"] | None = None
+    encrypted: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

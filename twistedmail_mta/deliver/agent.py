@@ -17,7 +17,6 @@ from twistedmail_mta.errors import MailError, PermanentError, TemporaryError
 from twistedmail_mta.interfaces import IBodyStore, IDeliveryAgent
 from twistedmail_mta.model import (
     Deferred,
-    Delivered,
     Envelope,
     Failed,
     InlineBody,
@@ -25,7 +24,6 @@ from twistedmail_mta.model import (
     NextHop,
     Outcome,
     Recipient,
-    Unconfirmed,
     id_text,
 )
 
@@ -79,7 +77,7 @@ class DeliveryAgent:
     async def _try(self, attempt: Attempt, next_hop: NextHop, target: Target) -> bool:
         """Try one target; return whether there was a session."""
         while (kept := self._pool.kept(next_hop, target)) is not None:
-            if await self._transact(attempt, kept, target):
+            if await self._transact(attempt, kept):
                 return True
         try:
             call = await self._pool.call(next_hop, target)
@@ -87,20 +85,20 @@ class DeliveryAgent:
             self._log_unreached(attempt.message, target, error)
             attempt.unreached(Deferred(error.reply, str(target), unreached=True))
             return False
-        return await self._transact(attempt, call, target)
+        return await self._transact(attempt, call)
 
-    async def _transact(self, attempt: Attempt, call: Call, target: Target) -> bool:
+    async def _transact(self, attempt: Attempt, call: Call) -> bool:
         """Send over one connection; False when it was a kept one that has died meanwhile."""
         last = self._pool.is_last(call)
         try:
-            served = await self._send(attempt, call, target, last=last)
+            served = await self._send(attempt, call, last=last)
         except BaseException:
             call.connection.abort()
             raise
         self._pool.give_back(call, last=last)
         return served
 
-    async def _send(self, attempt: Attempt, call: Call, target: Target, *, last: bool) -> bool:
+    async def _send(self, attempt: Attempt, call: Call, *, last: bool) -> bool:
         connection = call.connection
         envelope = await self._declared(attempt, connection)
         if envelope is None:
@@ -111,7 +109,6 @@ class DeliveryAgent:
             return False
         call.messages += 1
         attempt.decide(outcomes)
-        self._log_sent(attempt.message, target, connection, outcomes)
         return True
 
     async def _declared(self, attempt: Attempt, connection: ClientProtocol) -> Envelope | None:
@@ -132,23 +129,6 @@ class DeliveryAgent:
             if not (await self._bodies.read(message.body, offset, BLOCK)).isascii():
                 return False
         return True
-
-    def _log_sent(
-        self, message: Message, target: Target, connection: ClientProtocol, outcomes: Sequence[Outcome]
-    ) -> None:
-        taken = [outcome for outcome in outcomes if type(outcome) is Delivered]
-        doubtful = any(type(outcome) is Unconfirmed for outcome in outcomes)
-        reply = getattr((taken or outcomes)[0], "reply", "")
-        (self.log.warn if doubtful else self.log.info)(
-            "{queue_id}: {taken} of {asked} recipients taken by {remote}: {reply}",
-            queue_id=id_text(message.id),
-            taken=len(taken),
-            asked=len(outcomes),
-            remote=str(target),
-            reply=str(reply),
-            tls=connection.session.encrypted,
-            event="deliver.unconfirmed" if doubtful else "deliver.sent",
-        )
 
     def _log_unreached(self, message: Message, target: Target, error: TemporaryError) -> None:
         self.log.info(

@@ -294,12 +294,19 @@ class Settler:
             queue_id=id_text(message.id),
             recipient=str(settlement.claim.recipient.address),
             remote=outcome.remote,
-            place=outcome.remote or "here",
+            place=_place(outcome),
+            tls=isinstance(outcome, Delivered) and outcome.encrypted,
             reply=str(outcome.reply),
             code=outcome.reply.code,
             status=outcome.reply.status,
             seconds=settlement.attempted_at - message.received_at,
         )
+
+
+def _place(outcome: Delivered | Deferred | Unconfirmed | Failed) -> str:
+    """Return where it was decided, as the log says it."""
+    secured = isinstance(outcome, Delivered) and outcome.encrypted
+    return f"{outcome.remote} over TLS" if secured else outcome.remote or "here"
 
 
 _EVENTS: Final = {Delivered: "delivered", Deferred: "deferred", Unconfirmed: "unconfirmed", Failed: "failed"}

@@ -141,7 +141,7 @@ class ClientSession:
         """
         self._quits_after = last
         self.mail_accepted = False
-        host = Host(self._remote, self.extensions, self._opening.authenticated, self._lmtp)
+        host = Host(self._remote, self.extensions, self._opening.authenticated, self._lmtp, self.encrypted)
         self._transaction = ClientTransaction(envelope, size, host, probe=probe)
         self._begin_round(self._transaction)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from twistedmail_mta.model import Deferred, Delivered, Envelope, Failed, Outcome, Reply, Unconfirmed
 from twistedmail_mta.smtp.client_commands import (
@@ -34,12 +34,14 @@ class Host:
         extensions: what it offers.
         trusted: we logged in there.
         lmtp: it speaks LMTP.
+        encrypted: the connection is protected by TLS.
     """
 
     remote: str
     extensions: Extensions
     trusted: bool
     lmtp: bool = False
+    encrypted: bool = False
 
     @property
     def takes_chunks(self) -> bool:
@@ -186,16 +188,23 @@ class ClientTransaction:
                 self._outcomes[index] = Deferred(clipped(reply), self._host.remote)
 
     def _decide(self, indexes: Sequence[int], reply: Reply) -> None:
-        kind = Delivered if reply.accepts else Failed if reply.is_permanent else Deferred
-        outcome = kind(clipped(reply), self._host.remote)
+        outcome = self._judged(clipped(reply))
         for index in indexes:
             self._outcomes[index] = outcome
         if reply.accepts and "DSN" not in self._host.extensions:
             self._owe_reports(indexes, reply)
 
+    def _judged(self, reply: Reply) -> Delivered | Failed | Deferred:
+        host = self._host
+        if reply.accepts:
+            return Delivered(reply, host.remote, encrypted=host.encrypted)
+        return Failed(reply, host.remote) if reply.is_permanent else Deferred(reply, host.remote)
+
     def _owe_reports(self, indexes: Sequence[int], reply: Reply) -> None:
         """Note who hears of success from us, since the host never tells (RFC 3461 section 5.2.2)."""
-        owes = Delivered(clipped(reply), self._host.remote, "delivered" if self._host.lmtp else "relayed")
+        host = self._host
+        owed: Literal["relayed", "delivered"] = "delivered" if host.lmtp else "relayed"
+        owes = Delivered(clipped(reply), host.remote, owed, encrypted=host.encrypted)
         for index in indexes:
             if "SUCCESS" in (self._envelope.recipients[index].notify or ()):
                 self._outcomes[index] = owes
