@@ -1,11 +1,30 @@
-"""What every test shares: a reactor that must be left as clean as it was found."""
+"""What every test shares: a reactor left as clean as it was found, and a place in parallel runs."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep tests together that share daemons or a server; spread all others one by one.
+
+    pytest-xdist's own groups are marks in the tests' ids, which pytest 9.2
+    doesn't take any more.
+    """
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - the plugin may be switched off
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            if nodeid.startswith("tests/interop/"):
+                return "tests/interop"
+            return nodeid.partition("::")[0] if nodeid.startswith("tests/system/") else nodeid
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True)

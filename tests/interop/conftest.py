@@ -33,19 +33,6 @@ NEEDED = {
 LOGIN = ("alice@sender.test", "correct horse battery staple")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Know the mark below even where pytest-xdist is switched off."""
-    config.addinivalue_line("markers", "xdist_group(name): tests that run in one process")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep these tests in one process: they share the daemons."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("interop"))
-
-
 @pytest.fixture(scope="session")
 def root() -> Iterator[Path]:
     """A folder that daemons of other users can reach; skips where the peers are not installed."""
