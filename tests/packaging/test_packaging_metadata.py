@@ -19,6 +19,7 @@ DISTRIBUTIONS = {
     "flufl": "flufl.bounce",
     "pydantic_core": "pydantic",
     "service_identity": "service-identity",
+    "xdist": "pytest-xdist",
     "zope": "zope.interface",
 }
 
