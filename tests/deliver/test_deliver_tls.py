@@ -28,7 +28,8 @@ async def test_opportunistic_takes_any_certificate(scene: Scene, authorities: Au
 
     outcomes = await scene.deliver(message_to("bob"), relay(scene, host))
 
-    assert type(outcomes[0]) is Delivered
+    assert isinstance(outcomes[0], Delivered)
+    assert outcomes[0].encrypted
     assert host.commands[:3] == [b"EHLO mail.example.org", b"STARTTLS", b"EHLO mail.example.org"]
     assert names == [b"relay.example.net"]
     assert len(host.sessions) == 1
@@ -44,7 +45,8 @@ async def test_broken_handshake_falls_back_to_clear(
 
     outcomes = await scene.deliver(message_to("bob"), relay(scene, host))
 
-    assert type(outcomes[0]) is Delivered
+    assert isinstance(outcomes[0], Delivered)
+    assert not outcomes[0].encrypted
     assert len(host.sessions) == 2
     assert b"STARTTLS" not in host.sessions[1].lines
 
@@ -133,7 +135,8 @@ async def test_implicit_tls(scene: Scene, authorities: Authorities) -> None:
 
     outcomes = await scene.deliver(message_to("bob"), relay(scene, host, implicit_tls=True, tls="required"))
 
-    assert type(outcomes[0]) is Delivered
+    assert isinstance(outcomes[0], Delivered)
+    assert outcomes[0].encrypted
     assert host.commands[0] == b"EHLO mail.example.org"
     assert b"STARTTLS" not in host.commands
 

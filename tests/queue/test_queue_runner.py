@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from queue_fakes import BUSY, DISK_FULL, NO_USER, OK, START, World
 from twisted.internet.defer import Deferred as TwistedDeferred
+from twisted.logger import formatEvent
 from zope.interface.verify import verifyObject
 
 from twistedmail_mta.errors import TemporaryError
@@ -275,6 +277,16 @@ def test_one_line_for_each_outcome(world: World, logged: list[dict[str, Any]]) -
     assert (deferred["code"], deferred["status"], deferred["seconds"]) == (450, "4.2.0", 0.0)
     assert (delivered["recipient"], delivered["remote"]) == ("bob@x.example", "mx.example [192.0.2.1]")
     assert 299 < delivered["seconds"] < 302
+
+
+def test_the_log_tells_of_tls(world: World, logged: list[dict[str, Any]]) -> None:
+    """Whether a message went out encrypted stands in the line of its delivery."""
+    world.agent.outcomes["bob@x.example"] = replace(OK, encrypted=True)
+    world.send("bob@x.example", "carol@x.example")
+    world.pass_time(1)
+
+    lines = [formatEvent(event) for event in logged if event.get("event") == "queue.delivered"]
+    assert ["over TLS: 250" in line for line in lines] == [True, False]
 
 
 def test_results_wait_for_the_disk(world: World, logged: list[dict[str, Any]]) -> None:
