@@ -15,10 +15,14 @@ from twistedmail_mta.model import (
     Answer,
     Body,
     Claim,
+    Delivery,
+    DropMessage,
+    Expansion,
     FailedRecipient,
     FileBody,
     InlineBody,
     LaneTerms,
+    LocalMail,
     Message,
     MXRecord,
     NextHop,
@@ -137,12 +141,14 @@ class ISpool(Interface):
     def new_id() -> int:
         """Return a new message id, greater than every earlier one of this process."""
 
-    def accept(message: Message, claim: bool) -> Awaitable[Sequence[Claim]]:
-        """Take responsibility for a message: it is on disk when this returns.
+    def accept(message: Message, claim: bool, local: LocalMail | None = None) -> Awaitable[Sequence[Claim]]:
+        """Take responsibility for a message: it is on disk when this returns, in all its mailboxes and in the spool.
 
         Args:
-            message: what to keep.
+            message: what to keep; its envelope holds only the recipients that
+                the queue has to serve, and may hold none if there is `local`.
             claim: lease every recipient to this process at birth.
+            local: what goes into mailboxes in the same transaction.
 
         Returns:
             The claims, when `claim`; else nothing.
@@ -235,8 +241,12 @@ class ISpool(Interface):
 class IAcceptance(Interface):
     """Where the receiving role hands over a complete message."""
 
-    def accept(message: Message) -> Awaitable[None]:
+    def accept(message: Message, local: LocalMail | None = None) -> Awaitable[None]:
         """Take responsibility for a message: it is on disk when this returns.
+
+        Args:
+            message: its envelope holds the recipients that the queue has to serve.
+            local: what goes into mailboxes of this host in the same transaction.
 
         Raises:
             TemporaryError: it was not taken; the client is told its reply.
@@ -320,9 +330,16 @@ class IAuthenticator(Interface):
     """Judges a login; its answers end in `twisted.cred`'s portal."""
 
     def password(  # noqa: PLR0913, PLR0917 - a login consists of all that
-        authcid: str, authzid: str, password: bytes, peer: str, protocol: str, tls: bool, session: str = ""
-    ) -> Awaitable[ISubmitter]:
-        """Check a name and password.
+        authcid: str,
+        authzid: str,
+        password: bytes,
+        peer: str,
+        protocol: str,
+        tls: bool,
+        session: str = "",
+        avatar: type[Interface] = ISubmitter,
+    ) -> Awaitable[Any]:
+        """Check a name and password; return the avatar that `avatar` asks for.
 
         Args:
             authcid: the name given.
@@ -332,6 +349,7 @@ class IAuthenticator(Interface):
             protocol: "smtp", "pop3" or "imap".
             tls: whether the connection is encrypted.
             session: names the session in the log.
+            avatar: `ISubmitter` or `IMaildropAccess`.
 
         Raises:
             PermanentError: 535 5.7.8 wrong credentials, and the like.
@@ -344,3 +362,127 @@ class IRecipientCheck(Interface):
 
     def verify(recipient: Address) -> Awaitable[Reply | None]:
         """Return the refusal to give at RCPT, or None when the recipient is fine or can't be judged now."""
+
+
+class IDirectory(Interface):
+    """Says which domains this host keeps mail for, and whom their addresses stand for."""
+
+    def hosts(domain: str) -> bool:
+        """Return whether the domain (A-labels) is hosted here; from memory, no input or output."""
+
+    def known(recipient: Address) -> Expansion | Reply | None:
+        """Return what `resolve` would, if it can be said at once; else None."""
+
+    def resolve(recipient: Address) -> Awaitable[Expansion | Reply]:
+        """Return whom an address at a hosted domain stands for, or why it is refused (550 5.1.1).
+
+        Domain aliases, aliases (nested), subaddresses, the catch-all and role
+        addresses are all followed.
+
+        Raises:
+            TemporaryError: it can't be said now.
+        """
+
+
+class IQuotas(Interface):
+    """Decides at RCPT whether there is room, and keeps it until the message is in."""
+
+    def reserve(deliveries: Sequence[Delivery], size: int) -> Awaitable[Reply | None]:
+        """Reserve room for a message in every account of `deliveries`.
+
+        Args:
+            deliveries: the mailboxes of one recipient.
+            size: octets announced by SIZE; 0 when nothing was.
+
+        Returns:
+            The refusal (452 4.2.2, or 552 5.2.2 where the site file says so), and
+            then nothing is reserved; or None.
+        """
+
+    def release(deliveries: Sequence[Delivery], size: int) -> None:
+        """Give back what was reserved: the message is in, or it never will be."""
+
+
+class IMailboxDelivery(Interface):
+    """Where the queue puts mail that its acceptance couldn't put into mailboxes."""
+
+    def deliver(message: Message, local: LocalMail, done: tuple[int, int] | None = None) -> Awaitable[None]:
+        """Put a message into mailboxes, in one transaction; each gets it once however often this is called.
+
+        Args:
+            message: a spooled message.
+            local: at most 100 mailboxes.
+            done: the claim (message id, place) under which progress is kept
+                until that recipient is settled, so that a repetition after a
+                crash leaves out the mailboxes that have it.
+
+        Raises:
+            TemporaryError: nothing was kept.
+        """
+
+
+class IMaildrop(Interface):
+    """A POP3 session's snapshot of an account's INBOX (RFC 1939 section 3)."""
+
+    messages: Sequence[DropMessage] = Attribute("in the order of their UIDs, as they stood when it was opened")
+
+    def fetch(uids: Sequence[int], most: int) -> Awaitable[Sequence[bytes | None]]:
+        """Return whole messages for a begin of `uids`: as many as fit into `most` octets, but at least one.
+
+        None stands for a message that was removed meanwhile.
+
+        Raises:
+            TemporaryError: they can't be read now.
+        """
+
+    def read(uid: int, offset: int, size: int) -> Awaitable[bytes]:
+        """Return up to `size` octets of a message; shorter only at its end, or when it was removed.
+
+        Raises:
+            TemporaryError: it can't be read now.
+        """
+
+    def remove(uids: Collection[int]) -> Awaitable[None]:
+        """Remove messages for good, in one transaction; those that are gone already don't matter.
+
+        Raises:
+            TemporaryError: none was removed.
+        """
+
+    def close() -> None:
+        """Forget the snapshot; nothing is removed."""
+
+
+class IMaildropAccess(Interface):
+    """The avatar of a login that may fetch mail by POP3."""
+
+    account: str = Attribute("the account's address, as it is stored")
+    account_id: int = Attribute("its id")
+
+    def open() -> Awaitable[IMaildrop]:
+        """Take a snapshot of the account's INBOX.
+
+        Raises:
+            TemporaryError: it can't be read now.
+        """
+
+
+class ILogins(Interface):
+    """Tells sessions when their login ends although they go on."""
+
+    def watch(avatar: Any, ended: Callable[[], None]) -> Callable[[], None]:
+        """Call `ended` once when the login of `avatar` is no longer good.
+
+        That is so when the password was changed, the account disabled or
+        removed, or the protocol withdrawn.
+
+        Returns:
+            What to call when the session is over.
+        """
+
+
+class IChanges(Interface):
+    """Tells of commits of other processes on the same database."""
+
+    def subscribe(changed: Callable[[], None]) -> None:
+        """Call `changed` when another process may have committed: within a second or two, at once after a notice."""

@@ -198,6 +198,59 @@ class Message:
         return len(self.header) + (len(self.body.data) if isinstance(self.body, InlineBody) else 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """What is worked out once of a message that is kept in mailboxes.
+
+    Attributes:
+        envelope: the ENVELOPE of RFC 9051 section 7.5.2, ready to send.
+        body: the BODYSTRUCTURE of the same section, ready to send.
+        parts: where every part lies, packed; offsets count from the body's begin.
+    """
+
+    envelope: bytes
+    body: bytes
+    parts: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One mailbox of this host that a message is delivered into (RFC 5598 section 4.3.3).
+
+    Attributes:
+        account: the id of the account that owns the mailbox.
+        address: for whom, aliases expanded; what Delivered-To says (RFC 9228).
+        mailbox: the name of the mailbox.
+    """
+
+    account: int
+    address: Address
+    mailbox: str = "INBOX"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalMail:
+    """The part of an acceptance that ends in mailboxes of this host."""
+
+    structure: Structure
+    deliveries: tuple[Delivery, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """What a recipient at a hosted domain stands for, aliases expanded.
+
+    Attributes:
+        deliveries: the mailboxes.
+        forwards: addresses that this host doesn't keep mail for.
+        aliased: an alias led to more than one of them (RFC 3461 section 5.2.7.3: "expanded").
+    """
+
+    deliveries: tuple[Delivery, ...]
+    forwards: tuple[Address, ...] = ()
+    aliased: bool = False
+
+
 _ID_DIGITS: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _ID_LENGTH: Final = 13
 
@@ -247,6 +300,8 @@ class NextHop:
         tls: what is demanded of STARTTLS; "required" also verifies the name.
         login: how to log in, or None.
         lmtp: LMTP is spoken there (RFC 2033), not SMTP.
+        local: no host at all: "mailbox" are the mailboxes of this host,
+            "maildir" are files whose path is made from the template `host`.
     """
 
     host: str
@@ -256,11 +311,16 @@ class NextHop:
     tls: TLSLevel = "opportunistic"
     login: RelayLogin | None = None
     lmtp: bool = False
+    local: Literal["mailbox", "maildir"] | None = None
 
     @property
     def is_socket(self) -> bool:
         """Whether it is a unix socket of this host."""
-        return self.host.startswith("/")
+        return self.local is None and self.host.startswith("/")
+
+
+MAILBOXES: Final = NextHop("", 0, tls="none", local="mailbox")
+"""The next hop of mail for the mailboxes of this host, where the queue delivers it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -457,6 +517,21 @@ class Report:
     failed: frozenset[int]
     message: Message | None
     delivered: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class DropMessage:
+    """One message of a maildrop (RFC 1939 section 3).
+
+    Attributes:
+        uid: its UID in the mailbox.
+        size: octets of the message, line ends as CRLF, without dot-stuffing.
+        uidl: its unique id, 1 to 70 characters of 0x21 to 0x7E (section 7, UIDL).
+    """
+
+    uid: int
+    size: int
+    uidl: str
 
 
 @dataclass(frozen=True, slots=True)

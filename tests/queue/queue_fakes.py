@@ -23,6 +23,7 @@ from twistedmail_mta.model import (
     Failed,
     FailedRecipient,
     InlineBody,
+    LocalMail,
     Message,
     NextHop,
     Origin,
@@ -105,7 +106,7 @@ class FakeSpool:
         self.ids += 1
         return self.ids
 
-    async def accept(self, message: Message, claim: bool) -> Sequence[Claim]:
+    async def accept(self, message: Message, claim: bool, local: LocalMail | None = None) -> Sequence[Claim]:
         await self._enter()
         return self.insert(message, claim=claim)
 

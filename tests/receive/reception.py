@@ -22,7 +22,7 @@ from twistedmail_mta.interfaces import (
     IRecipientCheck,
     ISubmitter,
 )
-from twistedmail_mta.model import Address, InlineBody, Message, Reply
+from twistedmail_mta.model import Address, InlineBody, LocalMail, Message, Reply
 from twistedmail_mta.networks import parse_networks
 from twistedmail_mta.receive.crowd import Crowd
 from twistedmail_mta.receive.factory import ServerFactory
@@ -117,7 +117,7 @@ class Acceptance:
         self.messages: list[Message] = []
         self.gate = open_gate()
 
-    async def accept(self, message: Message) -> None:
+    async def accept(self, message: Message, local: LocalMail | None = None) -> None:
         await self.gate
         self.messages.append(message)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from zope.interface import implementer
+from zope.interface import Interface, implementer
 
 from twistedmail_mta.directory.accounts import MAX_NAME
 from twistedmail_mta.directory.credentials import LoginRefused, PeerPassword
@@ -39,32 +39,40 @@ class Authenticator:
         self._delayed = 0
 
     async def password(  # noqa: PLR0913, PLR0917 - the interface's
-        self, authcid: str, authzid: str, password: bytes, peer: str, protocol: str, tls: bool, session: str = ""
-    ) -> ISubmitter:
+        self,
+        authcid: str,
+        authzid: str,
+        password: bytes,
+        peer: str,
+        protocol: str,
+        tls: bool,
+        session: str = "",
+        avatar: type[Interface] = ISubmitter,
+    ) -> Any:  # noqa: ANN401 - of the interface that `avatar` names
         """Check a name and password, as the interface says."""
         login = PeerPassword(authcid, authzid, password, peer, protocol, tls, session)
         try:
-            submitter = await self._log_in(login)
+            granted = await self._log_in(login, avatar)
         except UnauthorizedLogin as refusal:
             await self._refuse(login, refusal)
             raise PermanentError(BAD_CREDENTIALS) from None
         except TemporaryError as error:
             raise TemporaryError(error.reply if error.reply.code == CANNOT_JUDGE.code else CANNOT_JUDGE) from None
-        self._throttle.know(peer, submitter.account)
+        self._throttle.know(peer, granted.account)
         self.log.info(
             "{account} logged in from {peer}, session {session}",
             event="auth.ok",
             session=session,
-            account=submitter.account,
+            account=granted.account,
             peer=peer,
             protocol=protocol,
             tls=tls,
         )
-        return submitter
+        return granted
 
-    async def _log_in(self, login: PeerPassword) -> ISubmitter:
-        _, avatar, _ = await promise_of(self._portal.login(login, None, ISubmitter))
-        return ISubmitter(avatar)
+    async def _log_in(self, login: PeerPassword, wanted: type[Interface]) -> Any:  # noqa: ANN401 - likewise
+        _, avatar, _ = await promise_of(self._portal.login(login, None, wanted))
+        return avatar
 
     async def _refuse(self, login: PeerPassword, refusal: UnauthorizedLogin) -> None:
         """Log a failure, and wait as long as it deserves; a client that leaves ends the wait."""

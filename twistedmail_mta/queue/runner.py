@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IAcceptance, IDeliveryAgent, ILanePlan, IRouter, ISpool
-from twistedmail_mta.model import Claim, Message, Route, id_text
+from twistedmail_mta.model import Claim, LocalMail, Message, Route, id_text
 from twistedmail_mta.queue.bell import Bell
 from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.dispatch import Dispatch
@@ -155,14 +155,14 @@ class QueueRunner:
         self._sweep_at = 0.0
         self._bell.ring()
 
-    async def accept(self, message: Message) -> None:
+    async def accept(self, message: Message, local: LocalMail | None = None) -> None:
         """See `IAcceptance.accept`; the first attempt follows without a look at the table."""
         sender, recipients = message.envelope.sender, message.envelope.recipients
         routes = [self._dispatch.route(sender, recipient.address) for recipient in recipients]
         if self._has_room(message, routes):
-            await self._accepts.shield("queue.accept", self._accept(message, routes))
+            await self._accepts.shield("queue.accept", self._accept(message, routes, local))
         else:
-            await self._spool.accept(message, claim=False)
+            await self._spool.accept(message, claim=False, local=local)
             self.poke()
 
     def _has_room(self, message: Message, routes: Sequence[Route | None]) -> bool:
@@ -176,11 +176,11 @@ class QueueRunner:
             and not self._dispatch.is_suspended(message, routes)
         )
 
-    async def _accept(self, message: Message, routes: Sequence[Route | None]) -> None:
+    async def _accept(self, message: Message, routes: Sequence[Route | None], local: LocalMail | None) -> None:
         expected = len(routes)
         self._leases.add(message.id, expected, message.octets_in_memory)
         try:
-            claims = await self._spool.accept(message, claim=True)
+            claims = await self._spool.accept(message, claim=True, local=local)
         except BaseException:
             self._leases.end(message.id, expected)
             raise

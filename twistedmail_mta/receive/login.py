@@ -37,6 +37,7 @@ class Login:
     async def password(self, authcid: str, authzid: str, password: bytes) -> ISubmitter:
         """Judge a name and password that this client gave."""
         client = self._client
-        return await self._authenticator.password(
+        submitter: ISubmitter = await self._authenticator.password(
             authcid, authzid, password, client.host, "smtp", client.encrypted, client.session
         )
+        return submitter

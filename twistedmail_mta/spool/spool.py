@@ -9,7 +9,7 @@ from typing import Final
 from zope.interface import implementer
 
 from twistedmail_mta.interfaces import IBodyStore, IDatabase, ISpool, Transaction
-from twistedmail_mta.model import Claim, FailedRecipient, Message, Report, Settlement, Suspension
+from twistedmail_mta.model import Claim, FailedRecipient, LocalMail, Message, Report, Settlement, Suspension
 from twistedmail_mta.spool import suspensions, tables
 from twistedmail_mta.spool.ids import MessageIds
 from twistedmail_mta.spool.rows import (
@@ -61,8 +61,10 @@ class Spool:
         """See `ISpool.new_id`."""
         return self._ids.new()
 
-    async def accept(self, message: Message, claim: bool) -> Sequence[Claim]:
+    async def accept(self, message: Message, claim: bool, local: LocalMail | None = None) -> Sequence[Claim]:
         """See `ISpool.accept`."""
+        if local is not None:
+            raise NotImplementedError
         rows = message_rows(message, self._tenure.running_time(), self._tenure.owner if claim else None)
         await self._database.write(lambda tx: tables.insert(tx, rows), size=message.octets_in_memory)
         if not claim:
