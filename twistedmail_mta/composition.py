@@ -21,7 +21,7 @@ from twistedmail_mta.config.site import DomainTable, Site
 from twistedmail_mta.deliver.agent import DeliveryAgent
 from twistedmail_mta.deliver.callout import Callout
 from twistedmail_mta.deliver.connection import Timeouts
-from twistedmail_mta.deliver.dial import Dialer, IReactorDelivery, Outbound, Source
+from twistedmail_mta.deliver.dial import Dialer, IReactorDelivery, Outbound
 from twistedmail_mta.deliver.lane_names import lane_names
 from twistedmail_mta.deliver.mx import Hosts
 from twistedmail_mta.deliver.networks import Reach, reach
@@ -29,6 +29,7 @@ from twistedmail_mta.deliver.plan import LanePlan
 from twistedmail_mta.deliver.pool import Pool
 from twistedmail_mta.deliver.providers import shipped_providers
 from twistedmail_mta.deliver.router import Fallback, Router, RouteRule
+from twistedmail_mta.deliver.sources import Source, Sources
 from twistedmail_mta.directory.authenticator import Authenticator
 from twistedmail_mta.directory.checker import PasswordChecker
 from twistedmail_mta.directory.judge import BACKLOG, THREADS, PasswordJudge
@@ -243,7 +244,7 @@ def _nameservers(site: Site) -> tuple[Nameserver, ...]:
 
 def _outbound(site: Site) -> Outbound:
     table = site.outbound
-    sources = tuple(Source(str(each.address), each.ehlo) for each in table.source_addresses)
+    sources = Sources(Source(str(each.address), each.ehlo) for each in table.source_addresses)
     return Outbound(site.server.hostname, Timeouts(**table.timeouts.model_dump()), sources)
 
 

@@ -193,6 +193,11 @@ class Message:
         return len(self.header) + self.body.size
 
     @property
+    def originator(self) -> str:
+        """Return whose mail it is: the account that submitted it, else the sender's domain."""
+        return self.origin.account or self.envelope.sender.domain
+
+    @property
     def octets_in_memory(self) -> int:
         """Return how much of the message is in memory: a body in a file isn't."""
         return len(self.header) + (len(self.body.data) if isinstance(self.body, InlineBody) else 0)

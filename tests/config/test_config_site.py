@@ -260,7 +260,7 @@ def test_lmtp() -> None:
 
 
 def test_source_addresses() -> None:
-    """An address may have a name for EHLO; a second one of its family makes no sense."""
+    """An address may have a name for EHLO; several may be of one family, each once."""
     text = '[outbound]\nsource_addresses = ["192.0.2.1", { address = "2001:db8::1", ehlo = "Out6.example.org" }]\n'
     sources = site(text + 'prefer = "ipv6"\n').outbound.source_addresses
 
@@ -268,7 +268,8 @@ def test_source_addresses() -> None:
         ("192.0.2.1", None),
         ("2001:db8::1", "out6.example.org"),
     ]
-    for value in ('["192.0.2.1", "192.0.2.2"]', '["here"]', '[{ ehlo = "a.example" }]', "[25]"):
+    assert len(site('[outbound]\nsource_addresses = ["192.0.2.1", "192.0.2.2"]\n').outbound.source_addresses) == 2
+    for value in ('["192.0.2.1", "192.0.2.1"]', '["here"]', '[{ ehlo = "a.example" }]', "[25]"):
         assert problems(f"[outbound]\nsource_addresses = {value}\n")
     assert problems('[outbound]\nprefer = "ipv5"\n')
 

@@ -25,6 +25,7 @@ from twistedmail_mta.deliver.dial import Dialer, Outbound
 from twistedmail_mta.deliver.mx import Hosts
 from twistedmail_mta.deliver.networks import Reach
 from twistedmail_mta.deliver.pool import Pool, Reuse
+from twistedmail_mta.deliver.sources import Sources
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IBodyStore, IResolver
 from twistedmail_mta.model import (
@@ -44,6 +45,7 @@ from twistedmail_mta.model import (
 from twistedmail_mta.networks import parse_networks
 from twistedmail_mta.tls.client import ClientTLS
 
+NO_SOURCES = Sources()
 DROP = object()
 """Close the connection instead of answering."""
 HANG_UP = object()
@@ -362,8 +364,8 @@ class Scene:
         self._hosts.append(host)
         return host
 
-    def dialer(self) -> Dialer:
-        dialer = Dialer(self.reactor, Outbound("mail.example.org", self.timeouts), self.security, self.secret)
+    def dialer(self, sources: Sources = NO_SOURCES) -> Dialer:
+        dialer = Dialer(self.reactor, Outbound("mail.example.org", self.timeouts, sources), self.security, self.secret)
         self._dialers.append(dialer)
         return dialer
 
@@ -396,8 +398,13 @@ class Scene:
                 await session.gone
 
 
-def message_to(*names: str, body: Body = InlineBody(TEXT), **parameters: Any) -> Message:  # noqa: B008 - frozen
+def message_to(
+    *names: str,
+    body: Body = InlineBody(TEXT),  # noqa: B008 - frozen
+    sender_domain: str = "example.org",
+    **parameters: Any,
+) -> Message:
     """Return a message to some recipients at example.net."""
     recipients = tuple(Recipient(Address(name, "example.net")) for name in names)
-    envelope = Envelope(Address("ann", "example.org"), recipients, **parameters)
+    envelope = Envelope(Address("ann", sender_domain), recipients, **parameters)
     return Message(1, envelope, HEADER, body, Origin("local"), 0.0)

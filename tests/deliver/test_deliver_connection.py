@@ -20,8 +20,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twistedmail_mta.deliver.connection import BLOCK, LINGER, ClientProtocol, Timeouts
-from twistedmail_mta.deliver.dial import Dialer, Outbound, Source
+from twistedmail_mta.deliver.dial import Dialer, Outbound
 from twistedmail_mta.deliver.mx import Target
+from twistedmail_mta.deliver.sources import Source, Sources
 from twistedmail_mta.model import (
     Deferred as Delayed,
 )
@@ -315,11 +316,12 @@ async def test_close_hangs_up(scene: Scene) -> None:
 async def test_source_addresses_have_names_of_their_own(scene: Scene) -> None:
     """Each family has its source address; where that has a name, EHLO says it."""
     hosts = [scene.host(address) for address in ("127.0.0.1", "::1")]
-    outbound = Outbound("mail.example.org", sources=(Source("127.0.0.9", "out9.example.org"), Source("::1")))
+    outbound = Outbound("mail.example.org", sources=Sources([Source("127.0.0.9", "out9.example.org"), Source("::1")]))
     dialer = Dialer(scene.reactor, outbound, scene.security, scene.secret)
 
     for host, address in zip(hosts, ("127.0.0.1", "::1"), strict=True):
-        connection = await dialer.call(NextHop(address, host.port), Target(address, address, host.port))
+        target = Target(address, address, host.port)
+        connection = await dialer.call(NextHop(address, host.port), target, dialer.source(target, "example.org"))
         connection.finish()
         await connection.gone
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from scripted_host import DROP, HANG_UP, SILENCE, Authorities, Scene, ScriptedHost, message_to
+from scripted_host import DROP, HANG_UP, NO_SOURCES, SILENCE, Authorities, Scene, ScriptedHost, message_to
 from twisted.internet.task import Clock
 
 from twistedmail_mta.deliver.agent import DeliveryAgent
 from twistedmail_mta.deliver.pool import MOST_IDLE, Pool, Reuse
+from twistedmail_mta.deliver.sources import Source, Sources
 from twistedmail_mta.model import Deferred, Delivered, NextHop, RelayLogin, Reply
 from twistedmail_mta.tls.client import ClientTLS
 
@@ -18,13 +19,13 @@ from twistedmail_mta.tls.client import ClientTLS
 class Kept:
     """An agent whose pool lives in a time of its own."""
 
-    def __init__(self, scene: Scene, reuse: Reuse | None = None, **options: Any) -> None:
+    def __init__(self, scene: Scene, reuse: Reuse | None = None, sources: Sources = NO_SOURCES, **options: Any) -> None:
         self.clock = Clock()
-        self.pool = Pool(scene.dialer(), self.clock, reuse, **options)
+        self.pool = Pool(scene.dialer(sources), self.clock, reuse, **options)
         self.agent = DeliveryAgent(self.pool, scene.hosts(), scene.bodies)
 
-    async def send(self, next_hop: NextHop, *names: str, wanted: bool = True) -> Any:
-        message = message_to(*(names or ("bob",)))
+    async def send(self, next_hop: NextHop, *names: str, wanted: bool = True, **options: Any) -> Any:
+        message = message_to(*(names or ("bob",)), **options)
         return await self.agent.deliver(message, message.envelope.recipients, next_hop, lambda _: wanted)
 
 
@@ -216,7 +217,7 @@ async def test_every_kept_connection_dead(scene: Scene) -> None:
     """Several dead connections cost no attempt either, and the message has its two sessions still."""
     host, kept = scene.host(), Kept(scene)
     hop = NextHop("127.0.0.1", host.port)
-    calls = [await kept.pool.call(hop, (await scene.hosts().targets(hop))[0]) for _ in range(3)]
+    calls = [await kept.pool.call(hop, (await scene.hosts().targets(hop))[0], "example.org") for _ in range(3)]
     for call in calls:
         kept.pool.give_back(call, last=False)
     host.answers["MAIL"] = [DROP] * 3
@@ -310,3 +311,21 @@ async def test_idle_connections_are_bounded(scene: Scene, monkeypatch: pytest.Mo
     await hosts[0].sessions[0].gone
 
     assert [verbs(host)[-1] for host in hosts] == ["QUIT", "DATA", "DATA"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_connection_serves_one_source_address(scene: Scene) -> None:
+    """What is sent from one of our addresses never leaves over a connection from another."""
+    names = ["alpha.example", "beta.example", "gamma.example", "delta.example"]
+    addresses = [f"127.0.0.{number}" for number in (3, 4)]
+    sources = Sources(map(Source, addresses))
+    own = {name: sources.source("127.0.0.1", name) for name in names}
+    host, kept = scene.host(), Kept(scene, sources=sources)
+
+    for name in [*names, *names]:
+        await kept.send(NextHop("127.0.0.1", host.port), sender_domain=name)
+
+    for session in host.sessions:
+        senders = {line.split(b"@")[1].split(b">")[0].decode() for line in session.lines if line.startswith(b"MAIL")}
+        assert {own[sender].address for sender in senders} == {session.transport.getPeer().host}
+    assert sorted(session.transport.getPeer().host for session in host.sessions) == addresses

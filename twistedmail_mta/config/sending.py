@@ -56,9 +56,9 @@ def _source(value: object) -> object:
     return {"address": value} if isinstance(value, str) else value
 
 
-def _one_of_each_family(value: tuple[SourceTable, ...]) -> tuple[SourceTable, ...]:
-    if len({source.address.version for source in value}) < len(value):
-        raise ValueError("names two addresses of one family, of which only one could be used")
+def _each_once(value: tuple[SourceTable, ...]) -> tuple[SourceTable, ...]:
+    if len({source.address for source in value}) < len(value):
+        raise ValueError("names an address twice")
     return value
 
 
@@ -150,8 +150,9 @@ class OutboundTable(Table):
         port: where MX hosts listen.
         allow_networks: addresses that may be MX targets although they are
             loopback, link-local or the like.
-        source_addresses: where connections come from, at most one of each
-            family; empty: the system's choice.
+        source_addresses: where connections come from; of several of one
+            family each account or sender domain has its own; empty: the
+            system's choice.
         prefer: the family of addresses that is tried first at each host.
         tls: what is demanded of MX hosts.
         ca_file: authorities in PEM form that vouch for hosts where TLS is
@@ -166,7 +167,7 @@ class OutboundTable(Table):
     source_addresses: Annotated[
         tuple[Annotated[SourceTable, BeforeValidator(_source)], ...],
         BeforeValidator(sequence),
-        AfterValidator(_one_of_each_family),
+        AfterValidator(_each_once),
     ] = ()
     prefer: Literal["any", "ipv4", "ipv6"] = "any"
     tls: TLSLevel = "opportunistic"

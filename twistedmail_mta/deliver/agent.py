@@ -69,18 +69,19 @@ class DeliveryAgent:
 
     async def _try_each(self, attempt: Attempt, next_hop: NextHop, found: Sequence[Target]) -> None:
         sessions = 0
-        for target in self._pool.kept_first(next_hop, found):
+        for target in self._pool.kept_first(next_hop, found, attempt.message.originator):
             if sessions == MAX_SESSIONS or attempt.finished:
                 return
             sessions += await self._try(attempt, next_hop, target)
 
     async def _try(self, attempt: Attempt, next_hop: NextHop, target: Target) -> bool:
         """Try one target; return whether there was a session."""
-        while (kept := self._pool.kept(next_hop, target)) is not None:
+        originator = attempt.message.originator
+        while (kept := self._pool.kept(next_hop, target, originator)) is not None:
             if await self._transact(attempt, kept):
                 return True
         try:
-            call = await self._pool.call(next_hop, target)
+            call = await self._pool.call(next_hop, target, originator)
         except TemporaryError as error:
             self._log_unreached(attempt.message, target, error)
             attempt.unreached(Deferred(error.reply, str(target), unreached=True))

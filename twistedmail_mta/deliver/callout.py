@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from twistedmail_mta.deliver.connection import ClientProtocol
 from twistedmail_mta.deliver.dial import Dialer
-from twistedmail_mta.deliver.mx import Hosts
+from twistedmail_mta.deliver.mx import Hosts, Target
 from twistedmail_mta.errors import PermanentError, TemporaryError
 from twistedmail_mta.interfaces import IRecipientCheck, IRouter
 from twistedmail_mta.model import (
@@ -144,7 +144,11 @@ class Callout:
         *others, last = await self._hosts.targets(next_hop)
         for target in others:
             try:
-                return await self._dialer.call(next_hop, target)
+                return await self._dial(next_hop, target)
             except TemporaryError:
                 continue
-        return await self._dialer.call(next_hop, last)
+        return await self._dial(next_hop, last)
+
+    async def _dial(self, next_hop: NextHop, target: Target) -> ClientProtocol:
+        """Call a host; as the question is about nobody's mail, always from the same of our addresses."""
+        return await self._dialer.call(next_hop, target, self._dialer.source(target, originator=""))

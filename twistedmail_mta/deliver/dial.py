@@ -16,9 +16,9 @@ from twisted.python.failure import Failure
 
 from twistedmail_mta.deliver.connection import ClientProtocol, Timeouts
 from twistedmail_mta.deliver.mx import Target
+from twistedmail_mta.deliver.sources import Source, Sources
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.model import NextHop, RelayLogin, Reply, TLSLevel
-from twistedmail_mta.networks import address_of
 from twistedmail_mta.sasl.client import Credentials
 from twistedmail_mta.smtp.client import ClientSession
 from twistedmail_mta.tasks import Cancelled
@@ -36,32 +36,18 @@ class TLSBroken(TemporaryError):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """An address to connect from.
-
-    Attributes:
-        address: IPv4 or IPv6, one of this host's.
-        hostname: our name for EHLO there, as the DNS has it; None: the usual one.
-    """
-
-    address: str
-    hostname: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Outbound:
     """How we appear to other hosts and how long we wait for them.
 
     Attributes:
         hostname: our name for EHLO.
         timeouts: the time limits.
-        sources: where to connect from, at most one of each family; empty: the
-            system's choice.
+        sources: where connections come from.
     """
 
     hostname: str
     timeouts: Timeouts = field(default_factory=Timeouts)
-    sources: tuple[Source, ...] = ()
+    sources: Sources = field(default_factory=Sources)
 
 
 class Dialer:
@@ -86,17 +72,26 @@ class Dialer:
         self._secret = secret
         self._connections: WeakSet[ClientProtocol] = WeakSet()
 
-    async def call(self, next_hop: NextHop, target: Target) -> ClientProtocol:
+    def source(self, target: Target, originator: str) -> Source | None:
+        """Return where a connection would come from, or None for the system's choice."""
+        return self._outbound.sources.source(target.address, originator)
+
+    async def call(self, next_hop: NextHop, target: Target, source: Source | None = None) -> ClientProtocol:
         """Return a connection with a session that is ready for a transaction.
 
         Where TLS is opportunistic and nothing secret is sent, a broken
         handshake is followed by a second connection, in clear.
 
+        Args:
+            next_hop: how it wants to be spoken to.
+            target: which of its hosts.
+            source: where the connection comes from.
+
         Raises:
             TemporaryError: there is none, and why.
         """
         try:
-            return await self._open(next_hop, target, next_hop.tls)
+            return await self._open(next_hop, target, source, next_hop.tls)
         except TLSBroken as broken:
             if next_hop.tls != "opportunistic" or next_hop.implicit_tls or next_hop.login is not None:
                 raise
@@ -106,7 +101,7 @@ class Dialer:
                 reply=str(broken.reply),
                 event="deliver.tls.failed",
             )
-        return await self._open(next_hop, target, "none")
+        return await self._open(next_hop, target, source, "none")
 
     async def close(self) -> None:
         """Hang up on every connection, also those that only wait for the answer to QUIT."""
@@ -116,10 +111,10 @@ class Dialer:
         for protocol in connected:
             await protocol.gone
 
-    async def _open(self, next_hop: NextHop, target: Target, tls: TLSLevel) -> ClientProtocol:
-        protocol = self._protocol(next_hop, target, tls)
+    async def _open(self, next_hop: NextHop, target: Target, source: Source | None, tls: TLSLevel) -> ClientProtocol:
+        protocol = self._protocol(next_hop, target, source, tls)
         try:
-            await self._connect(target, protocol)
+            await self._connect(target, source, protocol)
             failure = await protocol.open()
         except Cancelled:
             protocol.abort()
@@ -129,8 +124,7 @@ class Dialer:
         protocol.finish()
         raise TLSBroken(failure) if protocol.session.is_unproven else TemporaryError(failure)
 
-    def _protocol(self, next_hop: NextHop, target: Target, tls: TLSLevel) -> ClientProtocol:
-        source = self._source(target)
+    def _protocol(self, next_hop: NextHop, target: Target, source: Source | None, tls: TLSLevel) -> ClientProtocol:
         session = ClientSession(
             (source and source.hostname) or self._outbound.hostname,
             str(target),
@@ -158,25 +152,20 @@ class Dialer:
             )
             raise TemporaryError(NO_PASSWORD) from None
 
-    async def _connect(self, target: Target, protocol: ClientProtocol) -> None:
-        connector = self._connector(target, _Dialling(protocol))
+    async def _connect(self, target: Target, source: Source | None, protocol: ClientProtocol) -> None:
+        connector = self._connector(target, source, _Dialling(protocol))
         try:
             await protocol.made
         except Cancelled:
             connector.disconnect()
             raise
 
-    def _connector(self, target: Target, dialling: _Dialling) -> IConnector:
+    def _connector(self, target: Target, source: Source | None, dialling: _Dialling) -> IConnector:
         limit = self._outbound.timeouts.connect
         if target.is_socket:
             return self._reactor.connectUNIX(target.address, dialling, limit)
-        source = self._source(target)
         bind = None if source is None else (source.address, 0)
         return self._reactor.connectTCP(target.address, target.port, dialling, limit, bind)
-
-    def _source(self, target: Target) -> Source | None:
-        family = type(address_of(target.address))
-        return next((each for each in self._outbound.sources if type(address_of(each.address)) is family), None)
 
 
 class _Dialling(ClientFactory):

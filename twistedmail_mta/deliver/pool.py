@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twistedmail_mta.deliver.connection import ClientProtocol
 from twistedmail_mta.deliver.dial import Dialer
 from twistedmail_mta.deliver.mx import Target
+from twistedmail_mta.deliver.sources import Source
 from twistedmail_mta.model import NextHop
 from twistedmail_mta.tasks import within
 
@@ -37,11 +38,10 @@ class Reuse:
     idle: float = 3.0
 
 
-_Way = tuple[Target, NextHop]
-"""What connections must share to stand in for each other: host and address, and how the next hop is spoken to.
+_Way = tuple[Target, NextHop, Source | None]
+"""What connections must share to stand in for each other: both addresses, and how the next hop is spoken to.
 
-The address we connect from follows from the target's; the domain whose MX
-records led there doesn't matter.
+The domain whose MX records led there doesn't matter.
 """
 
 
@@ -100,16 +100,18 @@ class Pool:
         self._timer: IDelayedCall | None = None
         self._closed = False
 
-    def kept_first(self, next_hop: NextHop, targets: Sequence[Target]) -> Sequence[Target]:
+    def kept_first(self, next_hop: NextHop, targets: Sequence[Target], originator: str) -> Sequence[Target]:
         """Return targets with those we are connected to first, among equally good ones."""
         if len(targets) == 1 or not self._kept:
             return targets
-        return sorted(targets, key=lambda target: (target.rank, _way(next_hop, target) not in self._kept))
+        return sorted(
+            targets, key=lambda target: (target.rank, self._way(next_hop, target, originator) not in self._kept)
+        )
 
-    def kept(self, next_hop: NextHop, target: Target) -> Call | None:
-        """Lend a connection that was kept; None when there is none."""
+    def kept(self, next_hop: NextHop, target: Target, originator: str) -> Call | None:
+        """Lend a connection that was kept and may carry an originator's mail; None when there is none."""
         now = self._clock.seconds()
-        way = _way(next_hop, target)
+        way = self._way(next_hop, target, originator)
         while calls := self._kept.get(way):
             call = calls[-1]
             self._forget(call)
@@ -119,15 +121,16 @@ class Pool:
             call.connection.finish()
         return None
 
-    async def call(self, next_hop: NextHop, target: Target) -> Call:
-        """Lend a new connection.
+    async def call(self, next_hop: NextHop, target: Target, originator: str) -> Call:
+        """Lend a new connection for an originator's mail.
 
         Raises:
             TemporaryError: there is none, and why.
         """
-        connection = await self._dialer.call(next_hop, target)
+        way = self._way(next_hop, target, originator)
+        connection = await self._dialer.call(next_hop, target, way[2])
         most = self._messages_of(next_hop) or self._reuse.messages
-        return Call(connection, _way(next_hop, target), most, self._clock.seconds() + self._reuse.age)
+        return Call(connection, way, most, self._clock.seconds() + self._reuse.age)
 
     def is_last(self, call: Call) -> bool:
         """Whether the next message is the last of a connection."""
@@ -165,6 +168,9 @@ class Pool:
         with suppress(TimeoutError):  # the dialer hangs up on the rest
             await within(self._clock, GOODBYE, _all_gone(connections))
 
+    def _way(self, next_hop: NextHop, target: Target, originator: str) -> _Way:
+        return target, replace(next_hop, host="", port=0, mx=False), self._dialer.source(target, originator)
+
     def _expire(self) -> None:
         self._timer = None
         now = self._clock.seconds()
@@ -185,10 +191,6 @@ class Pool:
         calls.remove(call)
         if not calls:
             del self._kept[call.way]
-
-
-def _way(next_hop: NextHop, target: Target) -> _Way:
-    return target, replace(next_hop, host="", port=0, mx=False)
 
 
 async def _all_gone(connections: Sequence[ClientProtocol]) -> None:

@@ -27,7 +27,7 @@ from twistedmail_mta.model import (
     Withdrawn,
     id_text,
 )
-from twistedmail_mta.queue.lanes import Delivery, LaneLimits, Lanes, sender_of
+from twistedmail_mta.queue.lanes import Delivery, LaneLimits, Lanes
 from twistedmail_mta.queue.settle import Settler
 from twistedmail_mta.queue.suspensions import Suspensions
 from twistedmail_mta.smtp.meaning import meaning_of
@@ -84,7 +84,7 @@ class Dispatch:
 
     def has_room(self, message: Message, routes: Sequence[Route | None]) -> bool:
         """Return whether every lane that a new message needs for these routes takes it."""
-        sender = sender_of(message)
+        sender = message.originator
         return all(self.lanes.has_room(route, sender) for route in routes if isinstance(route, NextHop))
 
     def is_suspended(self, message: Message, routes: Sequence[Route | None]) -> bool:

@@ -37,8 +37,8 @@ class Delivery:
 
     @property
     def sender(self) -> str:
-        """Who takes turns with others: the account that sends, else the sender's domain."""
-        return sender_of(self.message)
+        """Who takes turns with others."""
+        return self.message.originator
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,6 @@ class LaneLimits:
     concurrency: int = 20
     overall: int = 200
     recipients: int = 1000
-
-
-def sender_of(message: Message) -> str:
-    """Return who sends a message, for turns: an account, else the sender's domain."""
-    return message.origin.account or message.envelope.sender.domain
 
 
 @implementer(ILanePlan)
