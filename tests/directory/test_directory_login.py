@@ -498,7 +498,7 @@ def test_password_is_stored_anew_at_a_higher_cost(directory: Directory) -> None:
     found = find_login(directory.database.connection, TIM)
     assert found is not None
     account, stored = found
-    assert not hashes.is_outdated(stored.hash, stored.scram.iterations)
+    assert not hashes.is_outdated(stored)
     assert stored.scram.iterations == 5000
     assert account.credential_version == 1
 

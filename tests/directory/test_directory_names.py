@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from directory_in_memory import now
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
 
-from twistedmail_mta.directory.accounts import Account, account_name, address_key
+from twistedmail_mta.directory.accounts import Account, Standing, account_name, address_key
 from twistedmail_mta.directory.patterns import SenderRights, parse_pattern, rights_of
-from twistedmail_mta.directory.realm import MailRealm, Submitter
-from twistedmail_mta.interfaces import ISubmitter
+from twistedmail_mta.directory.realm import MaildropAccess, MailRealm, Submitter
+from twistedmail_mta.interfaces import IMaildropAccess, ISubmitter
 from twistedmail_mta.model import NULL_PATH, Address
 from twistedmail_mta.smtp.address import parse_address
 
@@ -208,6 +211,33 @@ def test_avatar_provides_the_seam() -> None:
     assert avatar.account == TIM
     assert avatar.may_send_as(Address("x", "example.net"))
     assert not avatar.may_send_as(Address("x", "example.org"))
+
+
+def test_avatar_of_a_maildrop() -> None:
+    """POP3's avatar opens the drop of its own account and no other."""
+    opened: list[int] = []
+
+    async def open_maildrop(account_id: int) -> Any:
+        opened.append(account_id)
+        return "the drop"
+
+    account = Account(7, TIM, True, frozenset(["pop3"]), 3, (), 0.0)
+    interface, avatar, _ = MailRealm(open_maildrop=open_maildrop).requestAvatar(account, None, IMaildropAccess)
+
+    assert interface is IMaildropAccess
+    assert verifyObject(IMaildropAccess, avatar)
+    assert isinstance(avatar, MaildropAccess)
+    assert (avatar.account, avatar.account_id, avatar.standing) == (TIM, 7, Standing(7, 3, "pop3"))
+    assert now(avatar.open()) == "the drop"
+    assert opened == [7]
+
+
+def test_no_maildrop_where_there_are_no_mailboxes() -> None:
+    """A realm that was given no mailboxes has no such avatar."""
+    account = Account(7, TIM, True, frozenset(["pop3"]), 3, (), 0.0)
+
+    with pytest.raises(NotImplementedError):
+        MailRealm().requestAvatar(account, None, IMaildropAccess)
 
 
 def test_no_avatar_without_an_interface() -> None:

@@ -6,7 +6,7 @@ import pytest
 from directory_in_memory import CHEAP
 from scramp import ScramClient, ScramMechanism
 
-from twistedmail_mta.directory.passwords import CannotCompare, Cost, PasswordHash
+from twistedmail_mta.directory.passwords import CannotCompare, Cost, PasswordHash, StoredPassword
 
 HASHES = PasswordHash(CHEAP)
 GOOD = HASHES.store("x").hash
@@ -43,7 +43,7 @@ def test_the_dummy_matches_nothing_at_full_cost() -> None:
     assert not HASHES.matches(dummy, "x")
     assert dummy.rpartition("p=1$")[0] == real.rpartition("p=1$")[0]
     assert [len(part) for part in dummy.split("$")] == [len(part) for part in real.split("$")]
-    assert not HASHES.is_outdated(dummy, CHEAP.scram_iterations)
+    assert not HASHES.is_outdated(StoredPassword(dummy, HASHES.store("x").scram))
     assert PasswordHash(CHEAP).dummy != dummy
 
 
@@ -69,10 +69,10 @@ def test_outdated_when_cheaper_than_today() -> None:
     """Raising the cost, of the hash or of the keys, asks for storing anew."""
     stored = HASHES.store("x")
 
-    assert not HASHES.is_outdated(stored.hash, stored.scram.iterations)
-    assert PasswordHash(Cost(2, 8, 4096)).is_outdated(stored.hash, stored.scram.iterations)
-    assert PasswordHash(Cost(1, 16, 4096)).is_outdated(stored.hash, stored.scram.iterations)
-    assert PasswordHash(Cost(1, 8, 5000)).is_outdated(stored.hash, stored.scram.iterations)
+    assert not HASHES.is_outdated(stored)
+    assert PasswordHash(Cost(2, 8, 4096)).is_outdated(stored)
+    assert PasswordHash(Cost(1, 16, 4096)).is_outdated(stored)
+    assert PasswordHash(Cost(1, 8, 5000)).is_outdated(stored)
 
 
 @pytest.mark.parametrize("password", ["", "a\tb", "x" * 1025])

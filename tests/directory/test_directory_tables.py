@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import apsw
 import pytest
 from directory_in_memory import CHEAP, TIM, in_memory
 
 from twistedmail_mta.directory.accounts import DirectoryError
-from twistedmail_mta.directory.passwords import PasswordHash
+from twistedmail_mta.directory.passwords import PasswordHash, StoredPassword
 from twistedmail_mta.directory.tables import (
     add_account,
     change_account,
@@ -49,6 +51,50 @@ def test_what_is_kept_of_the_password(tables: apsw.Connection) -> None:
 
     assert found is not None
     assert found == (find_account(tables, TIM), FIRST)
+
+
+@pytest.mark.parametrize("password", [None, StoredPassword("{SHA512-CRYPT}$6$salt$x", None)], ids=["none", "foreign"])
+def test_passwords_of_others(tables: apsw.Connection, password: StoredPassword | None) -> None:
+    """An account may have no password of ours, or a hash that another server made, from the start or later."""
+    add_account(tables, "tom@example.org", password, 13.0)
+    set_password(tables, TIM, password)
+
+    for name in ("tom@example.org", TIM):
+        found = find_login(tables, name)
+        assert found is not None
+        assert found[1] == password
+
+
+LOGINS_AFFECTED: list[Callable[[apsw.Connection], None]] = [
+    lambda tables: set_password(tables, TIM, SECOND),
+    lambda tables: change_account(tables, TIM, enabled=False),
+    lambda tables: change_account(tables, TIM, protocols=["pop3"]),
+    lambda tables: remove_account(tables, TIM),
+]
+
+
+@pytest.mark.parametrize("change", LOGINS_AFFECTED)
+def test_changes_that_end_logins_are_numbered(
+    tables: apsw.Connection, change: Callable[[apsw.Connection], None]
+) -> None:
+    """Whoever keeps logins sees by one number that some may have ended, whichever program changed the rows."""
+    before = tables.execute("SELECT number FROM login_changes").get
+
+    change(tables)
+
+    assert tables.execute("SELECT number FROM login_changes").get > before
+
+
+def test_new_accounts_end_no_login(tables: apsw.Connection) -> None:
+    """Neither do logins themselves: storing a password anew leaves the number alone."""
+    before = tables.execute("SELECT number FROM login_changes").get
+    account = find_account(tables, TIM)
+    assert account is not None
+
+    add_account(tables, "tom@example.org", FIRST, 13.0)
+    renew_password(tables, account, FIRST.hash, SECOND)
+
+    assert tables.execute("SELECT number FROM login_changes").get == before
 
 
 def test_unknown_name(tables: apsw.Connection) -> None:

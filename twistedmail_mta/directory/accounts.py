@@ -22,6 +22,21 @@ class DirectoryError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What a login rests on: while this holds, its session may go on.
+
+    Attributes:
+        account_id: the account.
+        credential_version: of the password that was given.
+        protocol: what it logged in to, of `PROTOCOLS`.
+    """
+
+    account_id: int
+    credential_version: int
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """Somebody who can log in.
 
@@ -42,6 +57,10 @@ class Account:
     credential_version: int
     send_as: tuple[str, ...]
     created_at: float
+
+    def standing(self, protocol: str) -> Standing:
+        """Return what a login to `protocol` rests on now."""
+        return Standing(self.id, self.credential_version, protocol)
 
 
 def account_name(text: str) -> str:

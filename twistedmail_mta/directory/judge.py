@@ -129,21 +129,22 @@ class PasswordJudge:
         """Pass a verdict and remember it; what can't be compared is nobody's failure."""
         try:
             found = await self._database.read(lambda transaction: find_login(transaction, claim.name))
-            is_right = await self._matches(claim, self._hashes.dummy if found is None else found[1].hash)
+            stored = found[1] if found is not None else None
+            is_right = await self._matches(claim, self._hashes.dummy if stored is None else stored.hash)
         except MailError:
             attempt.forgive()
             raise
         verdict = NOBODY if found is None else Verdict(found[0].id, found[0].credential_version, is_right)
         self._logins.remember(key, verdict)
-        if found is not None and is_right:
+        if found is not None and stored is not None and is_right:
             if admits(found[0]):
                 attempt.forgive()
-            self._keep_up(claim, *found)
+            self._keep_up(claim, found[0], stored)
         return verdict
 
     def _keep_up(self, claim: Claim, account: Account, stored: StoredPassword) -> None:
         """Store a right password anew if passwords have become dearer; nobody waits for it."""
-        if self._hashes.is_outdated(stored.hash, stored.scram.iterations):
+        if self._hashes.is_outdated(stored):
             self._tasks.start("directory.renew", self._renew(claim, account, stored))
 
     async def _matches(self, claim: Claim, stored: str) -> bool:

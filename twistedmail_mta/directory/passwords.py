@@ -38,12 +38,14 @@ class StoredPassword:
     """What is kept of a password.
 
     Attributes:
-        hash: argon2id with its salt and cost, in the usual encoding.
-        scram: the keys for SCRAM-SHA-256.
+        hash: argon2id with its salt and cost, in the usual encoding, or what
+            another server stored, with its {SCHEME}.
+        scram: the keys for SCRAM-SHA-256; None when the password itself was
+            never seen here.
     """
 
     hash: str = field(repr=False)
-    scram: ScramKeys
+    scram: ScramKeys | None
 
 
 class CannotCompare(Exception):
@@ -105,9 +107,11 @@ class PasswordHash:
         except (VerificationError, InvalidHashError) as error:
             raise CannotCompare(str(error)) from error
 
-    def is_outdated(self, stored: str, scram_iterations: int) -> bool:
+    def is_outdated(self, stored: StoredPassword) -> bool:
         """Return whether a matching password should be stored anew, at today's cost."""
-        return self._argon2.check_needs_rehash(stored) or scram_iterations < self._cost.scram_iterations
+        if stored.scram is None or stored.scram.iterations < self._cost.scram_iterations:
+            return True
+        return self._argon2.check_needs_rehash(stored.hash)
 
 
 def _unpadded(octets: bytes) -> str:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
 from twisted.cred.portal import IRealm
 from zope.interface import Interface, implementer
 
-from twistedmail_mta.directory.accounts import Account
+from twistedmail_mta.directory.accounts import Account, Standing
 from twistedmail_mta.directory.patterns import SenderRights, rights_of
-from twistedmail_mta.interfaces import ISubmitter
+from twistedmail_mta.interfaces import IMaildrop, IMaildropAccess, ISubmitter
 from twistedmail_mta.model import Address
 
 PLUS_EVERYWHERE: Final[Mapping[str, str]] = MappingProxyType({})
+
+OpenMaildrop = Callable[[int], Awaitable[IMaildrop]]
+"""Takes a snapshot of the INBOX of an account, given its id; fails as `IMaildropAccess.open` does."""
 
 
 @implementer(ISubmitter)
@@ -26,10 +29,12 @@ class Submitter:
     Attributes:
         account: the account's address.
         rights: what it may send as.
+        standing: what the login rests on.
     """
 
     account: str
     rights: SenderRights
+    standing: Standing
 
     def may_send_as(self, address: Address) -> bool:
         """Return whether the login may use `address` as envelope sender or From.
@@ -40,18 +45,49 @@ class Submitter:
         return self.rights.allow(address)
 
 
+@implementer(IMaildropAccess)
+@dataclass(frozen=True, slots=True)
+class MaildropAccess:
+    """The avatar of a login that may fetch mail by POP3.
+
+    Attributes:
+        account: the account's address.
+        account_id: its id.
+        standing: what the login rests on.
+    """
+
+    account: str
+    account_id: int
+    standing: Standing
+    _open: OpenMaildrop = field(repr=False)
+
+    async def open(self) -> IMaildrop:
+        """Take a snapshot of the account's INBOX.
+
+        Raises:
+            TemporaryError: it can't be read now.
+        """
+        return await self._open(self.account_id)
+
+
 @implementer(IRealm)
 class MailRealm:
     """Makes the avatar that a protocol asks for from the account that logged in."""
 
-    def __init__(self, separators: Mapping[str, str] = PLUS_EVERYWHERE) -> None:
+    def __init__(
+        self, separators: Mapping[str, str] = PLUS_EVERYWHERE, open_maildrop: OpenMaildrop | None = None
+    ) -> None:
         """Make the realm.
 
         Args:
             separators: what sets off subaddresses, for each domain where it
                 isn't "+"; empty where nothing does.
+            open_maildrop: opens what POP3 reads; None where there are no mailboxes.
         """
         self._separators = separators
+        self._avatars: dict[type[Interface], Callable[[Account], object]] = {ISubmitter: self._submitter}
+        if open_maildrop is not None:
+            self._avatars[IMaildropAccess] = lambda account: _maildrop_access(account, open_maildrop)
 
     def requestAvatar(  # noqa: N802 - Twisted's name
         self,
@@ -64,11 +100,20 @@ class MailRealm:
         Raises:
             NotImplementedError: none of them can be had.
         """
-        if isinstance(avatarId, Account) and ISubmitter in interfaces:
-            rights = rights_of(avatarId.address, avatarId.send_as, self._separators)
-            return ISubmitter, Submitter(avatarId.address, rights), _log_out
+        if isinstance(avatarId, Account):
+            for interface in interfaces:
+                if interface in self._avatars:
+                    return interface, self._avatars[interface](avatarId), _log_out
         raise NotImplementedError(f"no avatar provides {interfaces}")
+
+    def _submitter(self, account: Account) -> Submitter:
+        rights = rights_of(account.address, account.send_as, self._separators)
+        return Submitter(account.address, rights, account.standing("smtp"))
+
+
+def _maildrop_access(account: Account, open_maildrop: OpenMaildrop) -> MaildropAccess:
+    return MaildropAccess(account.address, account.id, account.standing("pop3"), open_maildrop)
 
 
 def _log_out() -> None:
-    """Nothing is kept for a login that submits mail."""
+    """Nothing is kept for an avatar; sessions that should hear of the login's end watch it."""

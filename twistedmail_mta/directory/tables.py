@@ -1,8 +1,8 @@
 """The rows of accounts: plain functions on a transaction, for the server and the commands alike.
 
 Names and patterns are given in the spelling of `account_name` and
-`parse_pattern`, and a password as `PasswordHash.store` returned it: whoever
-calls has done all computing before.
+`parse_pattern`, and a password as `PasswordHash.store` returned it, or None
+where another checker judges: whoever calls has done all computing before.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ def find_account(transaction: Transaction, name: str) -> Account | None:
     return _account(rows[0]) if rows else None
 
 
-def find_login(transaction: Transaction, name: str) -> tuple[Account, StoredPassword] | None:
-    """Return the account of that name with what is kept of its password, or None."""
+def find_login(transaction: Transaction, name: str) -> tuple[Account, StoredPassword | None] | None:
+    """Return the account of that name with what is kept of its password, if anything; or None."""
     columns = ", password_hash, scram_salt, scram_iterations, scram_stored_key, scram_server_key"
     rows = list(transaction.execute(_ACCOUNT + columns + " FROM accounts WHERE address = ?", (name,)))
-    return (_account(rows[0][:7]), StoredPassword(rows[0][7], ScramKeys(*rows[0][8:]))) if rows else None
+    return (_account(rows[0][:7]), _password(*rows[0][7:])) if rows else None
 
 
 def list_accounts(transaction: Transaction, after: str = "", limit: int = 1000) -> Sequence[Account]:
@@ -43,7 +43,7 @@ def list_accounts(transaction: Transaction, after: str = "", limit: int = 1000) 
 def add_account(
     transaction: Transaction,
     name: str,
-    password: StoredPassword,
+    password: StoredPassword | None,
     created_at: float,
     protocols: Iterable[str] = PROTOCOLS,
 ) -> None:
@@ -73,8 +73,8 @@ def remove_account(transaction: Transaction, name: str) -> None:
     _demand_change(transaction, name)
 
 
-def set_password(transaction: Transaction, name: str, password: StoredPassword) -> None:
-    """Change the password; every login that is remembered ends.
+def set_password(transaction: Transaction, name: str, password: StoredPassword | None) -> None:
+    """Change the password, or leave judging it to another checker; every login with the old one ends.
 
     Raises:
         DirectoryError: there is no account of that name.
@@ -138,8 +138,20 @@ def _account(row: tuple[Any, ...]) -> Account:
     )
 
 
-def _columns(password: StoredPassword) -> tuple[str, bytes, int, bytes, bytes]:
+def _password(hashed: str | None, salt: bytes | None, *keys: Any) -> StoredPassword | None:  # noqa: ANN401 - of a row
+    if hashed is None:
+        return None
+    return StoredPassword(hashed, None if salt is None else ScramKeys(salt, *keys))
+
+
+def _columns(
+    password: StoredPassword | None,
+) -> tuple[str | None, bytes | None, int | None, bytes | None, bytes | None]:
+    if password is None:
+        return None, None, None, None, None
     keys = password.scram
+    if keys is None:
+        return password.hash, None, None, None, None
     return password.hash, keys.salt, keys.iterations, keys.stored_key, keys.server_key
 
 
