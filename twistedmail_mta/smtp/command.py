@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from binascii import a2b_base64
 from typing import Final
 
 from twistedmail_mta.model import Reply
+from twistedmail_mta.sasl.base64 import decode_base64
 from twistedmail_mta.smtp.address import parse_forward_path, parse_reverse_path
 from twistedmail_mta.smtp.errors import AddressError, CommandError
 from twistedmail_mta.smtp.events import Auth, Chunk, Mail, Rcpt
@@ -30,8 +30,6 @@ BAD_BASE64: Final = Reply(501, "5.5.2", "Bad base64: account and password are se
 # What a telnet client says before a person types: options, subnegotiations, commands (RFC 854, RFC 855).
 _TELNET = re.compile(rb"(?:\xff(?:[\xfb-\xfe].|\xfa[^\xff]*\xff\xf0|[\xf1-\xf9]))+", re.DOTALL)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-# Python's own strict mode overlooks excess padding.
-_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _CHUNK = re.compile(r"([0-9]{1,20})(?: +(LAST))?", re.IGNORECASE | re.ASCII)
 
 
@@ -157,6 +155,7 @@ def parse_response(line: bytes) -> bytes:
 
 
 def _decode(text: bytes) -> bytes:
-    if _BASE64.fullmatch(text) is None:
+    octets = decode_base64(text)
+    if octets is None:
         raise CommandError(BAD_BASE64)
-    return a2b_base64(text)
+    return octets

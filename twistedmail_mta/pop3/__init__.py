@@ -1,0 +1,1 @@
+"""POP3 as a state machine without input or output: grammar, states, responses."""
