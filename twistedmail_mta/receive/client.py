@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from twisted.internet.interfaces import ITCPTransport
-
 from twistedmail_mta.interfaces import ISubmitter
 
 
@@ -43,9 +41,3 @@ class Client:
     def forget(self) -> None:
         """Drop what was said in clear, as RFC 3207 section 4.2 demands."""
         self.helo, self.extended, self.submitter = "", False, None
-
-
-def describe_tls(transport: ITCPTransport) -> str:
-    """Return version and cipher of an encrypted connection, as a trace field tells them."""
-    connection = transport.getHandle()  # type: ignore[attr-defined]
-    return f"{connection.get_protocol_version_name()} {connection.get_cipher_name()}"

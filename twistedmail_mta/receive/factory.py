@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 
-from twistedmail_mta.receive.crowd import Crowd
+from twistedmail_mta.crowd import Crowd
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.receive.protocol import ServerProtocol
 from twistedmail_mta.smtp.server import SessionSettings

@@ -15,9 +15,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twistedmail_mta.crowd import Crowd
 from twistedmail_mta.model import Reply, id_text
-from twistedmail_mta.receive.client import Client, describe_tls
-from twistedmail_mta.receive.crowd import Crowd
+from twistedmail_mta.receive.client import Client
 from twistedmail_mta.receive.dialogue import Dialogue
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.receive.replies import (
@@ -32,6 +32,7 @@ from twistedmail_mta.receive.replies import (
 from twistedmail_mta.smtp.reply import encode_reply
 from twistedmail_mta.smtp.server import ServerSession, SessionSettings
 from twistedmail_mta.tasks import Cancelled, Task, sleep
+from twistedmail_mta.tls.words import describe_tls, failure_reason
 from twistedmail_mta.wire import Overflow
 
 ERROR_DELAY = 1.0
@@ -307,16 +308,10 @@ class ServerProtocol(Protocol):
                     event="smtp.tls.failed",
                     session=self._client.session,
                     peer=self._client.host,
-                    reason=_tls_reason(reason.value),
+                    reason=failure_reason(reason.value),
                 )
 
 
 def _cancel(call: IDelayedCall | None) -> None:
     if call is not None and call.active():
         call.cancel()
-
-
-def _tls_reason(error: SSL.Error) -> str:
-    """Return what OpenSSL says of a failure; it says nothing when the client has just gone."""
-    errors = error.args[0] if error.args else ()
-    return "; ".join(str(entry[-1]) for entry in errors if entry) or "the client went away"

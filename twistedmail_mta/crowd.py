@@ -1,10 +1,14 @@
-"""Counts the connections of all listeners, in all and for each client network."""
+"""Counts the connections of all listeners, in all and for each client network (PURE)."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from twistedmail_mta.model import Reply
 from twistedmail_mta.networks import client_network
-from twistedmail_mta.receive.replies import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_YOU
+
+TOO_MANY_CONNECTIONS: Final = Reply(421, "4.3.2", "Too many connections, please try again later")
+TOO_MANY_FROM_YOU: Final = Reply(421, "4.7.0", "Too many connections from your network")
 
 
 class Crowd:
