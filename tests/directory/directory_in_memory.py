@@ -15,6 +15,8 @@ from zope.interface import implementer
 import twistedmail_mta
 from twistedmail_mta.directory.authenticator import Authenticator
 from twistedmail_mta.directory.checker import PasswordChecker
+from twistedmail_mta.directory.checkers import Checker, CheckerChain, InternalChecker
+from twistedmail_mta.directory.comparisons import Comparisons
 from twistedmail_mta.directory.judge import PasswordJudge
 from twistedmail_mta.directory.logins import RememberedLogins
 from twistedmail_mta.directory.passwords import Cost, PasswordHash, StoredPassword
@@ -27,7 +29,7 @@ from twistedmail_mta.model import Reply
 from twistedmail_mta.tasks import Promise, Task
 
 CHEAP = Cost(passes=1, memory=8, scram_iterations=4096)
-MIGRATION = Path(twistedmail_mta.__file__).parent / "store/migrations/0002_directory.sql"
+MIGRATIONS = Path(twistedmail_mta.__file__).parent / "store/migrations"
 TIM = "tim@example.org"
 PASSWORD = "correct horse"
 
@@ -36,7 +38,8 @@ def in_memory() -> apsw.Connection:
     """Return a database with the tables of the directory; a connection is a transaction by its methods."""
     connection = apsw.Connection(":memory:")
     connection.pragma("foreign_keys", 1)
-    connection.execute(MIGRATION.read_text())
+    for name in ("0002_directory.sql", "0003_hosting.sql"):
+        connection.execute((MIGRATIONS / name).read_text())
     return connection
 
 
@@ -107,10 +110,18 @@ class Directory:
         self.hashes = PasswordHash(CHEAP)
         self.throttle = LoginThrottle(self.clock, self.allowances)
         self.logins = RememberedLogins(self.clock, bytes(32))
-        judge = PasswordJudge(self.database, self.throttle, self.logins, self.hashes, self.pool)
+        self.put_together(self.hashes)
+
+    def put_together(self, hashes: PasswordHash, *more: Checker, internal: bool = True) -> None:
+        """Judge by these hashes from now on, and ask these checkers after our own."""
+        self.hashes = hashes
+        comparisons = Comparisons(hashes, self.pool, self.throttle)
+        own = [InternalChecker(self.database, comparisons)] if internal else []
+        judge = PasswordJudge(
+            self.database, self.throttle, self.logins, CheckerChain([*own, *more]), comparisons
+        )
         self.checker = PasswordChecker(self.database, judge)
-        self.portal = Portal(MailRealm(), [self.checker])
-        self.authenticator = Authenticator(self.portal, self.throttle, self.clock)
+        self.authenticator = Authenticator(Portal(MailRealm(), [self.checker]), self.throttle, self.clock)
 
     def add(self, name: str = TIM, password: str = PASSWORD, protocols: Sequence[str] = ("smtp", "imap")) -> None:
         add_account(self.database.connection, name, self.store(password), 1.0, protocols)

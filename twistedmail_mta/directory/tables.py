@@ -7,6 +7,7 @@ where another checker judges: whoever calls has done all computing before.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -38,6 +39,18 @@ def list_accounts(transaction: Transaction, after: str = "", limit: int = 1000) 
     """Return the next accounts in the order of their names, those behind the name `after`."""
     rows = transaction.execute(_ACCOUNT + " FROM accounts WHERE address > ? ORDER BY address LIMIT ?", (after, limit))
     return [_account(row) for row in rows]
+
+
+def account_quotas(
+    transaction: Transaction, accounts: Iterable[int]
+) -> Sequence[tuple[int, str, int | None, int | None]]:
+    """Return id, name and own quotas, in octets and messages, of accounts by id."""
+    return list(
+        transaction.execute(
+            "SELECT id, address, quota, quota_messages FROM accounts WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(accounts)),),
+        )
+    )
 
 
 def add_account(

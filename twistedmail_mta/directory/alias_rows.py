@@ -1,0 +1,67 @@
+"""The rows of aliases: plain functions on a transaction, for the server and the commands alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from twistedmail_mta.directory.accounts import DirectoryError
+from twistedmail_mta.directory.aliases import Alias, shown
+from twistedmail_mta.interfaces import Transaction
+
+
+def find_alias(transaction: Transaction, alias: tuple[str, str]) -> Alias | None:
+    """Return an alias, or None.
+
+    Args:
+        transaction: where.
+        alias: as `alias_key` returns it.
+    """
+    rows = transaction.execute("SELECT target FROM aliases WHERE folded = ? AND address = ? ORDER BY target", alias)
+    targets = tuple(target for (target,) in rows)
+    return Alias(*alias, targets) if targets else None
+
+
+def list_aliases(transaction: Transaction, after: tuple[str, str] = ("", ""), limit: int = 1000) -> Sequence[Alias]:
+    """Return the next aliases in the order of their addresses, those behind the alias `after`."""
+    rows = transaction.execute(
+        "SELECT a.folded, a.address, a.target FROM aliases a JOIN (SELECT DISTINCT folded, address FROM aliases"
+        " WHERE (folded, address) > (?, ?) ORDER BY folded, address LIMIT ?) USING (folded, address)"
+        " ORDER BY a.folded, a.address, a.target",
+        (*after, limit),
+    )
+    found: dict[tuple[str, str], list[str]] = {}
+    for folded, address, target in rows:
+        found.setdefault((folded, address), []).append(target)
+    return [Alias(*key, tuple(targets)) for key, targets in found.items()]
+
+
+def add_targets(transaction: Transaction, aliases: Iterable[Alias]) -> None:
+    """Let aliases lead to their targets, beside those that they have."""
+    transaction.executemany(
+        "INSERT OR IGNORE INTO aliases (folded, address, target) VALUES (?, ?, ?)",
+        [(alias.folded, alias.address, target) for alias in aliases for target in alias.targets],
+    )
+
+
+def remove_targets(transaction: Transaction, alias: tuple[str, str], targets: Iterable[str] = ()) -> None:
+    """Remove targets of an alias, or the whole alias if none are named.
+
+    Args:
+        transaction: where.
+        alias: as `alias_key` returns it.
+        targets: as `Alias.targets` has them.
+
+    Raises:
+        DirectoryError: there is no such alias, or it doesn't lead to one of them.
+    """
+    found = find_alias(transaction, alias)
+    if found is None:
+        raise DirectoryError(f"there is no alias {shown(alias[1])}")
+    wanted = tuple(targets)
+    for target in wanted:
+        if target not in found.targets:
+            raise DirectoryError(f"the alias {shown(alias[1])} doesn't lead to {target}")
+    transaction.executemany(
+        "DELETE FROM aliases WHERE folded = ? AND address = ? AND target = ?",
+        [(*alias, target) for target in wanted or found.targets],
+    )

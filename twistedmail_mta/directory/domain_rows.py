@@ -1,0 +1,84 @@
+"""The rows of hosted domains: plain functions on a transaction, for the server and the commands alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from twistedmail_mta.directory.accounts import DirectoryError
+from twistedmail_mta.directory.domains import HostedDomain
+from twistedmail_mta.interfaces import Transaction
+
+_COLUMNS: Final = "name, alias_of, subaddress, case_sensitive, quota, quota_messages, over_quota"
+
+
+def list_domains(transaction: Transaction) -> Sequence[HostedDomain]:
+    """Return the domains of the database, by name."""
+    rows = transaction.execute(f"SELECT {_COLUMNS} FROM domains ORDER BY name")  # noqa: S608 - constant
+    return [
+        HostedDomain(name, alias_of, subaddress, bool(case_sensitive), *quotas)
+        for name, alias_of, subaddress, case_sensitive, *quotas in rows
+    ]
+
+
+def find_domain(transaction: Transaction, name: str) -> HostedDomain | None:
+    """Return a domain of the database, or None."""
+    return next((domain for domain in list_domains(transaction) if domain.name == name), None)
+
+
+def add_domain(transaction: Transaction, domain: HostedDomain) -> None:
+    """Add a domain.
+
+    Raises:
+        DirectoryError: it is there already.
+    """
+    if find_domain(transaction, domain.name) is not None:
+        raise DirectoryError(f"the domain {domain.name} is there already")
+    transaction.execute(
+        f"INSERT INTO domains ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - constant
+        (domain.name, *_values(domain)),
+    )
+
+
+def change_domain(transaction: Transaction, domain: HostedDomain) -> None:
+    """Give the domain of that name other settings.
+
+    Raises:
+        DirectoryError: there is none.
+    """
+    transaction.execute(
+        "UPDATE domains SET alias_of = ?, subaddress = ?, case_sensitive = ?, quota = ?, quota_messages = ?,"
+        " over_quota = ? WHERE name = ?",
+        (*_values(domain), domain.name),
+    )
+    _demand_change(transaction, domain.name)
+
+
+def remove_domain(transaction: Transaction, name: str) -> None:
+    """Remove a domain and its aliases; accounts stay, and get no mail.
+
+    Raises:
+        DirectoryError: there is none, or another domain is an alias of it.
+    """
+    for (other,) in list(transaction.execute("SELECT name FROM domains WHERE alias_of = ? ORDER BY name", (name,))):
+        raise DirectoryError(f"the domain {other} is an alias of {name}; remove or change it first")
+    transaction.execute("DELETE FROM aliases WHERE substr(folded, -length(?1) - 1) = '@' || ?1", (name,))
+    transaction.execute("DELETE FROM domains WHERE name = ?", (name,))
+    _demand_change(transaction, name)
+
+
+def _values(domain: HostedDomain) -> tuple[str | int | None, ...]:
+    return (
+        domain.alias_of,
+        domain.subaddress,
+        domain.case_sensitive,
+        domain.quota,
+        domain.quota_messages,
+        domain.over_quota,
+    )
+
+
+def _demand_change(transaction: Transaction, name: str) -> None:
+    """Refuse when the statement before changed nothing."""
+    if not transaction.changes():
+        raise DirectoryError(f"there is no domain {name} in the database")

@@ -1,0 +1,204 @@
+"""The directory of a running server: which domains are here, and whom their addresses stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import ClassVar, Final
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from twistedmail_mta.directory.accounts import DirectoryError
+from twistedmail_mta.directory.cache import WeighedCache
+from twistedmail_mta.directory.domain_rows import list_domains
+from twistedmail_mta.directory.domains import HostedDomain, is_role
+from twistedmail_mta.directory.expansion import MISCONFIGURED, Places, Walk
+from twistedmail_mta.directory.limits import Limits, limits_of
+from twistedmail_mta.directory.site_domains import SiteDomains
+from twistedmail_mta.directory.tables import account_quotas
+from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.interfaces import IChanges, IDatabase, IDirectory
+from twistedmail_mta.model import Address, Expansion, Reply
+from twistedmail_mta.tasks import TaskGroup, sleep
+
+_MOST_KNOWN: Final = 50_000
+"""Mailboxes and forwards of the expansions that are remembered, all together."""
+_MOST_REFUSED: Final = 2000
+_MOST_LIMITS: Final = 100_000
+_RETRY_AFTER: Final = 5.0
+
+
+@implementer(IDirectory)
+class Directory:
+    """Domains in memory, addresses from the database, and what was asked lately from a cache.
+
+    Every change forgets all of the cache.  What began to be looked up before a
+    change isn't remembered after it.
+
+    Attributes:
+        domains: all that are hosted, by name.
+        separators: what sets off subaddresses, for each domain where it isn't
+            "+"; one mapping that follows every change.
+    """
+
+    log: ClassVar[Logger] = Logger()
+
+    def __init__(  # noqa: PLR0913, PLR0917 - a composition
+        self,
+        database: IDatabase,
+        site: SiteDomains,
+        admin: Address,
+        changes: IChanges,
+        clock: IReactorTime,
+        tasks: TaskGroup,
+    ) -> None:
+        """Make the directory; `begin` opens it.
+
+        Args:
+            database: where accounts, aliases and further domains are.
+            site: the domains of the site file.
+            admin: who gets mail to postmaster and abuse where nobody else does.
+            changes: tells of changes by other processes.
+            clock: for trying again.
+            tasks: keeps the reading of domains after a change.
+        """
+        self._database = database
+        self._site = site
+        self._admin = admin
+        self._clock = clock
+        self._tasks = tasks
+        self._age = 0
+        self._known: WeighedCache[Address, Expansion] = WeighedCache(_MOST_KNOWN)
+        self._refused: WeighedCache[Address, Reply] = WeighedCache(_MOST_REFUSED)
+        self._limits: WeighedCache[int, Limits] = WeighedCache(_MOST_LIMITS)
+        self.separators: dict[str, str] = {}
+        self.domains: Mapping[str, HostedDomain] = {}
+        self._use(site.domains)
+        changes.subscribe(self.changed)
+
+    async def begin(self) -> None:
+        """Read the domains of the database.
+
+        Raises:
+            DirectoryError: one of them is in the site file, too.
+            TemporaryError: the database can't be read.
+        """
+        for domain in await self.refresh():
+            raise DirectoryError(f"the domain {domain} is in the site file and in the database; remove it from one")
+
+    async def refresh(self) -> list[str]:
+        """Forget what is remembered and read the domains anew; return those that the site file has, too.
+
+        The site file's word holds for them.
+
+        Raises:
+            TemporaryError: the database can't be read; the domains stay as they were.
+        """
+        self._forget()
+        rows = await self._database.read(list_domains)
+        self._use({domain.name: domain for domain in rows} | dict(self._site.domains))
+        return [domain.name for domain in rows if domain.name in self._site.domains]
+
+    def changed(self) -> None:
+        """Hear that the database may have changed; what can't be read now is tried until it can."""
+        self._forget()
+        self._tasks.start("directory.refresh", self._keep_up())
+
+    def reload(self) -> None:
+        """Read the files of the site file's domains again."""
+        self._site.reload()
+        self._forget()
+
+    def hosts(self, domain: str) -> bool:
+        """Return whether the domain is hosted here."""
+        return domain in self.domains
+
+    def known(self, recipient: Address) -> Expansion | Reply | None:
+        """Return what `resolve` would, if it is remembered."""
+        return self._known.get(recipient) or self._refused.get(recipient)
+
+    async def resolve(self, recipient: Address) -> Expansion | Reply:
+        """Return whom an address stands for, or why it is refused.
+
+        Raises:
+            TemporaryError: it can't be said now.
+        """
+        age = self._age
+        found, walk = await self._walk(recipient)
+        if isinstance(found, Reply) and is_role(recipient):
+            found, walk = await self._walk(self._admin)
+            found = found if isinstance(found, Expansion) else MISCONFIGURED
+        if age == self._age:
+            self._remember(recipient, found, walk)
+        return found
+
+    def known_limits(self, accounts: Iterable[int]) -> dict[int, Limits | None]:
+        """Return the limits of accounts, None for those that have to be looked up."""
+        return {account: self._limits.get(account) for account in accounts}
+
+    async def limits(self, accounts: Iterable[int]) -> dict[int, Limits]:
+        """Return the limits of accounts; those that are gone have none.
+
+        Raises:
+            TemporaryError: they can't be read now.
+        """
+        age, wanted = self._age, list(accounts)
+        rows = await self._database.read(partial(account_quotas, accounts=wanted))
+        found = {number: self._limits_of(address, *quotas) for number, address, *quotas in rows}
+        if age == self._age:
+            for account, limits in found.items():
+                self._limits.put(account, limits)
+        return found
+
+    async def _walk(self, start: Address) -> tuple[Expansion | Reply, Walk]:
+        walk = Walk(start, Places(self.domains, self._site.aliases, self._admin))
+        while not await self._database.read(walk.go_on):
+            pass
+        found = walk.end()
+        if walk.problem:
+            self.log.warn(
+                "mail to <{recipient}>: the address {problem}",
+                event="directory.problem",
+                recipient=str(start),
+                problem=walk.problem,
+            )
+        return found, walk
+
+    def _remember(self, recipient: Address, found: Expansion | Reply, walk: Walk) -> None:
+        if isinstance(found, Reply):
+            if found.is_permanent:
+                self._refused.put(recipient, found)
+            return
+        self._known.put(recipient, found, len(found.deliveries) + len(found.forwards))
+        for account in walk.accounts.values():
+            self._limits.put(account.id, self._limits_of(account.address, account.quota, account.quota_messages))
+
+    def _limits_of(self, address: str, quota: int | None, quota_messages: int | None) -> Limits:
+        return limits_of(quota, quota_messages, self.domains.get(address.rpartition("@")[2]))
+
+    def _use(self, domains: Mapping[str, HostedDomain]) -> None:
+        self.domains = domains
+        self.separators.clear()
+        self.separators.update(
+            (domain.name, domain.subaddress) for domain in domains.values() if domain.subaddress != "+"
+        )
+        self._forget()
+
+    def _forget(self) -> None:
+        self._age += 1
+        self._known.clear()
+        self._refused.clear()
+        self._limits.clear()
+
+    async def _keep_up(self) -> None:
+        """Read the domains anew, however often it takes."""
+        while True:
+            try:
+                await self.refresh()
+            except TemporaryError as error:
+                self.log.warn("domains can't be read: {reason}", event="directory.failed", reason=str(error))
+            else:
+                return
+            await sleep(self._clock, _RETRY_AFTER)

@@ -1,0 +1,43 @@
+"""The hosted domains of the site file, with their aliases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from twistedmail_mta.directory.alias_file import AliasFile
+from twistedmail_mta.directory.aliases import Alias, make_alias
+from twistedmail_mta.directory.domains import HostedDomain
+from twistedmail_mta.model import Address
+
+
+class SiteDomains:
+    """What the site file says of domains that mail is kept for.
+
+    Attributes:
+        domains: by name.
+    """
+
+    def __init__(
+        self, domains: Iterable[HostedDomain], files: Mapping[str, AliasFile], catch_alls: Mapping[str, Address]
+    ) -> None:
+        """Put it together.
+
+        Args:
+            domains: the hosted domains.
+            files: the aliases of domains that have a file of them.
+            catch_alls: where mail to unknown addresses goes, for domains that say so.
+        """
+        self.domains: Mapping[str, HostedDomain] = {domain.name: domain for domain in domains}
+        self._files = files
+        self._catch_alls = {f"@{name}": (make_alias(f"@{name}", [str(to)]),) for name, to in catch_alls.items()}
+
+    def aliases(self, folded: str) -> Sequence[Alias]:
+        """Return the aliases that a folded address may mean; more than one where case tells them apart."""
+        file = self._files.get(folded.rpartition("@")[2])
+        of_file = () if file is None else file.aliases.get(folded, ())
+        return (*of_file, *self._catch_alls.get(folded, ()))
+
+    def reload(self) -> None:
+        """Read the files of aliases again; one that can't be used is left as it was."""
+        for file in self._files.values():
+            file.reload()
