@@ -80,6 +80,19 @@ class Header:
         """
         return list(self._values(name))
 
+    def collect(self, names: tuple[bytes, ...]) -> dict[bytes, list[bytes]]:
+        """Return the values of the fields of these names, in one pass.
+
+        Args:
+            names: in lower case, as they are in the answer; those of absent
+                fields are missing there.
+        """
+        found: dict[bytes, list[bytes]] = {}
+        for field in _any_of(names).finditer(self._lower):
+            start, end = field.span(2)
+            found.setdefault(field[1], []).append(self.block[start - 1 : end - 1].strip())
+        return found
+
     def without(self, *names: bytes) -> Header:
         """Return the header without the fields of these names."""
         if not any(self.has(name) for name in names):
@@ -122,6 +135,14 @@ class Header:
 def _beginning_of(name: bytes) -> re.Pattern[bytes]:
     """Return what finds fields of this name in lower case, so that names which only begin alike cost little."""
     return re.compile(rb"\n" + re.escape(name.lower()) + rb"[ \t]*+:")
+
+
+@cache
+def _any_of(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    """Return what finds fields of these names in lower case, name and value."""
+    return re.compile(
+        rb"\n(" + b"|".join(map(re.escape, names)) + rb")[ \t]*+:([^\n]*+(?:\n(?![!-9;-~]++[ \t]*+:|\r\n)[^\n]*+)*+)"
+    )
 
 
 @cache

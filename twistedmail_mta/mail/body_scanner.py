@@ -1,0 +1,273 @@
+"""Finds the parts of a message while its body streams by, keeping nearly nothing of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Final
+
+from twistedmail_mta.mail.content import MAX_BOUNDARY, OPAQUE, PLAIN, Content, content_of, default_in
+from twistedmail_mta.mail.envelope import NO_ENVELOPE, envelope
+from twistedmail_mta.mail.parts import Nesting
+
+MAX_DEPTH: Final = 100
+"""Parts inside one another; a deeper one is opaque if anything could be in it."""
+MAX_PARTS: Final = 1000
+"""Parts of a message; the last one is opaque and runs to the message's end."""
+MAX_PART_HEADER: Final = 64 * 1024
+"""Octets of a part's header; a part with a longer one is opaque and has none."""
+MAX_PART_HEADERS: Final = 1024 * 1024
+"""Octets of all of them; parts behind that are opaque."""
+BATCH: Final = 16 * 1024
+"""Octets that are gathered before they are looked at."""
+
+_HEADER_END = re.compile(rb"\n\r?\n")
+_AHEAD: Final = len(b"\n--" + b"--") + MAX_BOUNDARY
+_STRIDE: Final = 8 * 1024
+"""Octets searched for one boundary before the others are searched for there."""
+
+
+@dataclass(slots=True)
+class Node:
+    """A part that has been met. All places count octets from the begin of the message's body.
+
+    Attributes:
+        content: what its header says.
+        header: where its header begins.
+        begin: where its body begins.
+        end: where its body ends.
+        lines: line ends in its body; until that ends, those before it.
+        envelope: of a message inside another, ready to send.
+    """
+
+    content: Content = PLAIN
+    header: int = 0
+    begin: int = 0
+    end: int = 0
+    lines: int = 0
+    envelope: bytes = NO_ENVELOPE
+    children: list[Node] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedBody:
+    """What a scanner found.
+
+    Attributes:
+        message: the whole message, a multipart with at least one part in it:
+            where none began, its whole body is one, plain text.
+    """
+
+    message: Node
+
+
+class _State(Enum):
+    BODY = auto()
+    """In a body, or what is before and behind the parts of a multipart."""
+    BOUNDARY = auto()
+    """In the rest of the line of a boundary."""
+    HEADER = auto()
+
+
+class BodyScanner:
+    """Reads the body of a message, cut anywhere, and finds its parts (RFC 2046 section 5.1).
+
+    The rules are those of Dovecot, since clients know them: a line belongs to
+    the longest boundary it begins with; one of an outer multipart ends all
+    that is inside, a header too; lines end in LF, and a CR before it belongs
+    to it; the line end before a boundary belongs to the boundary.
+
+    Held are the octets of a batch, at most `MAX_PART_HEADER` of a header, and
+    of each of at most `MAX_PARTS` parts what BODYSTRUCTURE says of it. A body
+    without parts is only counted. The work is linear in the octets.
+    """
+
+    __slots__ = (
+        "_batch", "_boundaries", "_closing", "_counted", "_fresh", "_held", "_lines", "_octets", "_open", "_position",
+        "_room", "_root", "_start", "_state",
+    )  # fmt: skip
+
+    def __init__(self, header: bytes, batch: int = BATCH) -> None:
+        """Begin behind the header.
+
+        Args:
+            header: the message's, all lines ended by CRLF.
+            batch: octets that are gathered before they are looked at.
+        """
+        self._batch = batch
+        self._root = Node()
+        self._open = [self._root]  # from the whole message to the innermost part
+        self._boundaries: list[tuple[bytes, int]] = []  # outermost first; with the place in _open
+        self._held = bytearray(b"\n")  # the body begins as if after a line end
+        self._start = -1  # the place of the first octet held
+        self._position = 1  # in what is held: all before is done
+        self._lines = 0  # line ends before the position
+        self._octets = 0
+        self._fresh = 0  # octets not looked at yet
+        self._room = MAX_PART_HEADERS
+        self._closing = False  # the boundary's line ends the multipart
+        self._counted = 1
+        self._state = _State.BODY
+        self._begin_body(self._root, content_of(header))
+
+    def add(self, block: bytes) -> None:
+        """Take the next octets of the body."""
+        self._octets += len(block)
+        if not self._boundaries and self._state is _State.BODY:
+            self._lines += block.count(b"\n")
+            return
+        self._held += block
+        self._fresh += len(block)
+        if self._fresh >= self._batch:
+            self._look(final=False)
+
+    def finish(self) -> ScannedBody:
+        """Return what was found; nothing can be added any more."""
+        self._look(final=True)
+        self._close(0, self._octets)
+        return ScannedBody(self._root)
+
+    def _look(self, *, final: bool) -> None:
+        """Look at what is held, as far as it can be told what it is, and let go of it."""
+        limit = len(self._held) if final else len(self._held) - _AHEAD
+        while self._step(limit, final=final):
+            pass
+        done = self._position - 1
+        del self._held[:done]
+        self._start += done
+        self._position = 1
+        self._fresh = 0
+
+    def _step(self, limit: int, *, final: bool) -> bool:
+        """Go on to the next change of state that begins up to `limit`; return whether there was one."""
+        if self._state is _State.BODY:
+            return self._in_body(limit)
+        if self._state is _State.BOUNDARY:
+            return self._in_boundary()
+        return self._in_header(limit, final=final)
+
+    def _in_body(self, limit: int) -> bool:
+        found = self._find(self._position - 1, limit)
+        if found is not None:
+            self._meet(*found)
+            return True
+        end = limit if self._boundaries else len(self._held)
+        if end > self._position:
+            self._advance(end)
+        return False
+
+    def _in_boundary(self) -> bool:
+        end = self._held.find(b"\n", self._position) + 1
+        self._advance(end or len(self._held))
+        if not end:
+            return False
+        if self._closing:
+            self._state = _State.BODY
+        else:
+            self._begin_part()
+        return True
+
+    def _in_header(self, limit: int, *, final: bool) -> bool:
+        edge = self._position + MAX_PART_HEADER
+        stop = min(limit, edge)
+        end = _HEADER_END.search(self._held, self._position - 1, stop + 3)
+        found = self._find(self._position - 1, end.start() if end else stop)
+        if found is not None:
+            self._meet(*found)
+        elif end is not None:
+            self._end_header(end.end())
+        elif limit >= edge:
+            self._begin_body(self._open[-1], OPAQUE)
+        elif final:
+            self._end_header(len(self._held))
+        else:
+            return False
+        return True
+
+    def _find(self, start: int, stop: int) -> tuple[int, int] | None:
+        """Return the first boundary that begins from `start` up to `stop`: the place of its LF, its index."""
+        held, boundaries = self._held, self._boundaries
+        while start <= stop and boundaries:
+            edge, found, length = min(start + _STRIDE, stop + 1), None, 0
+            for index in range(len(boundaries) - 1, -1, -1):
+                line = boundaries[index][0]
+                place = held.find(line, start, edge + len(line) - 1)
+                if place >= 0 and (place + 1 < edge or len(line) > length):
+                    edge, found, length = place + 1, (place, index), len(line)
+            if found is not None:
+                return found
+            start = edge
+        return None
+
+    def _meet(self, place: int, index: int) -> None:
+        """End what the boundary ends, whose line follows the LF at `place`."""
+        end = place - 1 if self._held[place - 1 : place] == b"\r" else place
+        end = max(end, self._position)  # the line end may be that of a header or of another boundary
+        if self._state is _State.HEADER:
+            self._end_header(end)
+        while self._state is _State.HEADER:  # of a message that isn't there
+            self._end_header(end)
+        self._advance(end)
+        line, depth = self._boundaries[index]
+        self._close(depth + 1, self._start + end)
+        behind = place + len(line)
+        self._closing = self._held[behind : behind + 2] == b"--"
+        del self._boundaries[index if self._closing else index + 1 :]
+        self._advance(place + 1)
+        self._state = _State.BOUNDARY
+
+    def _begin_part(self) -> None:
+        part = Node(header=self._start + self._position)
+        self._add(part)
+        self._state = _State.HEADER
+        if self._counted == MAX_PARTS:
+            self._boundaries.clear()
+            self._begin_body(part, OPAQUE)
+
+    def _end_header(self, end: int) -> None:
+        """Read the header that ends at `end`."""
+        header = bytes(self._held[self._position : end])
+        self._advance(end)
+        self._room -= len(header)
+        self._begin_body(self._open[-1], self._content(header))
+
+    def _content(self, header: bytes) -> Content:
+        """Return what the innermost part is; read the ENVELOPE of a message."""
+        if self._room < 0:
+            return OPAQUE
+        parent, part = self._open[-2].content, self._open[-1]
+        if parent.nesting is Nesting.MESSAGE:
+            part.envelope = envelope(header)
+            content = content_of(header)
+        else:
+            content = content_of(header, default_in(parent.basic), mime=True)
+        is_full = len(self._open) == MAX_DEPTH or self._counted == MAX_PARTS
+        return OPAQUE if is_full and content.nesting is not Nesting.LEAF else content
+
+    def _begin_body(self, part: Node, content: Content) -> None:
+        part.content = content
+        part.begin, part.lines = self._start + self._position, self._lines
+        self._state = _State.BODY
+        if content.boundary is not None:
+            self._boundaries.append((b"\n--" + content.boundary, len(self._open) - 1))
+        elif content.nesting is Nesting.MESSAGE:
+            self._add(Node(header=part.begin))
+            self._state = _State.HEADER
+
+    def _add(self, part: Node) -> None:
+        self._open[-1].children.append(part)
+        self._open.append(part)
+        self._counted += 1
+
+    def _advance(self, position: int) -> None:
+        self._lines += self._held.count(b"\n", self._position, position)
+        self._position = position
+
+    def _close(self, depth: int, end: int) -> None:
+        """End the parts at this depth and deeper."""
+        for part in self._open[depth:]:
+            part.end, part.lines = end, self._lines - part.lines
+            if part.content.nesting is Nesting.MULTIPART and not part.children:
+                part.children.append(Node(PLAIN, part.begin, part.begin, end, part.lines))
+        del self._open[depth:]
