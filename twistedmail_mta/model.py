@@ -370,14 +370,17 @@ class Delivered:
         reply: its answer to the final dot.
         remote: who it was: "name [address]"; empty when nobody was reached.
         owed: what the sender, who asked to hear of success, is to be told:
-            "relayed" to a host that tells nothing further, or "delivered"
-            (RFC 3461 section 5.2); None when it didn't ask, or that host reports.
+            "relayed" to a host that tells nothing further, "delivered", or
+            "expanded" where an alias stood for several (RFC 3461 section 5.2);
+            None when it didn't ask, or that host reports.
+        forwards: who takes this recipient's place in the queue from now on.
         encrypted: the message went over TLS; for the log, not compared.
     """
 
     reply: Reply
     remote: str = ""
-    owed: Literal["relayed", "delivered"] | None = None
+    owed: Literal["relayed", "delivered", "expanded"] | None = None
+    forwards: tuple[Recipient, ...] = ()
     encrypted: bool = field(default=False, compare=False)
 
 

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred as TwistedDeferred
 
 from twistedmail_mta.deliver.plan import MAX_KNOWN, LanePlan
 from twistedmail_mta.deliver.providers import Providers, shipped_providers
-from twistedmail_mta.model import LaneTerms, NextHop
+from twistedmail_mta.model import MAILBOXES, LaneTerms, NextHop
 
 PROVIDERS = Providers({"google": ["google.com", "googlemail.com"], "ovh": ["ovh.net"]})
 
@@ -46,6 +46,13 @@ def test_equal_mx_sets_share_a_lane() -> None:
 
     assert first == second == "a.host.example,b.host.example"
     assert planner.name(planner.mx("three.example", "a.host.example")) == "a.host.example"
+
+
+def test_mailboxes_have_a_lane_of_their_own() -> None:
+    """No remote host shares it, and the site file may say how many deliveries run there."""
+    planner = Planner(LaneTerms("mailbox", concurrency=4))
+
+    assert planner.plan.known(MAILBOXES) == LaneTerms("mailbox", concurrency=4)
 
 
 def test_provider() -> None:

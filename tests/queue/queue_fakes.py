@@ -81,6 +81,7 @@ class FakeSpool:
         self.clock = clock
         self.rows: dict[tuple[int, int], Row] = {}
         self.messages: dict[int, Message] = {}
+        self.local: dict[int, LocalMail] = {}
         self.ids = 0
         self.down = False
         self.unreadable: set[int] = set()
@@ -108,7 +109,9 @@ class FakeSpool:
 
     async def accept(self, message: Message, claim: bool, local: LocalMail | None = None) -> Sequence[Claim]:
         await self._enter()
-        return self.insert(message, claim=claim)
+        if local is not None:
+            self.local[message.id] = local
+        return self.insert(message, claim=claim) if message.envelope.recipients else []
 
     def insert(self, message: Message, *, claim: bool = False) -> list[Claim]:
         self.messages[message.id] = message

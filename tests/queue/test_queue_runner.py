@@ -13,8 +13,21 @@ from zope.interface.verify import verifyObject
 
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IAcceptance
-from twistedmail_mta.model import Deferred, Delivered, Failed, NextHop, Reply, Unconfirmed, Withdrawn
+from twistedmail_mta.model import (
+    Address,
+    Deferred,
+    Delivered,
+    Delivery,
+    Failed,
+    LocalMail,
+    NextHop,
+    Reply,
+    Structure,
+    Unconfirmed,
+    Withdrawn,
+)
 from twistedmail_mta.queue.lanes import LaneLimits
+from twistedmail_mta.queue.pace import FIRST_CONCURRENCY
 from twistedmail_mta.queue.runner import QueueLimits
 from twistedmail_mta.queue.schedule import RetrySchedule
 
@@ -47,6 +60,33 @@ def test_new_mail_goes_out_from_memory(world: World) -> None:
     assert [str(each.address) for each in world.agent.calls[0].recipients] == ["bob@x.example", "carol@x.example"]
     assert world.spool.rows == {}
     assert world.spool.loads == 0
+
+
+def test_mail_for_mailboxes_alone_is_not_the_queues(world: World) -> None:
+    """It goes to the spool for its one transaction; nothing is claimed, held in memory or launched."""
+    local = LocalMail(Structure(b"", b"", b""), (Delivery(1, Address("ann", "home.example")),))
+
+    message = world.message()
+    world.result(world.runner.accept(message, local))
+    world.clock.advance(0)
+
+    assert world.spool.local == {message.id: local}
+    assert world.spool.rows == {}
+    assert world.agent.calls == []
+    assert stopped(world) == [None]
+
+
+def test_local_lane_quickens_without_a_remote(world: World) -> None:
+    """Deliveries into mailboxes teach their lane as the answers of a host would."""
+    hop = NextHop("mailboxes.example", 0, local="mailbox")
+    world.router.ways["home.example"] = hop
+    world.agent.default = Delivered(Reply(250, "2.0.0", "Delivered"))
+    world.send(*(f"u{n}@home.example" for n in range(250)))
+    world.agent.slow.add(hop.host)
+
+    world.send(*(f"u{n}@home.example" for n in range(250)))
+
+    assert len(world.agent.calls) - 5 > FIRST_CONCURRENCY
 
 
 def test_births_are_launched_a_few_at_a_time(world: World) -> None:

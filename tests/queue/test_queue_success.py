@@ -28,6 +28,7 @@ from twistedmail_mta.queue.texts.languages import LANGUAGES
 
 RELAYED = replace(OK, owed="relayed")
 DELIVERED = replace(OK, owed="delivered")
+EXPANDED = replace(OK, owed="expanded")
 
 
 def opened(message: Message) -> Any:
@@ -62,7 +63,9 @@ def judged(message: Message) -> tuple[set[str], set[str]]:
     return {each.decode() for each in temporary}, {each.decode() for each in permanent}
 
 
-@pytest.mark.parametrize(("outcome", "action"), [(RELAYED, "relayed"), (DELIVERED, "delivered")])
+@pytest.mark.parametrize(
+    ("outcome", "action"), [(RELAYED, "relayed"), (DELIVERED, "delivered"), (EXPANDED, "expanded")]
+)
 def test_success_is_reported(world: World, outcome: Delivered, action: str) -> None:
     """Who asked, and won't hear it from the next hop, hears it from us (RFC 3461 section 5.2.2)."""
     world.agent.outcomes["bob@x.example"] = outcome
@@ -187,6 +190,15 @@ def failed_report(world: World, header: bytes, reply: Reply = NO_USER.reply, **o
     report = reports(world, **options).failure(message, [failed], 1_000_000_000.0).message
     assert report is not None
     return report
+
+
+def test_reports_speak_for_the_hosted_domain(world: World) -> None:
+    """People of a domain that is hosted here are written to by their own domain, others by this host."""
+    own = failed_report(world, b"Subject: x\r\n\r\n", hosts=lambda domain: domain == ALICE.domain)
+    foreign = failed_report(world, b"Subject: x\r\n\r\n", hosts=lambda domain: domain == "other.example")
+
+    assert opened(own)["from"].addresses[0].addr_spec == "MAILER-DAEMON@home.example"
+    assert opened(foreign)["from"].addresses[0].addr_spec == "MAILER-DAEMON@mx.home.example"
 
 
 def test_copies(world: World) -> None:

@@ -81,6 +81,8 @@ class LanePlan:
         return terms
 
     def _explicit(self, next_hop: NextHop) -> LaneTerms:
+        if next_hop.local is not None:
+            return self._terms_of(next_hop.local, [next_hop.local])
         host = next_hop.host.lower()
         place = f"{host}:{next_hop.port}" if next_hop.port else host
         names = [host] if address_of(host) is not None else enclosing(host)

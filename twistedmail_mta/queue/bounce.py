@@ -39,6 +39,10 @@ RETURNED = 50 * 1024
 _HEADER_READ = 32 * 1024
 
 
+def _no_domain(_: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Reports:
     """Composes bounces, delay warnings and reports of success.
@@ -52,6 +56,8 @@ class Reports:
         language: the language for senders whose own isn't known, and for the administrator.
         return_size: octets up to which a message that failed is returned whole.
         copy_to: who gets a copy of every bounce; None for nobody.
+        hosts: whether this host keeps mail for a domain: to its people the
+            domain itself speaks, to all others this host.
     """
 
     host: str
@@ -62,6 +68,7 @@ class Reports:
     language: str = "en"
     return_size: int = RETURNED
     copy_to: Address | None = None
+    hosts: Callable[[str], bool] = _no_domain
 
     def failure(self, message: Message, failed: Sequence[FailedRecipient], now: float) -> Report:
         """Return the report of recipients that failed for good.
@@ -175,7 +182,7 @@ class Reports:
         header, body = compose(
             Notification(
                 to=told,
-                domain=self.host,  # hosted domains will speak for themselves
+                domain=told.domain if self.hosts(told.domain) else self.host,
                 host=self.host,
                 message_id=id_text(new_id),
                 subject=wording.subject,

@@ -202,7 +202,9 @@ class Dispatch:
             self.lanes.note_setback(delivery, unreached[0])
         elif pauses:
             self.lanes.note_setback(delivery, None, max(pauses))
-        elif any(outcome.remote for outcome in outcomes if not isinstance(outcome, Withdrawn)):
+        elif delivery.next_hop.local or any(
+            outcome.remote for outcome in outcomes if not isinstance(outcome, Withdrawn)
+        ):
             self.lanes.note_answer(delivery)
 
     async def _outcomes(self, delivery: Delivery) -> Sequence[Outcome]:

@@ -65,7 +65,7 @@ class EachItsOwn:
 
     def known(self, next_hop: NextHop) -> LaneTerms:
         """Return the terms of a next hop's lane."""
-        return LaneTerms(f"{next_hop.host}:{next_hop.port}")
+        return LaneTerms(next_hop.local or f"{next_hop.host}:{next_hop.port}")
 
     async def find(self, next_hop: NextHop) -> LaneTerms:
         """Return the same."""

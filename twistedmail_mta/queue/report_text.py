@@ -67,12 +67,11 @@ class ReportText:
         return self.texts.dates.text(at, self.offset(at))
 
     def _of_recipient(self, each: RecipientStatus) -> str:
-        said = self._done(each) if each.action in {"relayed", "delivered"} else self._trouble(each)
+        said = self._done(each) if each.action in self.texts.done else self._trouble(each)
         return "\n".join([f"<{each.recipient}>", *said])
 
     def _done(self, each: RecipientStatus) -> list[str]:
-        done = self.texts.done["delivered" if each.action == "delivered" else "relayed"]
-        return [_filled(done.format(remote=each.remote), _INDENT)]
+        return [_filled(self.texts.done[each.action].format(remote=each.remote), _INDENT)]
 
     def _trouble(self, each: RecipientStatus) -> list[str]:
         texts = self.texts

@@ -158,6 +158,9 @@ class QueueRunner:
     async def accept(self, message: Message, local: LocalMail | None = None) -> None:
         """See `IAcceptance.accept`; the first attempt follows without a look at the table."""
         sender, recipients = message.envelope.sender, message.envelope.recipients
+        if not recipients:
+            await self._spool.accept(message, claim=False, local=local)
+            return
         routes = [self._dispatch.route(sender, recipient.address) for recipient in recipients]
         if self._has_room(message, routes):
             await self._accepts.shield("queue.accept", self._accept(message, routes, local))

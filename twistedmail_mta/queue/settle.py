@@ -133,8 +133,9 @@ class Settler:
             self._alerts.due(due)
         if stopped:  # an operator may have failed it, or sent it another way
             self._unreported.add(message.id)
+        forwarded = any(isinstance(each.outcome, Delivered) and each.outcome.forwards for each in settlements)
         await self._end(message.id, len(settlements))
-        if stopped:
+        if stopped or forwarded:
             self._alerts.work()
 
     async def defer_unread(self, message_id: int, claims: Sequence[Claim], outcome: Deferred) -> None:

@@ -46,6 +46,10 @@ ENGLISH: Final = Texts(
             "You will hear of it again only if something goes wrong there."
         ),
         "delivered": "It was delivered.",
+        "expanded": (
+            "The address stands for several others. It was sent on to them; "
+            "you will hear of it again only if something goes wrong there."
+        ),
     },
     by_status={
         "1.2": "The domain, what stands behind the @, does not exist. Check its spelling.",

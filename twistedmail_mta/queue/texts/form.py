@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 
+from twistedmail_mta.mail.notification import Action
 from twistedmail_mta.smtp.reply_patterns import Kind
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -87,7 +88,7 @@ class Texts:
     answer: str
     found: str
     retried: str
-    done: Mapping[Literal["relayed", "delivered"], str]
+    done: Mapping[Action, str]
     by_status: Mapping[str, str]
     by_kind: Mapping[Kind, str]
     dates: Dates

@@ -52,6 +52,10 @@ FRENCH: Final = Texts(
             "vous n'en entendrez plus parler que si un problème survient là-bas."
         ),
         "delivered": "Il a été remis.",
+        "expanded": (
+            "Cette adresse en représente plusieurs autres. Il leur a été envoyé\xa0; "
+            "vous n'en entendrez plus parler que si un problème survient."
+        ),
     },
     by_status={
         "1.2": "Le domaine, c'est-à-dire ce qui suit le @, n'existe pas. Vérifiez-en l'orthographe.",

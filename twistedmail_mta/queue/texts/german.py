@@ -52,6 +52,10 @@ GERMAN: Final = Texts(
             "Sie hören nur noch davon, wenn dort etwas schiefgeht."
         ),
         "delivered": "Sie wurde zugestellt.",
+        "expanded": (
+            "Die Adresse steht für mehrere andere. Sie wurde an diese weitergeschickt; "
+            "Sie hören nur noch davon, wenn dabei etwas schiefgeht."
+        ),
     },
     by_status={
         "1.2": "Die Domain, also der Teil hinter dem @, gibt es nicht. Prüfen Sie die Schreibweise.",

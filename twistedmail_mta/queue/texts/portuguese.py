@@ -48,6 +48,10 @@ PORTUGUESE: Final = Texts(
             "Só voltará a ter notícias dela se algo correr mal nesse servidor."
         ),
         "delivered": "Foi entregue.",
+        "expanded": (
+            "O endereço representa vários outros. Foi enviada a todos eles; "
+            "só voltará a ter notícias dela se algo correr mal."
+        ),
     },
     by_status={
         "1.2": "O domínio, a parte depois da @, não existe. Verifique se está bem escrito.",

@@ -48,6 +48,10 @@ SPANISH: Final = Texts(
             "Solo volverá a saber de él si algo falla allí."
         ),
         "delivered": "Se ha entregado.",
+        "expanded": (
+            "La dirección representa a varias otras. Se ha enviado a todas ellas; "
+            "solo volverá a saber de él si algo falla."
+        ),
     },
     by_status={
         "1.2": "El dominio, lo que sigue a la @, no existe. Compruebe si está bien escrito.",
