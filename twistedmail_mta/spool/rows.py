@@ -46,27 +46,29 @@ REPLY_KEPT: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class MessageRows:
-    """A message, ready to insert."""
+    """A message, ready to insert; `message` only if there are recipients."""
 
     body: Row
     message: Row
     recipients: list[Row]
 
 
-def message_rows(message: Message, since: float, owner: int | None) -> MessageRows:
+def message_rows(message: Message, since: float, owner: int | None, *, kept: bool = False) -> MessageRows:
     """Return the rows of a message.
 
     Args:
         message: what is accepted; it is due at once.
         since: the running time of its acceptance.
         owner: who claims every recipient at birth, or None.
+        kept: mailboxes refer to the body too.
     """
     envelope, origin, body = message.envelope, message.origin, message.body
     sender, due = envelope.sender, message.received_at
     epoch = 0 if owner is None else 1
     file, octets = (body.name, None) if isinstance(body, FileBody) else (None, body.data)
+    refs = kept + bool(envelope.recipients)
     return MessageRows(
-        body=(message.id, body.size, file, octets),
+        body=(message.id, refs, body.size, file, octets),
         message=(
             message.id,
             message.id,

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from zope.interface import implementer
 
 from twistedmail_mta.interfaces import IBodyStore, IDatabase, ISpool, Transaction
+from twistedmail_mta.mailbox.change import Added
+from twistedmail_mta.mailbox.deposit import deposit
+from twistedmail_mta.mailbox.rows import DeliveryRows, delivery_rows
 from twistedmail_mta.model import Claim, FailedRecipient, LocalMail, Message, Report, Settlement, Suspension
 from twistedmail_mta.spool import suspensions, tables
 from twistedmail_mta.spool.ids import MessageIds
 from twistedmail_mta.spool.rows import (
     Key,
+    MessageRows,
     claims_of,
     failed_recipient_of,
     message_of,
@@ -32,6 +36,10 @@ REPORTS: Final = 1000
 """How many messages with failures to report are named at once."""
 
 
+def _noted_by_nobody(_: Sequence[Added]) -> None:
+    """Nobody looks at mailboxes here."""
+
+
 @implementer(ISpool)
 class Spool:
     """Mail this host has accepted and not yet settled, and this process's claims on it.
@@ -40,7 +48,14 @@ class Spool:
         lease: seconds a claim holds without `renew`.
     """
 
-    def __init__(self, database: IDatabase, bodies: IBodyStore, tasks: TaskGroup, tenure: Tenure) -> None:
+    def __init__(
+        self,
+        database: IDatabase,
+        bodies: IBodyStore,
+        tasks: TaskGroup,
+        tenure: Tenure,
+        note: Callable[[Sequence[Added]], None] = _noted_by_nobody,
+    ) -> None:
         """Make the spool of this process.
 
         Args:
@@ -48,7 +63,9 @@ class Spool:
             bodies: where large bodies are.
             tasks: what is left to do after a commit runs here.
             tenure: what entitles this process to claims.
+            note: told, in the order of the commits, what came into mailboxes: `MailboxStore.note`.
         """
+        self._note = note
         self.lease = tenure.lease
         self._database = database
         self._bodies = bodies
@@ -63,16 +80,26 @@ class Spool:
 
     async def accept(self, message: Message, claim: bool, local: LocalMail | None = None) -> Sequence[Claim]:
         """See `ISpool.accept`."""
-        if local is not None:
-            raise NotImplementedError
-        rows = message_rows(message, self._tenure.running_time(), self._tenure.owner if claim else None)
-        await self._database.write(lambda tx: tables.insert(tx, rows), size=message.octets_in_memory)
+        owner = self._tenure.owner if claim else None
+        deliveries = delivery_rows(message, local) if local is not None and local.deliveries else None
+        rows = message_rows(message, self._tenure.running_time(), owner, kept=deliveries is not None)
+        if deliveries is None:
+            await self._database.write(lambda tx: tables.insert(tx, rows), size=message.octets_in_memory)
+        else:
+            await self._keep(message, rows, deliveries)
         if not claim:
             return ()
         return [
             Claim(message.id, n, 1, recipient, attempts=0, age=0.0, warnings=0)
             for n, recipient in enumerate(message.envelope.recipients)
         ]
+
+    async def _keep(self, message: Message, rows: MessageRows, deliveries: DeliveryRows) -> None:
+        def keep(tx: Transaction) -> list[Added]:
+            tables.insert(tx, rows)
+            return deposit(tx, deliveries)
+
+        self._note(await self._database.write(keep, size=message.octets_in_memory))
 
     async def claim(self, limit: int, exclude: frozenset[str]) -> Sequence[Claim]:
         """See `ISpool.claim`."""

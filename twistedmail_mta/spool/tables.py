@@ -13,7 +13,7 @@ from typing import Final
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.spool.rows import Key, MessageRows, ReportRows, Row, SettlementRows
 
-BODY: Final = "INSERT INTO body (id, refs, size, file, data) VALUES (?, 1, ?, ?, ?)"
+BODY: Final = "INSERT INTO body (id, refs, size, file, data) VALUES (?, ?, ?, ?, ?)"
 
 MESSAGE: Final = """
 INSERT INTO message (id, body, size, received_at, sender_local, sender_domain, eight_bit, smtputf8, ret, envid, auth,
@@ -123,11 +123,11 @@ REFERENCE: Final = "UPDATE body SET refs = refs - 1 WHERE id = ?"
 
 
 def insert(tx: Transaction, rows: MessageRows) -> None:
-    """Keep a message."""
+    """Keep a message; only its body where no recipient waits for it."""
     tx.execute(BODY, rows.body)
-    tx.execute(MESSAGE, rows.message)
-    for _ in tx.executemany(RECIPIENT, rows.recipients):
-        pass
+    if rows.recipients:
+        tx.execute(MESSAGE, rows.message)
+        _each(tx, RECIPIENT, rows.recipients)
 
 
 def due(tx: Transaction, now: float, exclude: str, limit: int) -> list[Key]:

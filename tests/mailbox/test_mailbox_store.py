@@ -1,0 +1,96 @@
+"""Messages put into mailboxes, flagged and removed, and what is left of them."""
+
+from __future__ import annotations
+
+import pytest
+from mail_at_rest import START, STRUCTURE, Rest, run, to
+
+from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.mailbox.flags import DELETED, SEEN
+from twistedmail_mta.model import LocalMail
+
+
+def test_append_gives_uids_that_follow_one_another() -> None:
+    rest = Rest()
+    view = rest.view()
+    rest.accept(to(1))
+
+    uids = run(rest.store.append(view.id, [rest.incoming(flags=SEEN), rest.incoming(uidl="x1")]))
+
+    assert list(uids) == [2, 3]
+    assert list(view.flags) == [0, SEEN, 0]
+    assert rest.rows("SELECT uid, internal_date, saved_at FROM arrival WHERE uid > 1") == [
+        (2, 1_500_000_000, START),
+        (3, 1_500_000_000, START),
+    ]
+    assert rest.rows("SELECT uid, uidl FROM uidl") == [(3, "x1")]
+    rest.assert_view(view)
+    rest.assert_sound()
+
+
+def test_keywords_have_bits_of_their_mailbox() -> None:
+    """A name has one bit whatever its case; when no bit is left the flag is passed over."""
+    rest = Rest()
+    view = rest.view()
+
+    run(rest.store.append(view.id, [rest.incoming(keywords=frozenset({"$Junk"}))]))
+    bits = run(rest.store.keywords(view.id, ["$junk", *(f"k{n}" for n in range(60))]))
+
+    assert list(view.flags) == [1 << 5]
+    assert bits["$junk"] == 5
+    assert sorted(bits.values()) == list(range(5, 63))
+    assert rest.rows("SELECT name FROM keyword WHERE bit = 5") == [("$Junk",)]
+
+
+def test_flags_change_what_they_say_and_nothing_else() -> None:
+    rest = Rest()
+    view = rest.view()
+    run(rest.store.append(view.id, [rest.incoming(flags=SEEN) for _ in range(3)]))
+    before = view.modseq
+
+    run(rest.store.set_flags(view.id, [1, 3, 9], add=DELETED, remove=SEEN))
+    run(rest.store.set_flags(view.id, [1, 3], add=DELETED))
+
+    assert list(view.flags) == [DELETED, SEEN, DELETED]
+    assert view.modseq == before + 1
+    rest.assert_view(view)
+
+
+def test_removed_messages_give_back_all_they_used() -> None:
+    """Content, body and file go with the last mailbox that has the message, not before."""
+    rest = Rest()
+    rest.accept(to(1), to(2), body=rest.body(b"x" * 100, file=True))
+    first, second = rest.view(1), rest.view(2)
+
+    assert run(rest.store.remove(first.id, [1, 7])) == [1]
+    assert len(rest.files.octets) == 1
+    rest.assert_sound()
+    assert run(rest.store.remove(second.id, [1])) == [1]
+
+    assert not rest.files.octets
+    assert rest.rows("SELECT count(*) FROM body") == [(0,)]
+    assert len(first) == len(second) == 0
+    rest.assert_view(first)
+    rest.assert_sound()
+
+
+def test_a_body_stays_while_the_spool_needs_it() -> None:
+    rest = Rest()
+    message = rest.message("bob@example.net")
+    run(rest.spool.accept(message, claim=False, local=LocalMail(STRUCTURE, (to(1),))))
+
+    run(rest.store.remove(rest.view().id, [1]))
+
+    assert rest.rows("SELECT id, refs FROM body") == [(message.id, 1)]
+    rest.assert_sound()
+
+
+def test_nothing_goes_into_mailboxes_of_nobody() -> None:
+    """The account was removed after RCPT: the message isn't taken, and nothing of it is kept."""
+    rest = Rest()
+
+    with pytest.raises(TemporaryError):
+        rest.accept(to(1), to(77))
+
+    assert rest.rows("SELECT count(*) FROM body") == [(0,)]
+    assert rest.rows("SELECT count(*) FROM mail") == [(0,)]

@@ -1,0 +1,1 @@
+"""Mail at rest: mailboxes, their messages, and the views that sessions share."""

@@ -1,0 +1,76 @@
+"""The mailboxes of accounts, and their names."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from twistedmail_mta.interfaces import Transaction
+from twistedmail_mta.mailbox.deposit import INBOX
+
+SEPARATOR: Final = "/"
+
+LONGEST_NAME: Final = 1000
+"""Octets of a mailbox's name in UTF-8."""
+
+_COLUMNS: Final = "SELECT id, account, name, uid_validity, special_use, messages, octets FROM mailbox"
+
+_OF_ACCOUNT: Final = f"{_COLUMNS} WHERE account = ? ORDER BY name"
+
+_NAMED: Final = f"{_COLUMNS} WHERE account = ? AND name = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    r"""A mailbox as its row was when it was read.
+
+    Attributes:
+        id: never given twice.
+        account: the id of the account that owns it.
+        name: levels are separated by "/".
+        uid_validity: RFC 9051's UIDVALIDITY.
+        special_use: RFC 6154's attribute, such as `\Sent`; None for an ordinary one.
+        messages: how many are in it.
+        octets: how many octets these have, as they are sent.
+    """
+
+    id: int
+    account: int
+    name: str
+    uid_validity: int
+    special_use: str | None
+    messages: int
+    octets: int
+
+
+def mailbox_name(text: str) -> str:
+    """Return the spelling under which a mailbox is kept.
+
+    Raises:
+        ValueError: no mailbox can be named so; the text says why.
+    """
+    name = unicodedata.normalize("NFC", text)
+    levels = name.split(SEPARATOR)
+    if not all(levels):
+        raise ValueError("a level of the name is empty")
+    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in name):
+        raise ValueError("the name has a control character")
+    if len(name.encode()) > LONGEST_NAME:
+        raise ValueError("the name is too long")
+    if levels[0].upper() == INBOX:
+        levels[0] = INBOX
+    return SEPARATOR.join(levels)
+
+
+def mailboxes(tx: Transaction, account: int) -> Sequence[Mailbox]:
+    """Return the mailboxes of an account, in the order of their names."""
+    return [Mailbox(*row) for row in tx.execute(_OF_ACCOUNT, (account,))]
+
+
+def named(tx: Transaction, account: int, name: str) -> Mailbox | None:
+    """Return the mailbox of that name, or None."""
+    for row in list(tx.execute(_NAMED, (account, name))):
+        return Mailbox(*row)
+    return None

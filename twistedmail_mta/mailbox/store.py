@@ -1,0 +1,238 @@
+"""The service of mailboxes: every write to them goes through here, and every view comes from here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import ClassVar, Final, TypeVar
+
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.interfaces import IBodyStore, IDatabase, IMailboxDelivery, Transaction
+from twistedmail_mta.mailbox import appending, deposit, mailboxes, removal
+from twistedmail_mta.mailbox.appending import Incoming, incoming_rows
+from twistedmail_mta.mailbox.change import Change, Flagged, Removed
+from twistedmail_mta.mailbox.mailboxes import Mailbox
+from twistedmail_mta.mailbox.replies import MAILBOX_GONE
+from twistedmail_mta.mailbox.rows import delivery_rows
+from twistedmail_mta.mailbox.view import MailboxView
+from twistedmail_mta.mailbox.views import Views
+from twistedmail_mta.model import InlineBody, LocalMail, Message
+from twistedmail_mta.tasks import TaskGroup
+
+C = TypeVar("C", bound=Change)
+
+RELEASED_AT_ONCE: Final = 100
+"""Contents that are given up in one transaction."""
+
+FLAGGED_AT_ONCE: Final = 10_000
+"""Messages whose flags are changed in one transaction."""
+
+
+@implementer(IMailboxDelivery)
+class MailboxStore:
+    """The mailboxes of this host, as this process sees and changes them.
+
+    A write goes on when whoever asked for it is cancelled, and the views hear
+    of it in any case, in the order of the commits.
+    """
+
+    log: ClassVar[Logger] = Logger()
+
+    def __init__(self, database: IDatabase, bodies: IBodyStore, tasks: TaskGroup, now: Callable[[], float]) -> None:
+        """Make the service of this process.
+
+        Args:
+            database: where the rows are.
+            bodies: where large bodies are.
+            tasks: what is left to do after a commit runs here.
+            now: seconds since the epoch.
+        """
+        self._database = database
+        self._bodies = bodies
+        self._tasks = tasks
+        self._now = now
+        self._views = Views(database, tasks)
+        self._releasing = False
+
+    # Mailboxes
+
+    async def mailboxes(self, account: int) -> Sequence[Mailbox]:
+        """Return the mailboxes of an account, in the order of their names."""
+        return await self._database.read(lambda tx: mailboxes.mailboxes(tx, account))
+
+    async def mailbox(self, account: int, name: str) -> Mailbox | None:
+        """Return the mailbox of that name (`mailbox_name`), or None."""
+        return await self._database.read(lambda tx: mailboxes.named(tx, account, name))
+
+    async def make(self, account: int, name: str, special_use: str | None = None) -> Mailbox:
+        """Return the mailbox of that name, made if need be, with INBOX and its like.
+
+        Raises:
+            TemporaryError: the account is gone, or the database can't be written.
+        """
+        found = await self.mailbox(account, name)
+        if found is not None:
+            return found
+        now = int(self._now())
+
+        def make(tx: Transaction) -> Mailbox | None:
+            deposit.make(tx, account, name, now, special_use)
+            return mailboxes.named(tx, account, name)
+
+        made = await self._database.write(make)
+        if made is None:
+            raise TemporaryError(MAILBOX_GONE)
+        return made
+
+    # Views
+
+    async def open(self, mailbox: int) -> MailboxView:
+        """Return the view of a mailbox, current, for as long as it isn't given back by `leave`.
+
+        Raises:
+            TemporaryError: it can't be read now, or there is no such mailbox any more.
+        """
+        return await self._views.open(mailbox)
+
+    def leave(self, view: MailboxView) -> None:
+        """Give a view back."""
+        self._views.leave(view)
+
+    def note(self, changes: Iterable[Change]) -> None:
+        """Hear what a transaction of this process did to mailboxes; in the order of the commits."""
+        self._views.note(changes)
+
+    def look(self, mailbox: int, modseq: int) -> None:
+        """Hear that another process has changed a mailbox, up to that MODSEQ."""
+        self._views.look(mailbox, modseq)
+
+    def look_at_all(self) -> None:
+        """Hear that another process has changed something."""
+        self._tasks.start("mailbox.look", self._look_at_all())
+
+    async def _look_at_all(self) -> None:
+        try:
+            await self._views.look_at_all()
+        except TemporaryError as error:
+            self.log.warn("the mailboxes couldn't be looked at: {reason}", reason=str(error), event="mailbox.failed")
+
+    # Messages
+
+    async def deliver(self, message: Message, local: LocalMail, done: tuple[int, int] | None = None) -> None:
+        """See `IMailboxDelivery.deliver`."""
+        known: set[tuple[int, str]] = set()
+        if done is not None:
+            about, n = done
+            known = await self._database.read(lambda tx: deposit.read_done(tx, about, n))
+        rows = delivery_rows(message, local, known)
+        if not rows.places:
+            return
+        progress = [] if done is None else [(*done, account, mailbox) for _, account, mailbox, _ in rows.places]
+        await self._write(lambda tx: deposit.deposit_spooled(tx, rows, progress), size=len(message.header))
+
+    async def append(self, mailbox: int, messages: Sequence[Incoming]) -> Sequence[int]:
+        """Put messages into a mailbox as they are, in one transaction; return their UIDs.
+
+        Raises:
+            TemporaryError: nothing was kept.
+        """
+        names = {name.lower(): name for message in messages for name in message.keywords}
+        bits = await self.keywords(mailbox, names.values())
+        rows = incoming_rows(messages, bits, int(self._now()))
+        size = sum(len(message.header) for message in messages)
+        size += sum(message.body.size for message in messages if isinstance(message.body, InlineBody))
+        (added,) = await self._write(lambda tx: [appending.append(tx, mailbox, rows)], size=size)
+        return added.uids
+
+    async def keywords(self, mailbox: int, names: Collection[str] = ()) -> dict[str, int]:
+        """Return the bit of each keyword of a mailbox, by its name in lower case.
+
+        Args:
+            mailbox: which.
+            names: given bits if they have none, as long as there are bits.
+        """
+        known = await self._database.read(lambda tx: appending.keywords(tx, mailbox))
+        new = [name for name in names if name.lower() not in known]
+        if not new:
+            return known
+        return await self._database.write(lambda tx: appending.add_keywords(tx, mailbox, new))
+
+    async def set_flags(self, mailbox: int, uids: Sequence[int], *, remove: int = 0, add: int = 0) -> None:
+        """Change the flags of messages; of those that aren't there nothing happens.
+
+        Args:
+            mailbox: where.
+            uids: whose.
+            remove: the bits that are cleared; -1 for all.
+            add: the bits that are set then.
+
+        Raises:
+            TemporaryError: the database can't be written; what was done so far stays.
+        """
+        for start in range(0, len(uids), FLAGGED_AT_ONCE):
+            which = json.dumps(uids[start : start + FLAGGED_AT_ONCE])
+
+            def change(tx: Transaction, which: str = which) -> list[Flagged]:
+                flagged = appending.set_flags(tx, mailbox, which, ~remove, add)
+                return [] if flagged is None else [flagged]
+
+            await self._write(change)
+
+    async def remove(self, mailbox: int, uids: Collection[int]) -> Sequence[int]:
+        """Remove messages for good, in one transaction; return which of them were there.
+
+        What they referred to is given up soon after, a piece at a time.
+
+        Raises:
+            TemporaryError: none was removed.
+        """
+        which = json.dumps(list(uids))
+
+        def change(tx: Transaction) -> list[Removed]:
+            removed = removal.remove(tx, mailbox, which)
+            return [] if removed is None else [removed]
+
+        removed = await self._write(change, urgent=True)
+        if removed:
+            self._tasks.start("mailbox.release", self.release())
+        return removed[0].uids if removed else ()
+
+    async def release(self) -> None:
+        """Give up the contents and bodies of messages that were removed; also after a start."""
+        if self._releasing:
+            return
+        self._releasing = True
+        try:
+            await release(self._database, self._bodies)
+        except TemporaryError as error:
+            self.log.warn("room couldn't be given back: {reason}", reason=str(error), event="mailbox.failed")
+        finally:
+            self._releasing = False
+
+    async def _write(
+        self, function: Callable[[Transaction], Sequence[C]], *, urgent: bool = False, size: int = 0
+    ) -> Sequence[C]:
+        return await self._tasks.shield("mailbox.write", self._write_and_note(function, urgent, size))
+
+    async def _write_and_note(
+        self, function: Callable[[Transaction], Sequence[C]], urgent: bool, size: int
+    ) -> Sequence[C]:
+        changes = await self._database.write(function, urgent=urgent, size=size)
+        self._views.note(changes)
+        return changes
+
+
+async def release(database: IDatabase, bodies: IBodyStore) -> None:
+    """Give up what removed messages referred to, a piece at a time.
+
+    Raises:
+        TemporaryError: the rest is left for the next time.
+    """
+    count = RELEASED_AT_ONCE
+    while count == RELEASED_AT_ONCE:
+        count, files = await database.write(lambda tx: removal.release(tx, RELEASED_AT_ONCE), urgent=True)
+        if files:
+            await bodies.remove(files)

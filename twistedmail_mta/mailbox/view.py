@@ -1,0 +1,155 @@
+"""One mailbox as this process knows it: arrays that all its sessions share."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar, Final
+
+from twisted.logger import Logger
+
+from twistedmail_mta.mailbox.change import Added, Change, Flagged, Removed
+from twistedmail_mta.mailbox.reading import Arrays, News
+from twistedmail_mta.mailbox.rows import Row
+
+UNKNOWN: Final = -1
+"""The MODSEQ of a view that nothing was read into yet."""
+
+
+class MailboxView:
+    """Four arrays in the order of the UIDs, and the MODSEQ they stand for.
+
+    Changes come in the order of their commits, each one MODSEQ above the one
+    before; a view that missed one says so, and is caught up from the database.
+    Arrays only grow at their end, or are replaced: whoever took them in hand
+    keeps the messages as they stood (their flags change in place).
+
+    Attributes:
+        id: the mailbox.
+        modseq: all changes up to it are in the arrays.
+        uid_next: above the UID of every message that was ever here.
+        uids: of the messages, ascending; of 4 octets.
+        modseqs: of each message's last change.
+        flags: of each, as bits (`mailbox.flags`).
+        sizes: of each, in octets as it is sent.
+        gone: the mailbox was deleted; nothing changes any more.
+    """
+
+    log: ClassVar[Logger] = Logger()
+
+    __slots__ = ("_subscribers", "flags", "gone", "id", "modseq", "modseqs", "sizes", "uid_next", "uids")
+
+    def __init__(self, mailbox: int, arrays: Arrays | None = None) -> None:
+        """Begin with a snapshot, or unknown."""
+        arrays = arrays or Arrays(UNKNOWN, 1, array("I"), array("q"), array("q"), array("q"))
+        self.id = mailbox
+        self.modseq = arrays.modseq
+        self.uid_next = arrays.uid_next
+        self.uids = arrays.uids
+        self.modseqs = arrays.modseqs
+        self.flags = arrays.flags
+        self.sizes = arrays.sizes
+        self.gone = False
+        self._subscribers: list[Callable[[], None]] = []
+
+    def __len__(self) -> int:
+        """Return how many messages there are."""
+        return len(self.uids)
+
+    def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Call `changed` after every change; it must not raise, and not wait.
+
+        Returns:
+            What to call when that is no longer wanted.
+        """
+        self._subscribers.append(changed)
+        return lambda: self._subscribers.remove(changed)
+
+    def place(self, uid: int) -> int | None:
+        """Return where a message is in the arrays, or None when it isn't here."""
+        index = bisect_left(self.uids, uid)
+        return index if index < len(self.uids) and self.uids[index] == uid else None
+
+    def follows(self, change: Change) -> bool:
+        """Return whether `change` is the next one after what is known."""
+        return change.modseq == self.modseq + 1
+
+    def apply(self, change: Change) -> None:
+        """Take a change that follows, and tell whoever subscribed."""
+        match change:
+            case Added(uids=uids, flags=flags, sizes=sizes):
+                self.add(uids, [change.modseq] * len(uids), flags, sizes)
+            case Flagged(uids=uids, flags=flags):
+                self.set_flags(uids, [change.modseq] * len(uids), flags)
+            case Removed(uids=uids):
+                self.remove(uids)
+        self.modseq = change.modseq
+        self.tell()
+
+    def learn(self, news: News) -> int:
+        """Take what was read of the database; return how many messages it concerned."""
+        if news.vanished:
+            self.remove(uid for first, last in sorted(news.vanished) for uid in self._between(first, last))
+        self.set_flags(*_columns(news.flagged, 3))
+        self.add(*_columns(news.added, 4))
+        self.modseq = news.modseq
+        if not news.more:
+            self.uid_next = news.uid_next
+        return len(news.vanished) + len(news.flagged) + len(news.added)
+
+    def _between(self, first: int, last: int) -> Sequence[int]:
+        return self.uids[bisect_left(self.uids, first) : bisect_right(self.uids, last)]
+
+    def become(self, other: MailboxView, *, gone: bool) -> None:
+        """Be what another view has read, and tell whoever subscribed."""
+        self.uids, self.modseqs, self.flags, self.sizes = other.uids, other.modseqs, other.flags, other.sizes
+        self.modseq, self.uid_next, self.gone = other.modseq, other.uid_next, gone
+        self.tell()
+
+    def add(self, uids: Sequence[int], modseqs: Iterable[int], flags: Iterable[int], sizes: Iterable[int]) -> None:
+        """Append messages."""
+        self.uids.extend(uids)
+        self.modseqs.extend(modseqs)
+        self.flags.extend(flags)
+        self.sizes.extend(sizes)
+        if uids:
+            self.uid_next = max(self.uid_next, uids[-1] + 1)
+
+    def set_flags(self, uids: Iterable[int], modseqs: Iterable[int], flags: Iterable[int]) -> None:
+        """Change flags; of messages that aren't here nothing happens."""
+        for uid, modseq, bits in zip(uids, modseqs, flags, strict=True):
+            index = self.place(uid)
+            if index is not None:
+                self.modseqs[index], self.flags[index] = modseq, bits
+
+    def remove(self, uids: Iterable[int]) -> None:
+        """Take messages out, into new arrays; of those that aren't here nothing happens."""
+        places = [index for index in map(self.place, uids) if index is not None]
+        if not places:
+            return
+        self.uids = _without(self.uids, places)
+        self.modseqs = _without(self.modseqs, places)
+        self.flags = _without(self.flags, places)
+        self.sizes = _without(self.sizes, places)
+
+    def tell(self) -> None:
+        """Tell whoever subscribed that something changed."""
+        for changed in tuple(self._subscribers):
+            try:
+                changed()
+            except Exception:  # noqa: BLE001 - a commit must not seem to have failed
+                self.log.failure("a session failed on news of its mailbox", event="mailbox.failed")
+
+
+def _columns(rows: Sequence[Row], count: int) -> Sequence[Sequence[int]]:
+    return tuple(zip(*rows, strict=True)) if rows else ((),) * count
+
+
+def _without(numbers: array[int], places: Sequence[int]) -> array[int]:
+    """Return the numbers that are at none of these places, which ascend."""
+    kept, start = array(numbers.typecode), 0
+    for place in places:
+        kept += numbers[start:place]
+        start = place + 1
+    return kept + numbers[start:]
