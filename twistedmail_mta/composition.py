@@ -5,19 +5,18 @@ The only file that names concrete classes.
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from random import SystemRandom
 from typing import Final, Literal
 
-from twisted.cred.portal import Portal
-from twisted.internet.interfaces import IReactorCore, IReactorFromThreads, IReactorUNIX
+from twisted.internet.interfaces import IReactorCore, IReactorUNIX
 
+from twistedmail_mta.config.hosting import DomainTable
 from twistedmail_mta.config.limits import limits_of
 from twistedmail_mta.config.secrets import read_secret
-from twistedmail_mta.config.site import DomainTable, Site
+from twistedmail_mta.config.site import Site
 from twistedmail_mta.deliver.agent import DeliveryAgent
 from twistedmail_mta.deliver.callout import Callout
 from twistedmail_mta.deliver.connection import Timeouts
@@ -30,19 +29,15 @@ from twistedmail_mta.deliver.pool import Pool
 from twistedmail_mta.deliver.providers import shipped_providers
 from twistedmail_mta.deliver.router import Fallback, Router, RouteRule
 from twistedmail_mta.deliver.sources import Source, Sources
-from twistedmail_mta.directory.authenticator import Authenticator
-from twistedmail_mta.directory.checker import PasswordChecker
-from twistedmail_mta.directory.judge import BACKLOG, THREADS, PasswordJudge
-from twistedmail_mta.directory.logins import RememberedLogins
-from twistedmail_mta.directory.passwords import PasswordHash
 from twistedmail_mta.directory.realm import MailRealm
 from twistedmail_mta.directory.recipients import RecipientFile
+from twistedmail_mta.directory.site_logins import IReactorLogins, SiteLogins
 from twistedmail_mta.directory.tables import add_account, find_account
-from twistedmail_mta.directory.throttle import LoginThrottle
 from twistedmail_mta.dns.exchange import IReactorDNS
 from twistedmail_mta.dns.nameservers import Nameserver, nameservers, system_nameservers
 from twistedmail_mta.dns.resolver import make_resolver
 from twistedmail_mta.interfaces import IRecipientCheck, Transaction
+from twistedmail_mta.mailbox.store import MailboxStore
 from twistedmail_mta.model import LaneTerms, NextHop
 from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.lanes import LaneLimits
@@ -68,7 +63,7 @@ PROCESS: Final = 0
 """The number of the only process there is."""
 
 
-class IReactorSite(IReactorCore, IReactorDelivery, IReactorDNS, IReactorUNIX, IReactorFromThreads):
+class IReactorSite(IReactorCore, IReactorDelivery, IReactorDNS, IReactorUNIX, IReactorLogins):
     """What of the reactor a site uses."""
 
 
@@ -107,17 +102,8 @@ class Parts:
         )
         self._router = make_router(site)
         self._callout = Callout(self._dialer, self._hosts, self._router, reactor)
-        self._passwords = PasswordHash()
-        self._argon2 = WorkerPool(reactor, "argon2", THREADS, BACKLOG)
-        self._authenticator = self._make_authenticator()
-        self._checks = {name: self._recipient_check(table) for name, table in site.domains.items()}
-
-    def _make_authenticator(self) -> Authenticator:
-        throttle = LoginThrottle(self._reactor)
-        remembered = RememberedLogins(self._reactor, secrets.token_bytes(32))
-        judge = PasswordJudge(self.database, throttle, remembered, self._passwords, self._argon2)
-        portal = Portal(MailRealm(), [PasswordChecker(self.database, judge)])
-        return Authenticator(portal, throttle, self._reactor)
+        self._logins = SiteLogins(reactor, self.database, MailRealm())
+        self._checks = {name: self._recipient_check(table) for name, table in site.relayed.items()}
 
     def _recipient_check(self, table: DomainTable) -> IRecipientCheck | None:
         kind, _, path = table.recipients.partition(":")
@@ -133,9 +119,11 @@ class Parts:
         """
         self.tenure = await begin_tenure(self.database, self._reactor, time.monotonic, Host(boot_name(), PROCESS))
         self.sweep = Sweep(self.database, self.bodies, self.tenure)
-        self.spool = Spool(self.database, self.bodies, self.tasks, self.tenure)
+        self.mailboxes = MailboxStore(self.database, self.bodies, self.tasks, time.time)
+        self.spool = Spool(self.database, self.bodies, self.tasks, self.tenure, self.mailboxes.note)
         self.queue = self._make_queue(self.spool)
         await self.sweep.give_back_claims()
+        self.tasks.start("mailbox.release", self.mailboxes.release())
         self.queue.start()
         self._begun = True
 
@@ -178,7 +166,7 @@ class Parts:
             strict=table.strict,
             hide_client=table.hide_client,
             relaying=RelayRules(self._checks, server.admin),
-            authenticator=self._authenticator,
+            authenticator=self._logins.authenticator,
             acceptance=self.queue,
             bodies=self.bodies,
             database=self.database,
@@ -191,7 +179,7 @@ class Parts:
 
     async def add_login(self, address: str, password: str) -> None:
         """Make an account unless it exists."""
-        stored = await self._argon2.run(self._passwords.store, password)
+        stored = await self._logins.store(password)
         now = time.time()
 
         def add(tx: Transaction) -> None:
@@ -230,7 +218,7 @@ class Parts:
         await self.bodies.close()
         await self.database.close()
         self._io.stop()
-        self._argon2.stop()
+        self._logins.close()
 
 
 def utc_offset(at: float) -> int:
@@ -257,7 +245,7 @@ def _reach(site: Site, bound: Iterable[str]) -> Reach:
 def make_router(site: Site) -> Router:
     """Return the routes: first the domains that are relayed, then the site's own, last MX."""
     outbound = site.outbound
-    domains = [RouteRule((name,), table.next_hop(outbound)) for name, table in site.domains.items()]
+    domains = [RouteRule((name,), table.next_hop(outbound)) for name, table in site.relayed.items()]
     routes = [RouteRule(table.match.to_domain or (), table.route(outbound)) for table in site.route]
     spare = outbound.fallback
     fallback = Fallback(spare.after, spare.next_hop(outbound)) if spare is not None else None

@@ -117,9 +117,7 @@ class Directory:
         self.hashes = hashes
         comparisons = Comparisons(hashes, self.pool, self.throttle)
         own = [InternalChecker(self.database, comparisons)] if internal else []
-        judge = PasswordJudge(
-            self.database, self.throttle, self.logins, CheckerChain([*own, *more]), comparisons
-        )
+        judge = PasswordJudge(self.database, self.throttle, self.logins, CheckerChain([*own, *more]), comparisons)
         self.checker = PasswordChecker(self.database, judge)
         self.authenticator = Authenticator(Portal(MailRealm(), [self.checker]), self.throttle, self.clock)
 

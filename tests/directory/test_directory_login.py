@@ -20,9 +20,8 @@ from zope.interface.verify import verifyClass, verifyObject
 
 from twistedmail_mta.directory import authenticator as authenticator_module
 from twistedmail_mta.directory.authenticator import Authenticator
-from twistedmail_mta.directory.checker import PasswordChecker
+from twistedmail_mta.directory.comparisons import BACKLOG_OF_STRANGERS
 from twistedmail_mta.directory.credentials import IPeerPassword, PeerPassword
-from twistedmail_mta.directory.judge import BACKLOG_OF_STRANGERS, PasswordJudge
 from twistedmail_mta.directory.passwords import Cost, PasswordHash
 from twistedmail_mta.directory.realm import MailRealm, Submitter
 from twistedmail_mta.directory.replies import BAD_CREDENTIALS, CANNOT_JUDGE, TOO_MANY_FAILURES
@@ -481,12 +480,7 @@ def test_damaged_row(directory: Directory, events: list[dict[str, Any]]) -> None
 def dearer(directory: Directory) -> PasswordHash:
     """Let passwords cost more from now on."""
     hashes = PasswordHash(Cost(passes=2, memory=16, scram_iterations=5000))
-    directory.hashes = hashes
-    judge = PasswordJudge(directory.database, directory.throttle, directory.logins, hashes, directory.pool)
-    directory.checker = PasswordChecker(directory.database, judge)
-    directory.authenticator = Authenticator(
-        Portal(MailRealm(), [directory.checker]), directory.throttle, directory.clock
-    )
+    directory.put_together(hashes)
     return hashes
 
 

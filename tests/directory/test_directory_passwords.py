@@ -6,7 +6,8 @@ import pytest
 from directory_in_memory import CHEAP
 from scramp import ScramClient, ScramMechanism
 
-from twistedmail_mta.directory.passwords import CannotCompare, Cost, PasswordHash, StoredPassword
+from twistedmail_mta.directory.passwords import Cost, PasswordHash, StoredPassword
+from twistedmail_mta.directory.schemes import CannotCompare
 
 HASHES = PasswordHash(CHEAP)
 GOOD = HASHES.store("x").hash

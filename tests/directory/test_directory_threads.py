@@ -15,7 +15,9 @@ from twisted.cred.portal import Portal
 
 from twistedmail_mta.directory.authenticator import Authenticator
 from twistedmail_mta.directory.checker import PasswordChecker
-from twistedmail_mta.directory.judge import BACKLOG, THREADS, PasswordJudge
+from twistedmail_mta.directory.checkers import CheckerChain, InternalChecker
+from twistedmail_mta.directory.comparisons import BACKLOG, THREADS, Comparisons
+from twistedmail_mta.directory.judge import PasswordJudge
 from twistedmail_mta.directory.logins import RememberedLogins
 from twistedmail_mta.directory.passwords import PasswordHash
 from twistedmail_mta.directory.realm import MailRealm, Submitter
@@ -51,7 +53,9 @@ def site_on(database: IDatabase, backlog: int) -> Site:
     pool, hashes = WorkerPool(reactor, "argon2", THREADS, backlog), PasswordHash()
     throttle = LoginThrottle(reactor, Allowances(delay=0.001))
     logins = RememberedLogins(reactor, secrets.token_bytes(32))
-    checker = PasswordChecker(database, PasswordJudge(database, throttle, logins, hashes, pool))
+    comparisons = Comparisons(hashes, pool, throttle)
+    checkers = CheckerChain([InternalChecker(database, comparisons)])
+    checker = PasswordChecker(database, PasswordJudge(database, throttle, logins, checkers, comparisons))
     return Site(database, hashes, pool, Authenticator(Portal(MailRealm(), [checker]), throttle, reactor))
 
 

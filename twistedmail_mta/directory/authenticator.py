@@ -27,7 +27,8 @@ class Authenticator:
     """Logs people in through a portal, tells the log, and makes failures wait.
 
     Whatever the reason, a client that fails gets the same reply after the same
-    time; the log knows why.
+    time, counted from the question: how long anybody took to judge it isn't to
+    be heard.  The log knows why.
     """
 
     log: ClassVar[Logger] = Logger()
@@ -51,10 +52,11 @@ class Authenticator:
     ) -> Any:  # noqa: ANN401 - of the interface that `avatar` names
         """Check a name and password, as the interface says."""
         login = PeerPassword(authcid, authzid, password, peer, protocol, tls, session)
+        asked_at = self._clock.seconds()
         try:
             granted = await self._log_in(login, avatar)
         except UnauthorizedLogin as refusal:
-            await self._refuse(login, refusal)
+            await self._refuse(login, refusal, asked_at)
             raise PermanentError(BAD_CREDENTIALS) from None
         except TemporaryError as error:
             raise TemporaryError(error.reply if error.reply.code == CANNOT_JUDGE.code else CANNOT_JUDGE) from None
@@ -74,7 +76,7 @@ class Authenticator:
         _, avatar, _ = await promise_of(self._portal.login(login, None, wanted))
         return avatar
 
-    async def _refuse(self, login: PeerPassword, refusal: UnauthorizedLogin) -> None:
+    async def _refuse(self, login: PeerPassword, refusal: UnauthorizedLogin, asked_at: float) -> None:
         """Log a failure, and wait as long as it deserves; a client that leaves ends the wait."""
         reason, name = (refusal.reason, refusal.name) if isinstance(refusal, LoginRefused) else ("refused", None)
         self.log.info(
@@ -91,6 +93,7 @@ class Authenticator:
             return
         self._delayed += 1
         try:
-            await sleep(self._clock, self._throttle.delay(login.peer, name))
+            passed = self._clock.seconds() - asked_at
+            await sleep(self._clock, self._throttle.delay(login.peer, name, passed))
         finally:
             self._delayed -= 1

@@ -12,7 +12,9 @@ from twistedmail_mta.directory.accounts import Account, account_name
 from twistedmail_mta.directory.credentials import IPeerPassword, LoginRefused, PeerPassword
 from twistedmail_mta.directory.judge import Claim, PasswordJudge
 from twistedmail_mta.directory.logins import Verdict
+from twistedmail_mta.directory.replies import CANNOT_JUDGE
 from twistedmail_mta.directory.tables import find_account
+from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IDatabase
 from twistedmail_mta.sasl.preparation import opaque_string
 from twistedmail_mta.tasks import deferred_of
@@ -42,12 +44,14 @@ class PasswordChecker:
         return deferred_of(self._check(credentials))
 
     async def _check(self, login: PeerPassword) -> Account:
-        claim = self._claim(login)
+        claim, generation = self._claim(login), self._judge.generation
         verdict = self._judge.recall(claim)
         account = await self._account(claim.name) if verdict is not None else None
         if verdict is None or not verdict.fits(account):
             verdict = await self._judge.judge(login.peer, claim, lambda found: _objection(login, found) is None)
             account = await self._account(claim.name)
+        if self._judge.generation != generation:
+            raise TemporaryError(CANNOT_JUDGE)
         if account is None:
             raise LoginRefused("unknown", claim.name)
         reason = _mistake(verdict, account) or _objection(login, account)

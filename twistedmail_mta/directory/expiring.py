@@ -21,7 +21,7 @@ class ExpiringMap(Generic[K, V]):
 
         Args:
             clock: tells the time.
-            lifetime: seconds from `put` on.
+            lifetime: seconds from `put` on, where that doesn't say otherwise.
             size: how many at most.
         """
         self._clock = clock
@@ -43,9 +43,16 @@ class ExpiringMap(Generic[K, V]):
             return None
         return value
 
-    def put(self, key: K, value: V) -> None:
-        """Remember a value, anew if it was remembered already."""
-        self._entries[key] = (self._clock.seconds() + self._lifetime, value)
+    def put(self, key: K, value: V, lifetime: float | None = None) -> None:
+        """Remember a value, anew if it was remembered already.
+
+        Args:
+            key: what it is found by.
+            value: what to remember.
+            lifetime: seconds; None: as long as all others.
+        """
+        seconds = self._lifetime if lifetime is None else lifetime
+        self._entries[key] = (self._clock.seconds() + seconds, value)
         self._entries.move_to_end(key)
         if len(self._entries) > self._size:
             self._entries.popitem(last=False)

@@ -11,8 +11,9 @@ from twisted.internet.interfaces import IReactorTime
 from twistedmail_mta.directory.accounts import Account
 from twistedmail_mta.directory.expiring import ExpiringMap
 
-LIFETIME = 300.0
-MAX_LOGINS = 10_000
+LIFETIME: Final = 300.0
+"""Seconds for which a verdict counts that nothing has shaken."""
+MAX_LOGINS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,29 +55,34 @@ class RememberedLogins:
 
     __slots__ = ("_right", "_secret", "_wrong")
 
-    def __init__(self, clock: IReactorTime, secret: bytes, lifetime: float = LIFETIME, size: int = MAX_LOGINS) -> None:
+    def __init__(self, clock: IReactorTime, secret: bytes, size: int = MAX_LOGINS) -> None:
         """Make an empty memory.
 
         Args:
             clock: tells the time.
             secret: random octets of this process, at least 32.
-            lifetime: of a verdict, in seconds.
             size: verdicts of each kind at most.
         """
         self._secret = secret
-        self._right: ExpiringMap[bytes, Verdict] = ExpiringMap(clock, lifetime, size)
-        self._wrong: ExpiringMap[bytes, Verdict] = ExpiringMap(clock, lifetime, size)
+        self._right: ExpiringMap[bytes, Verdict] = ExpiringMap(clock, LIFETIME, size)
+        self._wrong: ExpiringMap[bytes, Verdict] = ExpiringMap(clock, LIFETIME, size)
 
-    def key(self, name: str, password: str) -> bytes:
-        """Return what stands for a name and a prepared password; neither holds a NUL."""
-        return hmac.digest(self._secret, f"{name}\0{password}".encode(), "sha256")
+    def key(self, name: str, password: str, generation: int) -> bytes:
+        """Return what stands for a name and a prepared password; neither holds a NUL.
+
+        Args:
+            name: the account's.
+            password: as `opaque_string` returns it.
+            generation: of those who judge; a verdict isn't recalled under another one.
+        """
+        return hmac.digest(self._secret, f"{generation}\0{name}\0{password}".encode(), "sha256")
 
     def recall(self, key: bytes) -> Verdict | None:
         """Return the verdict, or None if there is none."""
         return self._right.get(key) or self._wrong.get(key)
 
-    def remember(self, key: bytes, verdict: Verdict) -> None:
+    def remember(self, key: bytes, verdict: Verdict, seconds: float = LIFETIME) -> None:
         """Keep a verdict in place of the one there was."""
         self._right.drop(key)
         self._wrong.drop(key)
-        (self._right if verdict.is_right else self._wrong).put(key, verdict)
+        (self._right if verdict.is_right else self._wrong).put(key, verdict, seconds)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from argon2 import PasswordHasher, Type
-from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
+from twistedmail_mta.directory.schemes import argon2_matches, scheme_matches
 from twistedmail_mta.sasl.preparation import opaque_string
 from twistedmail_mta.sasl.scram_keys import ScramKeys, derive_keys
 
@@ -46,10 +46,6 @@ class StoredPassword:
 
     hash: str = field(repr=False)
     scram: ScramKeys | None
-
-
-class CannotCompare(Exception):
-    """A password could be neither confirmed nor refuted."""
 
 
 DEFAULT_COST: Final = Cost()
@@ -97,15 +93,15 @@ class PasswordHash:
     def matches(self, stored: str, prepared: str) -> bool:
         """Return whether a prepared password is the one `stored` was made of.
 
+        Args:
+            stored: argon2's, or another server's with its {SCHEME}.
+            prepared: as `opaque_string` returns it.
+
         Raises:
             CannotCompare: `stored` is damaged, or memory is short.
         """
-        try:
-            return self._argon2.verify(stored, prepared)
-        except VerifyMismatchError:
-            return False
-        except (VerificationError, InvalidHashError) as error:
-            raise CannotCompare(str(error)) from error
+        compare = scheme_matches if stored.startswith("{") else argon2_matches
+        return compare(stored, prepared)
 
     def is_outdated(self, stored: StoredPassword) -> bool:
         """Return whether a matching password should be stored anew, at today's cost."""

@@ -6,6 +6,7 @@ back when it turns out right: many attempts at once don't slip through.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -170,11 +171,22 @@ class LoginThrottle:
         """Return whether an account logged in from this network lately."""
         return self._good.get(_pair(peer, account)) is not None
 
-    def delay(self, peer: str, account: str | None) -> float:
-        """Return how many seconds the answer to a failure should wait."""
+    def delay(self, peer: str, account: str | None, passed: float = 0.0) -> float:
+        """Return how many seconds the answer to a failure should still wait.
+
+        Args:
+            peer: the client's address.
+            account: as for `admit`.
+            passed: seconds since the question.  They are part of the wait; when
+                they are more than it, the answer waits for the next full step,
+                so that it still doesn't tell how long judging took.
+        """
         buckets, key = self._charges(peer, account)[0]
         failures = max(1.0, buckets.level(key))
-        return min(self._allowances.longest_delay, self._allowances.delay * failures)
+        wait = min(self._allowances.longest_delay, self._allowances.delay * failures)
+        if passed > wait:
+            wait += self._allowances.delay * math.ceil((passed - wait) / self._allowances.delay)
+        return max(0.0, wait - passed)
 
     def _charges(self, peer: str, account: str | None) -> Sequence[tuple[Buckets, str]]:
         if account is not None and self.knows(peer, account):

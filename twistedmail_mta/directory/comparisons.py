@@ -1,0 +1,80 @@
+"""Compares passwords with hashes on threads of their own, a bounded number at a time."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from twisted.logger import Logger
+
+from twistedmail_mta.directory.passwords import PasswordHash, StoredPassword
+from twistedmail_mta.directory.replies import CANNOT_JUDGE
+from twistedmail_mta.directory.schemes import CannotCompare
+from twistedmail_mta.directory.throttle import LoginThrottle
+from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.tasks import WorkerPool
+
+THREADS: Final = 2
+BACKLOG: Final = 64
+"""Comparisons that may wait for a thread: a second's work."""
+BACKLOG_OF_STRANGERS: Final = 48
+"""Comparisons under way past which only networks with a recent good login get another."""
+
+
+class Comparisons:
+    """The threads for hashes; some places are kept for networks from which an account logged in lately."""
+
+    log: ClassVar[Logger] = Logger()
+
+    def __init__(self, hashes: PasswordHash, pool: WorkerPool, throttle: LoginThrottle) -> None:
+        """Make it.
+
+        Args:
+            hashes: makes and checks stored passwords.
+            pool: threads for that and nothing else, `THREADS` with `BACKLOG`.
+            throttle: knows who logged in lately from where.
+        """
+        self._hashes = hashes
+        self._pool = pool
+        self._throttle = throttle
+        self._running = 0
+
+    async def matches(self, name: str, peer: str, password: str, stored: str | None) -> bool:
+        """Return whether a prepared password is the one that `stored` was made of.
+
+        Args:
+            name: whose it would be.
+            peer: the client's address.
+            password: as `opaque_string` returns it.
+            stored: what is kept of it; None takes the same work for nothing.
+
+        Raises:
+            TemporaryError: too much is being compared, or it can't be.
+        """
+        if self._running >= BACKLOG_OF_STRANGERS and not self._throttle.knows(peer, name):
+            raise TemporaryError(CANNOT_JUDGE)
+        self._running += 1
+        try:
+            return await self._pool.run(self._hashes.matches, stored or self._hashes.dummy, password)
+        except CannotCompare as error:
+            self.log.warn(
+                "password of {account} can't be compared: {reason}",
+                event="auth.broken",
+                account=name,
+                reason=str(error),
+            )
+            raise TemporaryError(CANNOT_JUDGE) from None
+        finally:
+            self._running -= 1
+
+    async def store(self, password: str) -> StoredPassword:
+        """Return what to keep of a password.
+
+        Raises:
+            TemporaryError: too much waits already.
+            ValueError: it can't be a password.
+        """
+        return await self._pool.run(self._hashes.store, password)
+
+    def is_outdated(self, stored: StoredPassword) -> bool:
+        """Return whether a matching password should be stored anew."""
+        return self._hashes.is_outdated(stored)
