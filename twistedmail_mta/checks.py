@@ -141,7 +141,7 @@ def _authorities(file: Path | None, user: User) -> Iterator[Finding]:
 
 
 def _recipient_files(site: Site, user: User) -> Iterator[Finding]:
-    for name, domain in site.domains.items():
+    for name, domain in site.relayed.items():
         kind, _, file = domain.recipients.partition(":")
         path = key_path(("domains", name, "recipients"))
         if kind != "file":

@@ -105,6 +105,7 @@ def test_everything_at_once() -> None:
         role = "imap"
         hidden = true
         [domains."example.org"]
+        relay_to = 5
         [[route]]
         match = { to_domain = "exa mple" }
         via = "relay.example.net"

@@ -12,6 +12,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from twistedmail_mta.config.hosting import misled
 from twistedmail_mta.config.site import Site
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -142,6 +143,9 @@ _ANY_PORT = re.compile(r"tcp6?:(port=)?0(:|$)")
 
 def cross_checks(document: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield mistakes that lie between tables; of the raw file, so that they come with all the others."""
+    domains = document.get("domains")
+    for domain, reason in misled(domains) if isinstance(domains, dict) else ():
+        yield Problem(key_path(("domains", domain, "alias_of")), reason)
     listeners = document.get("listen")
     tables = (
         {name: table for name, table in listeners.items() if isinstance(table, dict)}

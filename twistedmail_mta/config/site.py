@@ -6,15 +6,14 @@ import os
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from twistedmail_mta.config.hosting import DomainTable
 from twistedmail_mta.config.lanes import LaneTable, distinct
 from twistedmail_mta.config.listening import LimitsTable, ListenTable
 from twistedmail_mta.config.reporting import ReportsTable
-from twistedmail_mta.config.sending import NO_TLS_THERE, OutboundTable, QueueTable, RouteTable
-from twistedmail_mta.config.values import Addresses, Domain, FilePath, Mailbox, Port, Table, Wait, file_path, sequence
-from twistedmail_mta.model import NextHop, TLSLevel
-from twistedmail_mta.routes import HOPS, parse_via
+from twistedmail_mta.config.sending import OutboundTable, QueueTable, RouteTable
+from twistedmail_mta.config.values import Addresses, Domain, FilePath, Mailbox, Port, Table, Wait, sequence
 
 _MAX_STATE_DIR: Final = 90
 
@@ -72,52 +71,11 @@ class TLSTable(CertificateTable):
     names: dict[Domain, CertificateTable] = Field(default_factory=dict)
 
 
-def _relayed(value: object) -> object:
-    if value is None:
-        raise ValueError("is missing: without it the domain is hosted here, and this release has no mailboxes yet")
+def _relayed(value: dict[str, DomainTable]) -> dict[str, DomainTable]:
+    for name, table in value.items():
+        if table.is_hosted:
+            raise ValueError(f"{name} has no relay_to, so its mail is kept here, and this release has no mailboxes yet")
     return value
-
-
-def _recipients(value: object, info: ValidationInfo) -> object:
-    if value in ("callout", "any"):
-        return value
-    kind, _, path = value.partition(":") if isinstance(value, str) else ("", "", "")
-    if kind == "file" and path:
-        return f"file:{file_path(path, info)}"
-    raise ValueError('must be "callout", "file:PATH" or "any"')
-
-
-def _next_hop(via: str, tls: TLSLevel, port: int = 25) -> NextHop:
-    match parse_via(via, tls, None, port):
-        case NextHop() as hop:
-            return hop
-    raise ValueError(f"relay_to must be {HOPS}")
-
-
-class DomainTable(Table):
-    """[domains.NAME]: a domain we take mail for.
-
-    Attributes:
-        relay_to: where its mail goes, as a route's `via`; "mx" means hosts
-            with a better preference than ours only.
-        tls: what is demanded of that next hop.
-        recipients: how its addresses are known: "callout" asks the next hop at
-            RCPT, "file:PATH" lists them, "any" takes all.
-    """
-
-    relay_to: Annotated[str, BeforeValidator(_relayed)] = Field(default=None, validate_default=True)
-    tls: TLSLevel = "opportunistic"
-    recipients: Annotated[str, BeforeValidator(_recipients)] = "callout"
-
-    @model_validator(mode="after")
-    def _leads_somewhere(self) -> DomainTable:
-        if _next_hop(self.relay_to, self.tls).is_socket and self.tls == "required":
-            raise ValueError(NO_TLS_THERE)
-        return self
-
-    def next_hop(self, outbound: OutboundTable) -> NextHop:
-        """Return where the domain's mail goes; with "mx" its host is still empty."""
-        return _next_hop(self.relay_to, self.tls, outbound.port)
 
 
 def _listeners(value: dict[str, ListenTable]) -> dict[str, ListenTable]:
@@ -133,7 +91,7 @@ class Site(Table):
     server: ServerTable
     dns: DNSTable = DNSTable()
     tls: TLSTable | None = None
-    domains: dict[Domain, DomainTable] = Field(default_factory=dict)
+    domains: Annotated[dict[Domain, DomainTable], AfterValidator(_relayed)] = Field(default_factory=dict)
     listen: Annotated[dict[str, ListenTable], AfterValidator(_listeners)]
     limits: LimitsTable = LimitsTable()
     outbound: OutboundTable = OutboundTable()
@@ -141,3 +99,13 @@ class Site(Table):
     reports: ReportsTable = ReportsTable()
     route: Annotated[tuple[RouteTable, ...], BeforeValidator(sequence)] = ()
     lane: Annotated[tuple[LaneTable, ...], BeforeValidator(sequence), AfterValidator(distinct)] = ()
+
+    @property
+    def relayed(self) -> dict[str, DomainTable]:
+        """The domains whose mail is sent on."""
+        return {name: table for name, table in self.domains.items() if not table.is_hosted}
+
+    @property
+    def hosted(self) -> dict[str, DomainTable]:
+        """The domains whose mail is kept here."""
+        return {name: table for name, table in self.domains.items() if table.is_hosted}
