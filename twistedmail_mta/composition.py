@@ -14,7 +14,6 @@ from typing import Final, Literal
 from twisted.internet.interfaces import IReactorCore, IReactorUNIX
 
 from twistedmail_mta.config.hosting import DomainTable
-from twistedmail_mta.config.hosting import DomainTable
 from twistedmail_mta.config.limits import limits_of
 from twistedmail_mta.config.secrets import read_secret
 from twistedmail_mta.config.site import Site
