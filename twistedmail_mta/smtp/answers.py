@@ -15,6 +15,12 @@ HELP: Final = Reply(
     "A message: EHLO your.host.name, MAIL FROM:<you@example.org>, RCPT TO:<them@example.com>, DATA,\n"
     "the header, an empty line, the text, and a line with nothing but a dot",
 )
+LMTP_HELP: Final = Reply(
+    214,
+    "2.0.0",
+    "This is LMTP. Commands: LHLO STARTTLS MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\n"
+    "The message is answered once for each recipient that was accepted",
+)
 
 UNKNOWN_COMMAND: Final = Reply(500, "5.5.1", "Command not recognized; try HELP")
 NOT_IMPLEMENTED: Final = Reply(502, "5.5.1", "Command not implemented")
@@ -24,11 +30,13 @@ NO_ARGUMENT: Final = Reply(501, "5.5.4", "Command takes no argument")
 NEEDS_ARGUMENT: Final = Reply(501, "5.5.4", "Command needs an argument")
 
 HELLO_FIRST: Final = Reply(503, "5.5.1", "Send EHLO or HELO first")
+LHLO_FIRST: Final = Reply(503, "5.5.1", "Send LHLO first")
 MAIL_FIRST: Final = Reply(503, "5.5.1", "Send MAIL first")
 RCPT_FIRST: Final = Reply(503, "5.5.1", "Send RCPT first")
 NESTED_MAIL: Final = Reply(503, "5.5.1", "A mail transaction is under way already; go on with it, or send RSET first")
 CHUNKS_UNDER_WAY: Final = Reply(503, "5.5.1", "BDAT is under way")
 NO_RECIPIENTS: Final = Reply(554, "5.5.1", "No valid recipients: send RCPT with an address that is accepted")
+NO_LMTP_RECIPIENTS: Final = Reply(503, "5.5.1", "No valid recipients")
 FAR_TOO_LARGE: Final = Reply(421, "4.3.0", "Message far too large, closing the connection")
 BARE_LF_TYPED: Final = Reply(
     550,

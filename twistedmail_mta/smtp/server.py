@@ -40,7 +40,7 @@ from twistedmail_mta.smtp.events import (
 )
 from twistedmail_mta.smtp.intake import ChunkIntake, DataIntake
 from twistedmail_mta.smtp.reply import encode_reply
-from twistedmail_mta.smtp.verbs import VERBS, SessionSettings, Standing, Transaction
+from twistedmail_mta.smtp.verbs import LMTP_VERBS, VERBS, SessionSettings, Standing, Transaction
 from twistedmail_mta.wire import LineTooLong, WireBuffer
 
 __all__ = [
@@ -88,6 +88,7 @@ class ServerSession:
         "_output",
         "_standing",
         "_unanswered",
+        "_verbs",
         "closing",
         "commands",
         "errors",
@@ -98,6 +99,7 @@ class ServerSession:
         self.commands = 0
         self.errors = 0
         self._standing = Standing(settings)
+        self._verbs = LMTP_VERBS if settings.lmtp else VERBS
         self._input = WireBuffer()
         self._output: list[bytes] = []
         self._unanswered: Event | None = None
@@ -157,26 +159,31 @@ class ServerSession:
             self._unanswered = event
         return event
 
-    def send_reply(self, reply: Reply) -> None:
+    def send_reply(self, reply: Reply, *others: Reply) -> None:
         """Answer the last event.
+
+        In LMTP the end of a message is answered once for each RCPT that was
+        accepted (RFC 2033 section 4.2): by as many replies as given here, in
+        the order of the RCPT, or by one that holds for all.
 
         Raises:
             RuntimeError: no event waits for an answer; the driver is wrong.
         """
         event, self._unanswered = self._unanswered, None
+        if isinstance(event, BodyEnd):
+            self._end_body(event, (reply, *others))
+            return
         match event:
             case None:
                 raise RuntimeError("no event waits for a reply")
             case Hello() if reply.accepts:
                 reply = self._standing.welcome(event, reply.text)
             case Mail() if reply.accepts:
-                self._standing.transaction = Transaction(event.parameters.smtputf8)
+                self._standing.transaction, self._standing.owed = Transaction(event.parameters.smtputf8), 0
             case Rcpt() if reply.accepts and self._standing.transaction is not None:
-                self._standing.transaction.accepted = True
+                self._standing.transaction.accepted += 1
             case Data() if reply.code == 354:
                 self._intake = DataIntake(self._input, self._standing.new_body(), typed=self._input.bare_end)
-            case BodyEnd() if event.last or event.fault is not None or not reply.accepts:
-                self._standing.transaction = None
             case StartTLS() if reply.accepts and self._input:
                 reply = self._refuse_injection()
             case Auth() | AuthResponse():
@@ -186,6 +193,17 @@ class ServerSession:
         self._write(reply)
         if isinstance(event, Quit):
             self._close()
+
+    def _end_body(self, event: BodyEnd, replies: tuple[Reply, ...]) -> None:
+        standing = self._standing
+        recipients = standing.transaction.accepted if standing.settings.lmtp and standing.transaction else 1
+        if event.last or event.fault is not None or not replies[0].accepts:
+            standing.drop()
+            standing.owed = 0 if event.last else recipients
+        self._write(replies[0])
+        if event.last and recipients > 1:
+            others = replies[1:] or replies * (recipients - 1)
+            self._output += map(encode_reply, others)
 
     def bytes_to_send(self) -> bytes:
         """Take what is to be written."""
@@ -243,7 +261,7 @@ class ServerSession:
             return self._begin_chunk(octets)
         if len(line) > MAX_COMMAND and verb != b"AUTH":
             raise CommandError(answers.COMMAND_TOO_LONG)
-        obey = VERBS.get(verb)
+        obey = self._verbs.get(verb)
         if obey is None:
             raise CommandError(answers.UNKNOWN_COMMAND)
         outcome = obey(self._standing, decode_argument(octets))
@@ -300,4 +318,15 @@ class ServerSession:
         if not isinstance(event, BodyEnd):
             return event
         self._intake = None
-        return event if intake.refusal is None else self._answer(intake.refusal)
+        if intake.refusal is None:
+            return event
+        if event.last and self._standing.settings.lmtp:
+            return self._answer_refused_chunk(intake.refusal)
+        return self._answer(intake.refusal)
+
+    def _answer_refused_chunk(self, refusal: Reply) -> Answered:
+        """Answer a last chunk that can't be taken: nothing, where no RCPT was accepted (RFC 2033 section 4.3)."""
+        self._output += [encode_reply(refusal)] * self._standing.owed
+        self._standing.owed = 0
+        self.errors += 1
+        return Answered(refusal)

@@ -30,6 +30,7 @@ class SessionSettings:
         strict: refuse bare CR and LF in messages instead of repairing them.
         login_after_tls: AUTH will be offered once TLS is active, so a login in
             clear is told to start it.
+        lmtp: LMTP is spoken (RFC 2033).
     """
 
     hostname: str
@@ -37,6 +38,7 @@ class SessionSettings:
     max_line: int = 1024 * 1024
     strict: bool = False
     login_after_tls: bool = False
+    lmtp: bool = False
 
 
 @dataclass(slots=True)
@@ -46,19 +48,24 @@ class Transaction:
     Attributes:
         smtputf8: MAIL asked for SMTPUTF8.
         asked: RCPT was given.
-        accepted: a recipient was accepted.
+        accepted: how many RCPT were accepted.
         body: what has come by BDAT, from the first chunk on.
     """
 
     smtputf8: bool
     asked: bool = False
-    accepted: bool = False
+    accepted: int = 0
     body: BodyReader | None = None
 
 
 @dataclass(slots=True)
 class Standing:
-    """What a session has come to; `ServerSession` documents what its driver sets."""
+    """What a session has come to; `ServerSession` documents what its driver sets.
+
+    Attributes:
+        owed: in LMTP, how many replies a last chunk still gets although an
+            earlier one was refused: one for each RCPT that was accepted.
+    """
 
     settings: SessionSettings
     mechanisms: tuple[str, ...] = ()
@@ -67,12 +74,18 @@ class Standing:
     greeted: bool = False
     authenticated: bool = False
     transaction: Transaction | None = None
+    owed: int = 0
 
     def forget(self) -> None:
         """Know nothing more of the client (RFC 3207 section 4.2)."""
         self.greeted = False
         self.authenticated = False
+        self.drop()
+
+    def drop(self) -> None:
+        """End the transaction, if there is one."""
         self.transaction = None
+        self.owed = 0
 
     def demand_recipients(self) -> Transaction:
         """Return the transaction, which has recipients.
@@ -84,6 +97,8 @@ class Standing:
         if transaction is None:
             raise CommandError(answers.MAIL_FIRST)
         if not transaction.accepted:
+            if self.settings.lmtp:
+                raise CommandError(answers.NO_LMTP_RECIPIENTS)
             raise CommandError(answers.NO_RECIPIENTS if transaction.asked else answers.RCPT_FIRST)
         return transaction
 
@@ -115,18 +130,22 @@ def _demand(condition: object, refusal: Reply) -> None:
         raise CommandError(refusal)
 
 
+def _demand_hello(standing: Standing) -> None:
+    _demand(standing.greeted, answers.LHLO_FIRST if standing.settings.lmtp else answers.HELLO_FIRST)
+
+
 def _ehlo(standing: Standing, argument: str) -> Event:
-    standing.transaction = None
+    standing.drop()
     return Hello(parse_hello(argument), extended=True)
 
 
 def _helo(standing: Standing, argument: str) -> Event:
-    standing.transaction = None
+    standing.drop()
     return Hello(parse_hello(argument), extended=False)
 
 
 def _mail(standing: Standing, argument: str) -> Event:
-    _demand(standing.greeted, answers.HELLO_FIRST)
+    _demand_hello(standing)
     _demand(standing.transaction is None, answers.NESTED_MAIL)
     mail = parse_mail(argument)
     _demand((mail.parameters.size or 0) <= standing.settings.max_size, TOO_LARGE)
@@ -151,7 +170,7 @@ def _data(standing: Standing, argument: str) -> Event:
 
 def _rset(standing: Standing, argument: str) -> Event:
     _demand(not argument, answers.NO_ARGUMENT)
-    standing.transaction = None
+    standing.drop()
     return Reset()
 
 
@@ -169,12 +188,12 @@ def _starttls(standing: Standing, argument: str) -> Event:
     _demand(not argument, answers.NO_ARGUMENT)
     _demand(not standing.tls_active, answers.TLS_ACTIVE)
     _demand(standing.tls_available, answers.NO_TLS)
-    _demand(standing.greeted, answers.HELLO_FIRST)
+    _demand_hello(standing)
     return StartTLS()
 
 
 def _auth(standing: Standing, argument: str) -> Event:
-    _demand(standing.greeted, answers.HELLO_FIRST)
+    _demand_hello(standing)
     _demand(not standing.authenticated, answers.LOGGED_IN_ALREADY)
     _demand(standing.transaction is None, answers.LOGIN_IN_TRANSACTION)
     if not standing.mechanisms:
@@ -189,8 +208,8 @@ def _noop(_: Standing, __: str) -> Reply:
     return answers.OK
 
 
-def _help(_: Standing, __: str) -> Reply:
-    return answers.HELP
+def _help(standing: Standing, _: str) -> Reply:
+    return answers.LMTP_HELP if standing.settings.lmtp else answers.HELP
 
 
 def _not_implemented(_: Standing, __: str) -> Reply:
@@ -219,3 +238,9 @@ VERBS: Final[dict[bytes, Verb]] = {
     b"SOML": _not_implemented,
     b"SAML": _not_implemented,
 }
+
+LMTP_VERBS: Final[dict[bytes, Verb]] = {
+    b"LHLO": _ehlo,
+    **{verb: meaning for verb, meaning in VERBS.items() if verb not in {b"EHLO", b"HELO", b"AUTH"}},
+}
+"""LHLO takes the place of EHLO and HELO (RFC 2033 section 4.1); nobody logs in."""
