@@ -53,13 +53,25 @@ class ServerSession:
     Attributes:
         closing: everything is said; close when it is written.
         errors: how many commands made no sense, or came in the wrong state.
+        queued: octets that `bytes_to_send` would return.
     """
 
-    __slots__ = ("_challenged", "_input", "_lines", "_output", "_standing", "_unanswered", "closing", "errors")
+    __slots__ = (
+        "_challenged",
+        "_input",
+        "_lines",
+        "_output",
+        "_standing",
+        "_unanswered",
+        "closing",
+        "errors",
+        "queued",
+    )
 
     def __init__(self, settings: SessionSettings) -> None:
         self.closing = False
         self.errors = 0
+        self.queued = 0
         self._standing = Standing(settings)
         self._input = WireBuffer()
         self._output: list[bytes] = []
@@ -126,8 +138,12 @@ class ServerSession:
         drop = self._standing.drop = Drop(messages)
         return answers.logged_in(drop.count, drop.octets)
 
-    def send_response(self, response: Response) -> None:
+    def send_response(self, response: Response, *, last: bool = False) -> None:
         """Answer the last event.
+
+        Args:
+            response: the answer.
+            last: hear nothing more.
 
         Raises:
             RuntimeError: no event waits for an answer; the driver is wrong.
@@ -137,21 +153,22 @@ class ServerSession:
             raise RuntimeError("no event waits for a response")
         self._challenged = False
         self._write(response)
-        if isinstance(event, Quit):
+        if last or isinstance(event, Quit):
             self._close()
 
     def send_challenge(self, challenge: bytes) -> None:
         """Answer the last event with a challenge, already in base64 (RFC 5034 section 4)."""
         self._unanswered = None
         self._challenged = True
-        self._output.append(b"+ " + challenge + b"\r\n")
+        self.send_block(b"+ " + challenge + b"\r\n")
 
     def send_block(self, block: bytes) -> None:
         """Queue a piece of a long answer, as it goes on the wire."""
         self._output.append(block)
+        self.queued += len(block)
 
     def end(self, response: Response) -> None:
-        """Say a last word and hear nothing more."""
+        """Say a last word that nobody asked for, and hear nothing more."""
         self._write(response)
         self._close()
 
@@ -159,6 +176,7 @@ class ServerSession:
         """Take what is to be written."""
         octets = b"".join(self._output)
         self._output.clear()
+        self.queued = 0
         return octets
 
     def starttls_done(self, mechanisms: tuple[str, ...] = ()) -> None:
@@ -169,7 +187,7 @@ class ServerSession:
         self.mechanisms = mechanisms
 
     def _write(self, response: Response, tag: str = "") -> None:
-        self._output.append(encode_response(response, self._standing.language.texts, tag))
+        self.send_block(encode_response(response, self._standing.language.texts, tag))
 
     def _close(self) -> None:
         self.closing = True

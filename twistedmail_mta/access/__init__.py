@@ -1,0 +1,1 @@
+"""How people get at their mail: POP3."""

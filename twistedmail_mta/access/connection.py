@@ -1,0 +1,401 @@
+"""One client's connection, whatever it speaks: octets in, one command at a time, answers out.
+
+Twisted drives a conversation here, in order and with backpressure; what is
+said is the conversation's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar, Final
+from typing import Protocol as Shape
+
+from OpenSSL import SSL
+from twisted.internet.interfaces import (
+    IConsumer,
+    IDelayedCall,
+    IHandshakeListener,
+    IOpenSSLServerConnectionCreator,
+    IPushProducer,
+    IReactorTime,
+    ITLSTransport,
+)
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twistedmail_mta.crowd import Crowd
+from twistedmail_mta.model import Reply
+from twistedmail_mta.tasks import Cancelled, Promise, Task, TaskGroup, sleep
+from twistedmail_mta.tls.words import failure_reason
+from twistedmail_mta.wire import Overflow
+
+FLUSH_AFTER: Final = 1.0
+CLOSE_WITHIN: Final = 30.0
+TURN: Final = 0.002
+"""Seconds of pipelined commands after which other clients are served first."""
+
+
+class Ending(Enum):
+    """Why a connection ends although its client said nothing of the kind."""
+
+    IDLE = "idle for too long"
+    FLOODED = "too much input"
+    SHUTTING_DOWN = "the server stops"
+    LOGIN_ENDED = "the login is no longer valid"
+    TAKEN_OVER = "another session has taken the maildrop"
+    BROKEN = "an error of ours"
+
+
+class Conversation(Shape):
+    """What one client and we say to each other."""
+
+    @property
+    def closing(self) -> bool:
+        """Whether everything is said: close when it is written."""
+
+    def greet(self) -> None:
+        """Begin."""
+
+    def receive_bytes(self, data: bytes) -> None:
+        """Take octets, also while a command is being answered.
+
+        Raises:
+            Overflow: the client sends on and on although it isn't read from.
+        """
+
+    async def answer_next(self) -> bool:
+        """Answer the next command; False when none is complete."""
+
+    def bytes_to_send(self) -> bytes:
+        """Take what is to be written."""
+
+    def last_words(self, ending: Ending) -> bytes:
+        """Return what is said at the end; nothing in the middle of an answer."""
+
+    def lost(self, reason: str) -> None:
+        """Forget what isn't settled: the connection is gone.
+
+        Args:
+            reason: why, for the log.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What every connection of a listener has to know.
+
+    Attributes:
+        name: of the listener, as in the site file.
+        protocol: for the log, such as "pop3".
+        tls: makes the server side of a TLS connection; None without certificate.
+        implicit_tls: TLS from the first octet.
+        connections_per_client: at once, from one network.
+        idle: seconds without a command.
+        turned_away: what a client hears that isn't let in.
+        new_session: names a session in the log.
+    """
+
+    name: str
+    protocol: str
+    tls: IOpenSSLServerConnectionCreator | None
+    implicit_tls: bool
+    connections_per_client: int
+    idle: float
+    turned_away: Callable[[Reply], bytes]
+    new_session: Callable[[], str]
+    clock: IReactorTime
+    tasks: TaskGroup
+
+
+class IServerTransport(ITLSTransport, IConsumer):
+    """What a connection of a TCP server can do."""
+
+
+@implementer(IPushProducer, IHandshakeListener)
+class Connection(Protocol):
+    """The connection of one client.
+
+    The transport is paused while a command waits for its answer, so pipelined
+    commands are answered in order, however long that takes, and a fast client
+    can't fill the memory.  Octets that TLS had already decrypted may still
+    arrive: the conversation keeps them.
+
+    Its producer methods are called by the transport when the client doesn't
+    read: then it isn't read from either, and `room` keeps long answers back.
+
+    Attributes:
+        host: the client's address.
+        session: names the session in the log.
+        encrypted: TLS is on, or begins with the next octet.
+        progress: when the client last gave a command or took what was sent.
+    """
+
+    log: ClassVar[Logger] = Logger()
+    transport: IServerTransport
+
+    def __init__(
+        self, terms: Terms, begin: Callable[[Connection], Conversation], crowd: Crowd, connections: set[Connection]
+    ) -> None:
+        self._terms = terms
+        self._begin = begin
+        self._crowd = crowd
+        self._connections = connections
+        self._conversation: Conversation | None = None
+        self._serving: Task[None] | None = None
+        self._timer: IDelayedCall | None = None
+        self._flusher: IDelayedCall | None = None
+        self._drained: Promise[None] | None = None
+        self._reading = True
+        self._output_full = False
+        self._closing = False
+        self._finishing = False
+        self._turn = 0.0
+        self._reason = "the client went away"
+        self.host = ""
+        self.session = ""
+        self.encrypted = False
+        self.progress = 0.0
+
+    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
+        """Let the client in, or tell it why not."""
+        terms = self._terms
+        self.transport.setTcpNoDelay(enabled=True)
+        host = getattr(self.transport.getPeer(), "host", "")
+        refusal = self._crowd.enter(terms.name, host, terms.connections_per_client)
+        if refusal is not None:
+            self._turn_away(host, refusal)
+            return
+        self.host, self.session = host, terms.new_session()
+        self._connections.add(self)
+        self._conversation = self._begin(self)
+        self.transport.registerProducer(self, streaming=True)
+        self.progress = terms.clock.seconds()
+        self._timer = terms.clock.callLater(terms.idle, self._check_time)
+        if terms.implicit_tls:
+            self._encrypt()
+        else:
+            self._greet()
+
+    def handshakeCompleted(self) -> None:  # noqa: N802 - Twisted's name
+        """Greet, where TLS comes first: an earlier greeting would wait in the transport and stop its reading."""
+        if self._terms.implicit_tls:
+            self._greet()
+
+    def _greet(self) -> None:
+        if self._conversation is not None:
+            self._conversation.greet()
+            self.flush()
+
+    def _turn_away(self, host: str, refusal: Reply) -> None:
+        self.log.info(
+            "{peer} turned away: {reply}",
+            event=f"{self._terms.protocol}.turned_away",
+            peer=host,
+            reply=refusal,
+            code=refusal.code,
+        )
+        if not self._terms.implicit_tls:
+            self.transport.write(self._terms.turned_away(refusal))
+        self._close()
+
+    # What the client says
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        """Take octets; begin to serve unless a command is being answered."""
+        if self._closing or self._conversation is None:
+            return
+        try:
+            self._conversation.receive_bytes(data)
+        except Overflow:
+            self.end(Ending.FLOODED)
+            return
+        if self._serving is None:
+            self._serving = self._terms.tasks.start(f"{self._terms.protocol}.session", self._serve(self._conversation))
+            if self._serving.done:
+                self._serving = None
+            else:
+                self._read(wanted=False)
+                self._flusher = self._terms.clock.callLater(FLUSH_AFTER, self.flush)
+
+    async def _serve(self, conversation: Conversation) -> None:
+        """Answer whatever is complete, then read on."""
+        try:
+            await self._answer_all(conversation)
+        except Cancelled:
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, this client alone pays for it
+            self.log.failure("session {session} broke", event=f"{self._terms.protocol}.broken", session=self.session)
+            self._serving = None
+            self.end(Ending.BROKEN)
+        self._served(conversation)
+
+    async def _answer_all(self, conversation: Conversation) -> None:
+        clock = self._terms.clock
+        self._turn = clock.seconds()
+        while not self._closing and await conversation.answer_next():
+            self.progress = clock.seconds()
+            await self._let_others()
+
+    async def _let_others(self) -> None:
+        """Send what is said so far and let the reactor look after everybody else, when it is their turn."""
+        clock = self._terms.clock
+        if clock.seconds() - self._turn > TURN:
+            self.flush()
+            await sleep(clock, 0)
+            self._turn = clock.seconds()
+
+    def _served(self, conversation: Conversation) -> None:
+        self.flush()
+        self._serving = None
+        _cancel(self._flusher)
+        if conversation.closing:
+            self._close()
+        elif self._finishing:
+            self.end(Ending.SHUTTING_DOWN)
+        else:
+            self._read(wanted=not self._output_full)
+
+    def _read(self, *, wanted: bool) -> None:
+        if wanted != self._reading and not self._closing:
+            self._reading = wanted
+            source = IPushProducer(self.transport)
+            if wanted:
+                source.resumeProducing()
+            else:
+                source.pauseProducing()
+
+    # What the conversation does
+
+    def flush(self) -> None:
+        """Write what is said so far."""
+        if not self._closing and self._conversation is not None and (data := self._conversation.bytes_to_send()):
+            self.transport.write(data)
+
+    async def room(self) -> None:
+        """Write what is said so far; return when more may follow: the client takes it, and others had their turn."""
+        self.flush()
+        if self._output_full:
+            self._drained = Promise()
+            await self._drained
+            self._turn = self._terms.clock.seconds()
+        else:
+            await self._let_others()
+
+    def start_tls(self) -> None:
+        """Encrypt, after what was said in clear has been written."""
+        self.flush()
+        self._encrypt()
+
+    def _encrypt(self) -> None:
+        creator = self._terms.tls
+        assert creator is not None  # offered only then
+        self.encrypted = True
+        self.transport.startTLS(creator)
+
+    def abort(self, reason: str) -> None:
+        """Break off in the middle of an answer that can't be finished.
+
+        Args:
+            reason: for the log.
+        """
+        self._reason = reason
+        self.transport.abortConnection()
+
+    # The client reads or doesn't
+
+    def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """Read nothing more: the client doesn't take its answers."""
+        self._output_full = True
+        self._read(wanted=False)
+
+    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """Go on with a long answer; read again, unless a command still waits for its answer."""
+        self._output_full = False
+        self.progress = self._terms.clock.seconds()
+        drained, self._drained = self._drained, None
+        if drained is not None:
+            drained.resolve(None)
+        self._read(wanted=self._serving is None)
+
+    def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """Nothing to do: connectionLost follows."""
+
+    # The end
+
+    def finish(self) -> None:
+        """End the session, at once if no command is being answered, else after it."""
+        self._finishing = True
+        if self._serving is None:
+            self.end(Ending.SHUTTING_DOWN)
+
+    def end(self, ending: Ending) -> None:
+        """End the session now, whatever it does."""
+        if self._closing or self._conversation is None:
+            return
+        self._reason = ending.value
+        words = self._conversation.last_words(ending)
+        self.flush()
+        if words:
+            self.transport.write(words)
+        serving, self._serving = self._serving, None
+        self._close()
+        if serving is not None:
+            serving.cancel()
+
+    def _check_time(self) -> None:
+        now, idle = self._terms.clock.seconds(), self._terms.idle
+        self._timer = None
+        if now - self.progress < idle:
+            self._timer = self._terms.clock.callLater(self.progress + idle - now, self._check_time)
+        elif self._output_full:
+            self.abort("the client takes nothing")
+        elif self._serving is None:
+            self.end(Ending.IDLE)
+        else:
+            self._timer = self._terms.clock.callLater(idle, self._check_time)
+
+    def _close(self) -> None:
+        """Close when everything is written, or after a while if the client doesn't take it.
+
+        Reading goes on: unread, the client's end of TLS would never be noticed.
+        """
+        if self._closing:
+            return
+        self._read(wanted=True)
+        self._closing = True
+        _cancel(self._timer)
+        _cancel(self._flusher)
+        self._timer = self._terms.clock.callLater(CLOSE_WITHIN, self.transport.abortConnection)
+        if self._conversation is not None:
+            self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802 - Twisted's name
+        """Drop what isn't settled."""
+        self._closing = True
+        self._connections.discard(self)
+        _cancel(self._timer)
+        _cancel(self._flusher)
+        if self._serving is not None:
+            self._serving.cancel()
+        if self._conversation is None:
+            return
+        self._crowd.leave(self._terms.name, self.host)
+        self._conversation.lost(self._reason)
+        if isinstance(reason.value, SSL.Error):
+            self.log.info(
+                "session {session}: TLS with {peer} failed: {reason}",
+                event=f"{self._terms.protocol}.tls.failed",
+                session=self.session,
+                peer=self.host,
+                reason=failure_reason(reason.value),
+            )
+
+
+def _cancel(call: IDelayedCall | None) -> None:
+    if call is not None and call.active():
+        call.cancel()

@@ -1,0 +1,291 @@
+"""What each command of a POP3 client means: from the greeting to the removal of what it deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, Final
+
+from twisted.logger import Logger
+
+from twistedmail_mta.access.connection import Connection, Ending
+from twistedmail_mta.access.pop3_listener import POP3Listener
+from twistedmail_mta.access.pop3_login import Exchange, Login
+from twistedmail_mta.access.pop3_reader import Gone
+from twistedmail_mta.access.pop3_retrieval import Retrieval
+from twistedmail_mta.access.visits import Visit
+from twistedmail_mta.errors import MailError
+from twistedmail_mta.interfaces import IMaildrop, IMaildropAccess
+from twistedmail_mta.model import Reply
+from twistedmail_mta.networks import is_in
+from twistedmail_mta.pop3 import answers, events
+from twistedmail_mta.pop3.response import Response, encode_response, refusal
+from twistedmail_mta.pop3.server import ServerSession
+from twistedmail_mta.sasl.server import MECHANISMS
+from twistedmail_mta.tasks import Cancelled, sleep
+
+ERROR_DELAY: Final = 1.0
+
+LAST_WORDS: Final = {
+    Ending.FLOODED: answers.FLOODED,
+    Ending.SHUTTING_DOWN: answers.SHUTTING_DOWN,
+    Ending.LOGIN_ENDED: answers.LOGIN_ENDED,
+    Ending.TAKEN_OVER: answers.TAKEN_OVER,
+    Ending.BROKEN: answers.BROKEN,
+}
+"""What is said at the end; nothing when a client was idle (RFC 1939 section 3)."""
+
+
+def turned_away(reply: Reply) -> bytes:
+    """Return what a client hears that isn't let in."""
+    return encode_response(refusal(reply), {})
+
+
+class POP3Conversation:
+    """Answers the events of one session.
+
+    The pure session has checked syntax and order by then; here passwords are
+    judged, messages read and removed.
+    """
+
+    log: ClassVar[Logger] = Logger()
+
+    def __init__(self, listener: POP3Listener, connection: Connection) -> None:
+        self._listener = listener
+        self._connection = connection
+        self._session = ServerSession(listener.settings)
+        self._session.tls_available = listener.terms.tls is not None
+        self._session.tls_active = listener.terms.implicit_tls
+        self._session.mechanisms = MECHANISMS if self._may_log_in else ()
+        self._login = Login(connection, listener.authenticator)
+        self._exchange: Exchange | None = None
+        self._failed_logins = 0
+        self._errors = 0
+        self._account = ""
+        self._visit: Visit | None = None
+        self._drop: IMaildrop | None = None
+        self._retrieval: Retrieval | None = None
+        self._unwatch: Callable[[], None] | None = None
+        self._deleted = 0
+        self._said_quit = False
+
+    @property
+    def _may_log_in(self) -> bool:
+        listener = self._listener
+        return listener.terms.implicit_tls or is_in(self._connection.host, listener.plaintext_login)
+
+    # What the connection asks
+
+    @property
+    def closing(self) -> bool:
+        """Whether everything is said."""
+        return self._session.closing
+
+    def greet(self) -> None:
+        """Begin."""
+        self._session.greet()
+
+    def receive_bytes(self, data: bytes) -> None:
+        """Take octets from the client.
+
+        Raises:
+            Overflow: it sends on and on although it isn't read from.
+        """
+        self._session.receive_bytes(data)
+
+    def bytes_to_send(self) -> bytes:
+        """Take what is to be written."""
+        return self._session.bytes_to_send()
+
+    def last_words(self, ending: Ending) -> bytes:
+        """Return what is said at the end; nothing in the middle of a message."""
+        words = LAST_WORDS.get(ending)
+        if words is None or (self._retrieval is not None and self._retrieval.under_way):
+            return b""
+        return encode_response(words, {})
+
+    async def answer_next(self) -> bool:
+        """Answer the next command; False when none is complete.
+
+        A refusal raised on the way is the answer; anything unexpected is
+        temporary.
+        """
+        event = self._session.next_event()
+        if event is None:
+            return False
+        try:
+            await self._ANSWERS[type(event)](self, event)
+        except Cancelled:
+            raise
+        except MailError as error:
+            self._session.send_response(refusal(error.reply))
+        except Gone:
+            self._session.send_response(answers.GONE)
+        except Exception:  # noqa: BLE001 - the client is told to try later
+            self.log.failure("session {session} broke", event="pop3.broken", session=self._connection.session)
+            self._session.send_response(answers.TRY_LATER)
+        if self._session.errors > self._errors:
+            await self._slow_down()
+        return True
+
+    async def _slow_down(self) -> None:
+        """Answer the senseless slowly, then not at all."""
+        self._errors = self._session.errors
+        if self._errors > self._listener.errors:
+            self._session.end(answers.TOO_MANY_ERRORS)
+        elif self._errors > self._listener.errors_before_delay:
+            await sleep(self._listener.terms.clock, ERROR_DELAY)
+
+    def lost(self, reason: str) -> None:
+        """Forget what was marked as deleted: there was no QUIT (RFC 1939 section 6)."""
+        if self._unwatch is not None:
+            self._unwatch()
+        if self._visit is not None:
+            self._listener.visits.leave(self._visit)
+        if self._drop is not None:
+            self._drop.close()
+            self._log_end("it said QUIT" if self._said_quit else reason)
+
+    def _log_end(self, reason: str) -> None:
+        retrieval = self._retrieval
+        self.log.info(
+            "session {session} of {account} ended: {messages} messages fetched, {deleted} deleted, {octets} octets; "
+            "{reason}",
+            event="pop3.ended",
+            session=self._connection.session,
+            peer=self._connection.host,
+            account=self._account,
+            messages=retrieval.messages if retrieval is not None else 0,
+            deleted=self._deleted,
+            octets=retrieval.octets if retrieval is not None else 0,
+            reason=reason,
+        )
+
+    # AUTHORIZATION
+
+    async def _log_in(self, event: events.Login) -> None:
+        try:
+            avatar = await self._login.password(event.name, "", event.password)
+        except MailError as error:
+            self._refuse_login(error)
+        else:
+            await self._enter(avatar)
+
+    async def _auth(self, event: events.Auth) -> None:
+        self._exchange = Exchange(event.mechanism, self._login)
+        await self._step(event.initial)
+
+    async def _auth_response(self, event: events.AuthResponse) -> None:
+        await self._step(event.data)
+
+    async def _step(self, response: bytes | None) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            raise RuntimeError("the session gave a response without an exchange")
+        try:
+            outcome = await exchange.step(response)
+        except MailError as error:
+            self._refuse_login(error)
+        else:
+            if isinstance(outcome, bytes):
+                self._session.send_challenge(outcome)
+            else:
+                await self._enter(outcome)
+
+    def _refuse_login(self, error: MailError) -> None:
+        """Say no; whoever goes on guessing does it in another session."""
+        self._failed_logins += 1
+        last = self._failed_logins >= self._listener.failed_logins
+        wrong = answers.TOO_MANY_LOGINS if last and error.reply.is_permanent else refusal(error.reply)
+        self._session.send_response(wrong, last=last)
+
+    async def _enter(self, avatar: IMaildropAccess) -> None:
+        """Open the maildrop: the TRANSACTION state."""
+        denied = self._visit_of(avatar)
+        if denied is not None:
+            self._session.send_response(denied)
+            return
+        self._account = avatar.account
+        try:
+            drop = await avatar.open()
+        except BaseException:
+            self._leave()
+            raise
+        self._drop = drop
+        self._retrieval = Retrieval(drop, self._session, self._connection, self._listener.terms.tasks)
+        self._unwatch = self._listener.logins.watch(avatar, self._end_soon)
+        self._session.send_response(self._session.enter(drop.messages))
+
+    def _end_soon(self) -> None:
+        """End the session, even if it is heard of while a command is being answered."""
+        self._listener.terms.clock.callLater(0, self._connection.end, Ending.LOGIN_ENDED)
+
+    def _visit_of(self, avatar: IMaildropAccess) -> Response | None:
+        listener, connection = self._listener, self._connection
+        visit = Visit(
+            avatar.account_id,
+            listener.rules.exclusive,
+            lambda: connection.progress,
+            lambda: connection.end(Ending.TAKEN_OVER),
+        )
+        denied = listener.visits.enter(visit, listener.rules)
+        if denied is None:
+            self._visit = visit
+        return denied
+
+    def _leave(self) -> None:
+        if self._visit is not None:
+            self._listener.visits.leave(self._visit)
+            self._visit = None
+
+    async def _starttls(self, _: events.StartTLS) -> None:
+        self._session.send_response(answers.BEGIN_TLS)
+        self._connection.start_tls()
+        self._session.starttls_done(MECHANISMS)
+
+    # TRANSACTION
+
+    async def _listing(self, event: events.Listing) -> None:
+        for block in event.blocks:
+            self._session.send_block(block)
+            await self._connection.room()
+
+    async def _retrieve(self, event: events.Retrieve) -> None:
+        if self._retrieval is None:
+            raise RuntimeError("the session asks for a message without a maildrop")
+        await self._retrieval.answer(event)
+
+    async def _quit(self, event: events.Quit) -> None:
+        """Remove what was deleted, and say whether that is so (RFC 1939 section 6)."""
+        self._said_quit = True
+        if self._drop is None or not event.deleted:
+            self._session.send_response(answers.GOODBYE)
+            return
+        try:
+            await self._listener.terms.tasks.shield("pop3.remove", self._remove(self._drop, event.deleted))
+        except Cancelled:
+            raise
+        except Exception as error:  # noqa: BLE001 - the client is told the truth
+            if not isinstance(error, MailError):
+                self.log.failure("messages can't be removed", event="pop3.broken", session=self._connection.session)
+            self._session.send_response(answers.NOT_DELETED)
+        else:
+            self._deleted = len(event.deleted)
+            self._session.send_response(answers.GOODBYE)
+
+    async def _remove(self, drop: IMaildrop, uids: tuple[int, ...]) -> None:
+        await drop.remove(uids)
+
+    async def _nothing(self, _: events.Event) -> None:
+        """The session has answered by itself."""
+
+    _ANSWERS: ClassVar[dict[type, Callable[[Any, Any], Awaitable[None]]]] = {
+        events.Login: _log_in,
+        events.Auth: _auth,
+        events.AuthResponse: _auth_response,
+        events.AuthCancelled: _nothing,
+        events.StartTLS: _starttls,
+        events.Listing: _listing,
+        events.Retrieve: _retrieve,
+        events.Quit: _quit,
+        events.Answered: _nothing,
+    }
