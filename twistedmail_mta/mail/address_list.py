@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-MAX_MAILBOXES: Final = 2000
-"""Mailboxes and group marks of a field; those behind are left out."""
 NO_DOMAIN: Final = b"MISSING_DOMAIN"
 """Stands for a domain that isn't there; Dovecot's word, which clients know."""
 NO_LOCAL_PART: Final = b"MISSING_MAILBOX"
@@ -52,17 +51,21 @@ Token = tuple[str, bytes]
 """Its kind, for a special the character itself, and its text."""
 
 
-def address_list(value: bytes) -> list[Mailbox]:
+def address_list(value: bytes, up_to: int) -> list[Mailbox]:
     """Return the mailboxes in an unfolded value, in order, with marks where groups begin and end.
 
-    Linear in the length; `MAX_MAILBOXES` at most.
+    Linear in the length.
+
+    Args:
+        value: of the field.
+        up_to: mailboxes and marks; those behind are left out.
     """
     found: list[Mailbox] = []
     position, end = 0, len(value.rstrip(b" \t,"))
-    while position < end and len(found) < MAX_MAILBOXES:
+    while position < end and len(found) < up_to:
         match = _COMMON.match(value, position)
         if match is None:
-            return _Reader(_tokens(value, position), found).mailboxes()[:MAX_MAILBOXES]
+            return _Reader(found, up_to).read(_tokens(value, position))
         quoted, phrase, local, domain, bare, bare_domain = match.groups()
         name = phrase.rstrip() if phrase else quoted
         found.append(Mailbox(name or None, None, local or bare, domain or bare_domain))
@@ -70,9 +73,8 @@ def address_list(value: bytes) -> list[Mailbox]:
     return found
 
 
-def _tokens(value: bytes, position: int) -> list[Token]:
+def _tokens(value: bytes, position: int) -> Iterator[Token]:
     """Cut the value into tokens; every octet belongs to one."""
-    tokens: list[Token] = []
     while (match := _TOKEN.match(value, position)) is not None:
         kind, position = str(match.lastgroup), match.end()
         text = match[kind]
@@ -83,8 +85,7 @@ def _tokens(value: bytes, position: int) -> list[Token]:
             text = _PAIR.sub(rb"\1", text)
         elif kind == "special":
             kind = text.decode()
-        tokens.append((kind, text))
-    return tokens
+        yield kind, text
 
 
 def _behind_comment(value: bytes, start: int) -> int:
@@ -100,23 +101,25 @@ def _behind_comment(value: bytes, start: int) -> int:
 class _Reader:
     """Makes mailboxes of tokens, whatever their order."""
 
-    def __init__(self, tokens: list[Token], found: list[Mailbox]) -> None:
-        self._tokens = tokens
+    def __init__(self, found: list[Mailbox], up_to: int) -> None:
         self._found = found
+        self._up_to = up_to
         self._words: list[Token] = []  # outside angle brackets
         self._angle: list[Token] | None = None  # inside
         self._is_done = False  # what follows an angle bracket isn't shown
         self._in_group = False
 
-    def mailboxes(self) -> list[Mailbox]:
-        for token in self._tokens:
+    def read(self, tokens: Iterator[Token]) -> list[Mailbox]:
+        for token in tokens:
             if self._angle is None:
                 self._outside(token)
             else:
                 self._inside(token, self._angle)
+            if len(self._found) >= self._up_to:
+                return self._found[: self._up_to]
         self._end_mailbox()
         self._end_group()
-        return self._found
+        return self._found[: self._up_to]
 
     def _outside(self, token: Token) -> None:
         kind = token[0]

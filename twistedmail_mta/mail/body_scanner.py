@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
 from twistedmail_mta.mail.content import MAX_BOUNDARY, OPAQUE, PLAIN, Content, content_of, default_in
-from twistedmail_mta.mail.envelope import NO_ENVELOPE, envelope
+from twistedmail_mta.mail.envelope import NO_ENVELOPE, counted_envelope
 from twistedmail_mta.mail.parts import Nesting
 
 MAX_DEPTH: Final = 100
 """Parts inside one another; a deeper one is opaque if anything could be in it."""
+MAX_BOUNDARIES: Final = 30
+"""Multiparts inside one another; a deeper one is opaque."""
 MAX_PARTS: Final = 1000
 """Parts of a message; the last one is opaque and runs to the message's end."""
 MAX_PART_HEADER: Final = 64 * 1024
 """Octets of a part's header; a part with a longer one is opaque and has none."""
 MAX_PART_HEADERS: Final = 1024 * 1024
 """Octets of all of them; parts behind that are opaque."""
+MAX_WORDS: Final = 5000
+"""Fields, parameters and addresses of the parts' headers; parts behind that are opaque."""
 BATCH: Final = 16 * 1024
 """Octets that are gathered before they are looked at."""
 
@@ -48,6 +53,23 @@ class Node:
     lines: int = 0
     envelope: bytes = NO_ENVELOPE
     children: list[Node] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Boundary:
+    """The boundary of a multipart that can still end or go on.
+
+    Attributes:
+        line: how its lines begin, the LF before included.
+        depth: the place of the multipart among the open parts.
+        clear: no line of it begins before this place.
+        all_clear: neither does one of an outer multipart, before this place.
+    """
+
+    line: bytes
+    depth: int
+    clear: int
+    all_clear: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +107,7 @@ class BodyScanner:
 
     __slots__ = (
         "_batch", "_boundaries", "_closing", "_counted", "_fresh", "_held", "_lines", "_octets", "_open", "_position",
-        "_room", "_root", "_start", "_state",
+        "_room", "_root", "_start", "_state", "_words",
     )  # fmt: skip
 
     def __init__(self, header: bytes, batch: int = BATCH) -> None:
@@ -98,7 +120,7 @@ class BodyScanner:
         self._batch = batch
         self._root = Node()
         self._open = [self._root]  # from the whole message to the innermost part
-        self._boundaries: list[tuple[bytes, int]] = []  # outermost first; with the place in _open
+        self._boundaries: list[_Boundary] = []  # outermost first
         self._held = bytearray(b"\n")  # the body begins as if after a line end
         self._start = -1  # the place of the first octet held
         self._position = 1  # in what is held: all before is done
@@ -106,6 +128,7 @@ class BodyScanner:
         self._octets = 0
         self._fresh = 0  # octets not looked at yet
         self._room = MAX_PART_HEADERS
+        self._words = MAX_WORDS
         self._closing = False  # the boundary's line ends the multipart
         self._counted = 1
         self._state = _State.BODY
@@ -170,13 +193,11 @@ class BodyScanner:
 
     def _in_header(self, limit: int, *, final: bool) -> bool:
         edge = self._position + MAX_PART_HEADER
-        stop = min(limit, edge)
-        end = _HEADER_END.search(self._held, self._position - 1, stop + 3)
-        found = self._find(self._position - 1, end.start() if end else stop)
-        if found is not None:
-            self._meet(*found)
-        elif end is not None:
-            self._end_header(end.end())
+        boundary, end = self._find_header_end(min(limit, edge))
+        if boundary is not None:
+            self._meet(*boundary)
+        elif end:
+            self._end_header(end)
         elif limit >= edge:
             self._begin_body(self._open[-1], OPAQUE)
         elif final:
@@ -185,22 +206,65 @@ class BodyScanner:
             return False
         return True
 
-    def _find(self, start: int, stop: int) -> tuple[int, int] | None:
-        """Return the first boundary that begins from `start` up to `stop`: the place of its LF, its index."""
-        held, boundaries = self._held, self._boundaries
-        while start <= stop and boundaries:
-            edge, found, length = min(start + _STRIDE, stop + 1), None, 0
-            for index in range(len(boundaries) - 1, -1, -1):
-                line = boundaries[index][0]
-                place = held.find(line, start, edge + len(line) - 1)
-                if place >= 0 and (place + 1 < edge or len(line) > length):
-                    edge, found, length = place + 1, (place, index), len(line)
+    def _find_header_end(self, stop: int) -> tuple[tuple[int, _Boundary] | None, int]:
+        """Return the boundary that ends the header, or the place behind its empty line, if it begins up to `stop`."""
+        start = self._position - 1
+        while start <= stop:
+            edge = min(start + _STRIDE, stop + 1)
+            boundary = self._find_before(start, edge)
+            end = _HEADER_END.search(self._held, start, (boundary[0] if boundary else edge) + 2)
+            if end is not None:
+                return None, end.end()
+            if boundary is not None:
+                return boundary, 0
+            start = edge
+        return None, 0
+
+    def _find(self, start: int, stop: int) -> tuple[int, _Boundary] | None:
+        """Return the first boundary that begins from `start` up to `stop`, the place of its LF first."""
+        while start <= stop and self._boundaries:
+            edge = min(start + _STRIDE, stop + 1)
+            found = self._find_before(start, edge)
             if found is not None:
                 return found
             start = edge
         return None
 
-    def _meet(self, place: int, index: int) -> None:
+    def _find_before(self, start: int, edge: int) -> tuple[int, _Boundary] | None:
+        """Return the first boundary from `start` on and before `edge`, of several there the longest, then innermost.
+
+        What was found out about outer boundaries is kept: each octet is
+        searched once for each.
+        """
+        found, end, index = None, edge + self._start, len(self._boundaries)
+        place = end - 1  # the last one that is of interest
+        for boundary in reversed(self._boundaries):
+            if boundary.all_clear > place:
+                break
+            index -= 1
+            self._search(boundary, start, edge)
+            if boundary.clear < place or (
+                boundary.clear == place and (found is None or len(boundary.line) > len(found.line))
+            ):
+                place, found = boundary.clear, boundary
+        self._keep_clear(index)
+        return None if found is None else (place - self._start, found)
+
+    def _search(self, boundary: _Boundary, start: int, edge: int) -> None:
+        """Find out how far all is clear of this boundary from `start` on; it doesn't matter from `edge` on."""
+        start = max(start, boundary.clear - self._start)
+        if start < edge:
+            place = self._held.find(boundary.line, start, edge + len(boundary.line) - 1)
+            boundary.clear = self._start + (edge if place < 0 else place)
+
+    def _keep_clear(self, index: int) -> None:
+        """Work out anew how far all is clear, from the boundary at `index` inwards."""
+        boundaries = self._boundaries
+        clear = boundaries[index - 1].all_clear if index else sys.maxsize
+        for boundary in boundaries[index:]:
+            boundary.all_clear = clear = min(clear, boundary.clear)
+
+    def _meet(self, place: int, boundary: _Boundary) -> None:
         """End what the boundary ends, whose line follows the LF at `place`."""
         end = place - 1 if self._held[place - 1 : place] == b"\r" else place
         end = max(end, self._position)  # the line end may be that of a header or of another boundary
@@ -209,11 +273,13 @@ class BodyScanner:
         while self._state is _State.HEADER:  # of a message that isn't there
             self._end_header(end)
         self._advance(end)
-        line, depth = self._boundaries[index]
-        self._close(depth + 1, self._start + end)
-        behind = place + len(line)
+        self._close(boundary.depth + 1, self._start + end)
+        behind = place + len(boundary.line)
         self._closing = self._held[behind : behind + 2] == b"--"
-        del self._boundaries[index if self._closing else index + 1 :]
+        while self._boundaries[-1] is not boundary:
+            self._boundaries.pop()
+        if self._closing:
+            self._boundaries.pop()
         self._advance(place + 1)
         self._state = _State.BOUNDARY
 
@@ -234,23 +300,33 @@ class BodyScanner:
 
     def _content(self, header: bytes) -> Content:
         """Return what the innermost part is; read the ENVELOPE of a message."""
-        if self._room < 0:
+        if self._room < 0 or self._words < 0:
             return OPAQUE
         parent, part = self._open[-2].content, self._open[-1]
         if parent.nesting is Nesting.MESSAGE:
-            part.envelope = envelope(header)
+            part.envelope, words = counted_envelope(header)
+            self._words -= words
             content = content_of(header)
         else:
-            content = content_of(header, default_in(parent.basic), mime=True)
-        is_full = len(self._open) == MAX_DEPTH or self._counted == MAX_PARTS
-        return OPAQUE if is_full and content.nesting is not Nesting.LEAF else content
+            content = content_of(header, default_in(parent), mime=True)
+        self._words -= content.words
+        return OPAQUE if self._is_full(content) else content
+
+    def _is_full(self, content: Content) -> bool:
+        """Return whether the limits leave no room for what the innermost part would have inside."""
+        if content.nesting is Nesting.LEAF:
+            return False
+        is_deep = len(self._open) == MAX_DEPTH or (content.boundary and len(self._boundaries) == MAX_BOUNDARIES)
+        return bool(is_deep) or self._counted == MAX_PARTS
 
     def _begin_body(self, part: Node, content: Content) -> None:
         part.content = content
         part.begin, part.lines = self._start + self._position, self._lines
         self._state = _State.BODY
         if content.boundary is not None:
-            self._boundaries.append((b"\n--" + content.boundary, len(self._open) - 1))
+            self._boundaries.append(
+                _Boundary(b"\n--" + content.boundary, len(self._open) - 1, part.begin - 1, part.begin - 1)
+            )
         elif content.nesting is Nesting.MESSAGE:
             self._add(Node(header=part.begin))
             self._state = _State.HEADER

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
-from twistedmail_mta.mail.content_type import TEXT_PLAIN, ContentType, Parameter, content_type, disposition, languages
+from twistedmail_mta.mail.content_type import Parameter, content_type, disposition, languages
 from twistedmail_mta.mail.content_type import token as first_token
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.mail.imap_string import NIL, nstring, string, unfolded
@@ -27,12 +26,11 @@ _ENCODINGS: Final = {
     b"quoted-printable": Encoding.QUOTED_PRINTABLE,
     b"base64": Encoding.BASE64,
 }
-_RFC822: Final = ContentType(b"message", b"rfc822")
-_NO_EXTENSION: Final = b" NIL NIL NIL NIL"
+_TEXT_PLAIN: Final = b"text/plain; charset=us-ascii"
+_MAX_CACHED: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """What a part is.
 
     Attributes:
@@ -44,6 +42,7 @@ class Content:
             subtype alone of a multipart (RFC 9051 section 7.5.2).
         extension: all fields behind the size, of a multipart those behind
             the subtype; a space before each.
+        words: fields and parameters that were read.
     """
 
     nesting: Nesting
@@ -52,25 +51,35 @@ class Content:
     boundary: bytes | None
     basic: bytes
     extension: bytes
+    words: int = 0
 
 
 OPAQUE: Final = Content(
-    Nesting.LEAF, Encoding.UNKNOWN, False, None, b'"application" "octet-stream" NIL NIL NIL "binary"', _NO_EXTENSION
+    Nesting.LEAF,
+    Encoding.UNKNOWN,
+    is_text=False,
+    boundary=None,
+    basic=b'"application" "octet-stream" NIL NIL NIL "binary"',
+    extension=b" NIL NIL NIL NIL",
 )
 """A part that is over a limit: what is inside isn't looked at."""
 PLAIN: Final = Content(
-    Nesting.LEAF, Encoding.IDENTITY, True, None, b'"text" "plain" ("charset" "us-ascii") NIL NIL "7bit"', _NO_EXTENSION
+    Nesting.LEAF,
+    Encoding.IDENTITY,
+    is_text=True,
+    boundary=None,
+    basic=b'"text" "plain" ("charset" "us-ascii") NIL NIL "7bit"',
+    extension=b" NIL NIL NIL NIL",
 )
-"""A part that says nothing."""
+"""A part that says nothing (RFC 2045 section 5.2)."""
 
 
-def content_of(header: bytes, default: ContentType = TEXT_PLAIN, *, mime: bool = False) -> Content:
+def content_of(header: bytes, default: bytes = _TEXT_PLAIN, *, mime: bool = False) -> Content:
     """Return what the header of a part, or of a message, says.
 
     Args:
         header: all of it.
-        default: the type when none is named: in a multipart/digest that is
-            `MESSAGE` (RFC 2046 section 5.1.5).
+        default: the Content-Type where none is named.
         mime: its fields count even if neither MIME-Version nor Content-Type
             is there: it is a part of a multipart.
     """
@@ -78,83 +87,76 @@ def content_of(header: bytes, default: ContentType = TEXT_PLAIN, *, mime: bool =
     if not (mime or _TYPE in fields or _VERSION in fields):
         return PLAIN
     said = {name: unfolded(values[0]) for name, values in fields.items()}
-    kind = _content_type(said[_TYPE]) if _TYPE in said else default
-    nesting = _nesting(kind)
-    if nesting is Nesting.MULTIPART:
-        return _multipart(kind, said)
+    kind = _kind_of(said.get(_TYPE, default))
+    extension, words = _extension(said)
+    words += kind.words + len(fields)
+    if kind.nesting is Nesting.MULTIPART:
+        extension = b" " + kind.parameters + extension
+        return Content(kind.nesting, Encoding.IDENTITY, False, kind.boundary, kind.type, extension, words)
     encoding = first_token(said.get(_ENCODING, b"")) or b"7bit"
+    basic = (kind.type, kind.parameters, nstring(said.get(_ID)), nstring(said.get(_DESCRIPTION)), string(encoding))
     return Content(
-        nesting,
-        Encoding.IDENTITY if nesting is Nesting.MESSAGE else _ENCODINGS.get(encoding.lower(), Encoding.UNKNOWN),
-        kind.type.lower() == b"text",
+        kind.nesting,
+        Encoding.IDENTITY if kind.nesting is Nesting.MESSAGE else _ENCODINGS.get(encoding.lower(), Encoding.UNKNOWN),
+        kind.is_text,
         None,
-        b"%b %b %b %b %b %b"
-        % (
-            string(kind.type),
-            string(kind.subtype),
-            parameter_list(kind.parameters),
-            nstring(said.get(_ID)),
-            nstring(said.get(_DESCRIPTION)),
-            string(encoding),
-        ),
-        b" %b%b" % (nstring(said.get(_MD5)), _extension(said)),
+        b" ".join(basic),
+        b" " + nstring(said.get(_MD5)) + extension,
+        words,
     )
 
 
-def default_in(multipart: bytes) -> ContentType:
-    """Return the type of parts that name none, in a multipart of this `basic`."""
-    return _RFC822 if multipart.lower() == b'"digest"' else TEXT_PLAIN
+def default_in(multipart: Content) -> bytes:
+    """Return the Content-Type of parts that name none (RFC 2046 section 5.1.5)."""
+    return b"message/rfc822" if multipart.basic.lower() == b'"digest"' else _TEXT_PLAIN
+
+
+class _Kind(NamedTuple):
+    """What a Content-Type says: `type` holds type and subtype, of a multipart the subtype alone."""
+
+    nesting: Nesting
+    is_text: bool
+    boundary: bytes | None
+    type: bytes
+    parameters: bytes
+    words: int
+
+
+def _kind_of(value: bytes) -> _Kind:
+    """Read a Content-Type; short ones are known from the last messages, most often."""
+    return _known_kind(value) if len(value) <= _MAX_CACHED else _kind(value)
+
+
+def _kind(value: bytes) -> _Kind:
+    kind = content_type(value)
+    parameters, words = parameter_list(kind.parameters), len(kind.parameters)
+    family, subtype = kind.type.lower(), string(kind.subtype)
+    if family == b"multipart":
+        boundary = (kind.parameter(b"boundary") or b"").rstrip()[:MAX_BOUNDARY]
+        return _Kind(Nesting.MULTIPART, False, boundary or None, subtype, parameters, words)
+    is_message = family == b"message" and kind.subtype.lower() == b"rfc822"
+    nesting = Nesting.MESSAGE if is_message else Nesting.LEAF
+    return _Kind(nesting, family == b"text", None, string(kind.type) + b" " + subtype, parameters, words)
+
+
+_known_kind = lru_cache(maxsize=1024)(_kind)
 
 
 def parameter_list(parameters: tuple[Parameter, ...]) -> bytes:
     """Return the parameters as body-fld-param (RFC 9051 section 9)."""
     if not parameters:
         return NIL
-    return b"(%b)" % b" ".join([string(word) for parameter in parameters for word in parameter])
+    return b"(" + b" ".join([string(word) for parameter in parameters for word in parameter]) + b")"
 
 
-@lru_cache(maxsize=256)
-def _content_type(value: bytes) -> ContentType:
-    return content_type(value)
-
-
-def _nesting(kind: ContentType) -> Nesting:
-    family = kind.type.lower()
-    if family == b"multipart":
-        return Nesting.MULTIPART
-    if family == b"message" and kind.subtype.lower() == b"rfc822":
-        return Nesting.MESSAGE
-    return Nesting.LEAF
-
-
-def _multipart(kind: ContentType, said: dict[bytes, bytes]) -> Content:
-    boundary = (kind.parameter(b"boundary") or b"").rstrip()[:MAX_BOUNDARY]
-    return Content(
-        Nesting.MULTIPART,
-        Encoding.IDENTITY,
-        False,
-        boundary or None,
-        string(kind.subtype),
-        b" %b%b" % (parameter_list(kind.parameters), _extension(said)),
-    )
-
-
-def _extension(said: dict[bytes, bytes]) -> bytes:
-    """Return the extension fields that every part has: disposition, language, location."""
+def _extension(said: dict[bytes, bytes]) -> tuple[bytes, int]:
+    """Return the extension fields that every part has, disposition, language, location; and what was read."""
     if _DISPOSITION not in said and _LANGUAGE not in said and _LOCATION not in said:
-        return b" NIL NIL NIL"
-    return b" %b %b %b" % (
-        _disposition(said.get(_DISPOSITION, b"")),
-        _languages(said.get(_LANGUAGE, b"")),
-        nstring(said.get(_LOCATION)),
-    )
-
-
-def _disposition(value: bytes) -> bytes:
-    found = disposition(value)
-    return NIL if found is None else b"(%b %b)" % (string(found[0]), parameter_list(found[1]))
-
-
-def _languages(value: bytes) -> bytes:
-    tags = [string(tag) for tag in languages(value)]
-    return NIL if not tags else b"(%b)" % b" ".join(tags)
+        return b" NIL NIL NIL", 0
+    placed, words = NIL, 0
+    found = disposition(said.get(_DISPOSITION, b""))
+    if found is not None:
+        placed, words = b"(" + string(found[0]) + b" " + parameter_list(found[1]) + b")", len(found[1])
+    tags = languages(said.get(_LANGUAGE, b""))
+    spoken = b"(" + b" ".join(map(string, tags)) + b")" if tags else NIL
+    return b" " + placed + b" " + spoken + b" " + nstring(said.get(_LOCATION)), words + len(tags)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 from urllib.parse import quote_from_bytes
+
+MAX_PARAMETERS: Final = 100
+"""Parameters of a field; those behind are left out."""
 
 Parameter = tuple[bytes, bytes]
 """Name, as it came, and value, without quotes."""
@@ -78,7 +82,7 @@ def token(value: bytes) -> bytes | None:
 
 def languages(value: bytes) -> list[bytes]:
     """Return the tags of a Content-Language field (RFC 3282 section 2)."""
-    words = (_WORD.match(word) for word in without_comments(value).split(b","))
+    words = (_WORD.match(word) for word in without_comments(value).split(b",", MAX_PARAMETERS)[:MAX_PARAMETERS])
     return [word[1] for word in words if word is not None]
 
 
@@ -117,7 +121,8 @@ def _parameters(value: bytes, start: int) -> tuple[Parameter, ...]:
     """Return the parameters that begin at the first semicolon behind `start`."""
     found: list[Parameter] = []
     continued = False
-    for name, quoted, word in _PARAMETER.findall(value, start):
+    for match in islice(_PARAMETER.finditer(value, start), MAX_PARAMETERS):
+        name, quoted, word = match.groups(b"")
         continued = continued or b"*" in name
         found.append((name, word or (_PAIR.sub(rb"\1", quoted) if b"\\" in quoted else quoted)))
     return tuple(_joined(found)) if continued else tuple(found)

@@ -13,6 +13,8 @@ _ADDRESSES: Final = (b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc")
 _IDS: Final = (b"in-reply-to", b"message-id")
 _NAMES: Final = _TEXTS + _ADDRESSES + _IDS
 
+MAX_MAILBOXES: Final = 1000
+"""Mailboxes, group marks and fields in an ENVELOPE; those behind are left out."""
 NO_ENVELOPE: Final = b"(%b)" % b" ".join([NIL] * len(_NAMES))
 """The ENVELOPE of a message without a header."""
 
@@ -24,39 +26,38 @@ def envelope(header: bytes) -> bytes:
     is hidden from one reader who is shown to another; of other fields the
     first does.
     """
+    return counted_envelope(header)[0]
+
+
+def counted_envelope(header: bytes) -> tuple[bytes, int]:
+    """Return the ENVELOPE, and how many fields and mailboxes were read for it."""
     fields = Header(header).collect(_NAMES)
     if not fields:
-        return NO_ENVELOPE
-    author = _addresses(fields.get(b"from"))
-    words = {name: _addresses(fields[name]) for name in _ADDRESSES[1:] if name in fields}
-    return b"(%b %b %b %b %b %b %b %b %b %b)" % (
+        return NO_ENVELOPE, 0
+    words, count = {}, len(fields)
+    for name in _ADDRESSES:
+        if name in fields and (found := address_list(unfolded(b",".join(fields[name])), MAX_MAILBOXES - count)):
+            words[name] = b"(" + b"".join(map(_address, found)) + b")"
+            count += len(found)
+    author = words.get(b"from", NIL)
+    items = (
         _text(fields.get(b"date")),
         _text(fields.get(b"subject")),
         author,
-        _or(words.get(b"sender"), author),
-        _or(words.get(b"reply-to"), author),
+        words.get(b"sender", author),
+        words.get(b"reply-to", author),
         words.get(b"to", NIL),
         words.get(b"cc", NIL),
         words.get(b"bcc", NIL),
         _text(fields.get(b"in-reply-to")),
         _text(fields.get(b"message-id")),
     )
-
-
-def _or(words: bytes | None, default: bytes) -> bytes:
-    return default if words is None or words == NIL else words
+    return b"(" + b" ".join(items) + b")", count
 
 
 def _text(values: list[bytes] | None) -> bytes:
     return NIL if values is None else string(unfolded(values[0]))
 
 
-def _addresses(values: list[bytes] | None) -> bytes:
-    if values is None:
-        return NIL
-    found = address_list(unfolded(b",".join(values)))
-    return b"(%b)" % b"".join([_address(mailbox) for mailbox in found]) if found else NIL
-
-
 def _address(mailbox: Mailbox) -> bytes:
-    return b"(%b %b %b %b)" % tuple(map(nstring, mailbox))
+    return b"(" + b" ".join(map(nstring, mailbox)) + b")"

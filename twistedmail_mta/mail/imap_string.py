@@ -8,6 +8,7 @@ NIL = b"NIL"
 
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _LINE_END = re.compile(rb"[\r\n]+")
+_PLAIN = re.compile(rb'[^\x00\r\n"\\\x80-\xff]*+')
 _SPECIAL = re.compile(rb'(["\\])')
 
 
@@ -18,6 +19,8 @@ def string(value: bytes) -> bytes:
     hold them only after UTF8=ACCEPT or IMAP4rev2 was enabled (RFC 6855 section 3).
     NUL can be in neither and becomes a question mark.
     """
+    if _PLAIN.fullmatch(value):
+        return b'"' + value + b'"'
     if b"\0" in value:
         value = value.replace(b"\0", b"?")
     if not value.isascii() or b"\n" in value or b"\r" in value:
