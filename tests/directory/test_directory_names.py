@@ -175,6 +175,11 @@ def test_subaddress_separator_of_the_domain() -> None:
 
     assert dashed.allow(Address("tim-list", "example.org"))
     assert not dashed.allow(Address("tim+list", "example.org"))
+    both = rights_of(TIM, (), {"example.org": "-+"})
+    assert both.allow(Address("tim+list", "example.org"))
+    assert both.allow(Address("tim-list", "example.org"))
+    assert not both.allow(Address("timo", "example.org"))
+    assert not both.allow(Address("ti", "example.org"))
     assert not plain.allow(Address("tim+list", "example.org"))
     assert not plain.allow(Address("timlist", "example.org"))
     assert plain.allow(Address("tim", "example.org"))

@@ -155,23 +155,26 @@ def _declares_domain(key: str, domain: str | None) -> bool:
 
 
 def _target(text: str, domain: str | None) -> Address:
-    if text[0] in _NO_ADDRESS and "@" not in text:
-        raise ValueError(f"{text} is {_NO_ADDRESS[text[0]]}; aliases lead to addresses only")
+    kind = _NO_ADDRESS.get(text.lstrip('"')[:1])
+    if kind is not None and _is_bare(text):
+        raise ValueError(f"{text} is {kind}; aliases lead to addresses only")
     return _address(text, domain)
 
 
+def _is_bare(text: str) -> bool:
+    """Return whether an address names no domain."""
+    return "@" not in text or text.endswith('"')
+
+
 def _address(text: str, domain: str | None) -> Address:
+    if _is_bare(text):
+        if domain is None:
+            raise ValueError(f"the domain is missing: {text}")
+        text = f"{text}@{domain}"
     try:
-        if domain is not None and text.lower() == "postmaster":
-            return Address(text, domain)
-        address = parse_address(text)
+        return parse_address(text)
     except AddressError as error:
-        if domain is not None and not text.endswith(f"@{domain}"):
-            return _address(f"{text}@{domain}", domain)
         raise ValueError(f"{error}: {text}") from None
-    if not address.local or not address.domain:
-        raise ValueError(f"the domain is missing: {text}")
-    return address
 
 
 def _domain(text: str) -> str:

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from twistedmail_mta.directory.accounts import DirectoryError
 from twistedmail_mta.directory.domains import HostedDomain
 from twistedmail_mta.interfaces import Transaction
 
 _COLUMNS: Final = "name, alias_of, subaddress, case_sensitive, quota, quota_messages, over_quota"
+_DOMAINS: Final = f"SELECT {_COLUMNS} FROM domains"  # noqa: S608 - constant
 
 
 def list_domains(transaction: Transaction) -> Sequence[HostedDomain]:
     """Return the domains of the database, by name."""
-    rows = transaction.execute(f"SELECT {_COLUMNS} FROM domains ORDER BY name")  # noqa: S608 - constant
-    return [
-        HostedDomain(name, alias_of, subaddress, bool(case_sensitive), *quotas)
-        for name, alias_of, subaddress, case_sensitive, *quotas in rows
-    ]
+    return [_domain(row) for row in transaction.execute(f"{_DOMAINS} ORDER BY name")]
 
 
 def find_domain(transaction: Transaction, name: str) -> HostedDomain | None:
     """Return a domain of the database, or None."""
-    return next((domain for domain in list_domains(transaction) if domain.name == name), None)
+    rows = list(transaction.execute(f"{_DOMAINS} WHERE name = ?", (name,)))
+    return _domain(rows[0]) if rows else None
 
 
 def add_domain(transaction: Transaction, domain: HostedDomain) -> None:
@@ -65,6 +63,11 @@ def remove_domain(transaction: Transaction, name: str) -> None:
     transaction.execute("DELETE FROM aliases WHERE substr(folded, -length(?1) - 1) = '@' || ?1", (name,))
     transaction.execute("DELETE FROM domains WHERE name = ?", (name,))
     _demand_change(transaction, name)
+
+
+def _domain(row: tuple[Any, ...]) -> HostedDomain:
+    name, alias_of, subaddress, case_sensitive, *quotas = row
+    return HostedDomain(name, alias_of, subaddress, bool(case_sensitive), *quotas)
 
 
 def _values(domain: HostedDomain) -> tuple[str | int | None, ...]:

@@ -43,12 +43,13 @@ class SenderRights:
     Attributes:
         own: the account's address.
         patterns: in the spelling of `parse_pattern`.
-        separator: what sets off a subaddress in the account's domain; empty when nothing does.
+        separators: characters of which each sets off a subaddress in the
+            account's domain; empty when nothing does.
     """
 
     own: str
     patterns: frozenset[str]
-    separator: str = "+"
+    separators: str = "+"
 
     def allow(self, address: Address) -> bool:
         """Return whether mail may come from `address`; the null path needs a pattern of its own."""
@@ -66,7 +67,8 @@ class SenderRights:
 
     def _is_subaddress(self, key: str) -> bool:
         local, _, domain = self.own.rpartition("@")
-        return bool(self.separator) and key.startswith(local + self.separator) and key.endswith("@" + domain)
+        after = key[len(local) : len(local) + 1]
+        return bool(after) and after in self.separators and key.startswith(local) and key.endswith("@" + domain)
 
 
 def rights_of(own: str, patterns: Iterable[str], separators: Mapping[str, str]) -> SenderRights:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from twistedmail_mta.config.hosting import DomainTable
 from twistedmail_mta.directory.alias_file import AliasFile
 from twistedmail_mta.directory.aliases import Alias, make_alias
 from twistedmail_mta.directory.domains import HostedDomain
@@ -41,3 +42,30 @@ class SiteDomains:
         """Read the files of aliases again; one that can't be used is left as it was."""
         for file in self._files.values():
             file.reload()
+
+
+def site_domains(tables: Mapping[str, DomainTable]) -> SiteDomains:
+    """Return what the site file says of the domains that are hosted; blocks, so before the reactor serves.
+
+    Raises:
+        OSError: a file of aliases can't be read.
+        ValueError: it can't be understood; the message says where.
+    """
+    hosted = {name: table for name, table in tables.items() if table.is_hosted}
+    return SiteDomains(
+        [_hosted(name, table) for name, table in hosted.items()],
+        {name: AliasFile(table.aliases_file, name) for name, table in hosted.items() if table.aliases_file is not None},
+        {name: table.catch_all for name, table in hosted.items() if table.catch_all is not None},
+    )
+
+
+def _hosted(name: str, table: DomainTable) -> HostedDomain:
+    return HostedDomain(
+        name=name,
+        alias_of=table.alias_of,
+        subaddress=table.subaddress,
+        case_sensitive=table.case_sensitive,
+        quota=table.quota,
+        quota_messages=table.quota_messages,
+        over_quota=table.over_quota,
+    )

@@ -1,0 +1,219 @@
+"""What the directory remembers, and when it forgets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from directory_in_memory import now
+from hosting_in_memory import OTHER_NAME, Hosting, reply_of
+
+from twistedmail_mta.directory import resolution
+from twistedmail_mta.directory.accounts import DirectoryError
+from twistedmail_mta.directory.cache import WeighedCache
+from twistedmail_mta.directory.domain_rows import change_domain, remove_domain
+from twistedmail_mta.directory.domains import HostedDomain
+from twistedmail_mta.directory.expansion import MISCONFIGURED, NO_SUCH_ADDRESS
+from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.interfaces import IDirectory
+from twistedmail_mta.model import Expansion, Reply
+from twistedmail_mta.smtp.address import parse_address
+from twistedmail_mta.tasks import Promise, Task
+
+BROKEN = Reply(451, "4.3.0", "no")
+
+
+@pytest.fixture
+def hosting() -> Hosting:
+    made = Hosting()
+    made.account("tim@example.org")
+    now(made.directory.begin())
+    return made
+
+
+def test_known_after_the_first_time(hosting: Hosting) -> None:
+    """The second question needs no database, nor does that for an address that isn't there."""
+    assert hosting.known("tim@example.org") is None
+    found, refused = hosting.resolve("tim@example.org"), hosting.resolve("tom@example.org")
+
+    assert hosting.known("tim@example.org") is found
+    assert hosting.known("tom@example.org") is refused is NO_SUCH_ADDRESS
+    assert hosting.known("Tim@example.org") is None
+    assert IDirectory.providedBy(hosting.directory)
+
+
+def test_what_is_wrong_is_asked_again(hosting: Hosting) -> None:
+    """A refusal that may be over soon isn't remembered."""
+    hosting.alias("a@example.org", "a2@example.org")
+    hosting.alias("a2@example.org", "a@example.org")
+
+    assert hosting.resolve("a@example.org") == MISCONFIGURED
+    assert hosting.known("a@example.org") is None
+
+
+def test_change_of_another_process(hosting: Hosting) -> None:
+    """It is looked up anew, and a new domain is hosted at once."""
+    hosting.resolve("tim@example.org")
+    hosting.resolve("tom@example.org")
+    hosting.alias("tim@example.org", "far@away.example")
+    hosting.account("tom@example.org")
+    hosting.domain(HostedDomain("new.example"))
+
+    hosting.changes.tell()
+
+    assert hosting.known("tim@example.org") is None
+    assert hosting.leads_to("tim@example.org") == {"->far@away.example"}
+    assert hosting.leads_to("tom@example.org") == {"tom@example.org"}
+    assert hosting.directory.hosts("new.example")
+    assert not hosting.directory.hosts("newer.example")
+
+
+def test_domain_that_goes(hosting: Hosting) -> None:
+    """It isn't hosted any more, and what sets off its subaddresses is forgotten in place."""
+    separators = hosting.directory.separators
+    hosting.domain(HostedDomain("new.example", subaddress="-"))
+    now(hosting.directory.refresh())
+    assert separators == {"new.example": "-"}
+
+    change_domain(hosting.tables, HostedDomain("new.example", subaddress="="))
+    now(hosting.directory.refresh())
+    assert separators == {"new.example": "="}
+
+    remove_domain(hosting.tables, "new.example")
+    now(hosting.directory.refresh())
+    assert separators == {}
+    assert not hosting.directory.hosts("new.example")
+    assert hosting.directory.hosts("b.example")
+
+
+def test_answer_of_before_a_change_is_not_remembered(hosting: Hosting) -> None:
+    """What was read before a change and comes back after it is answered, and then forgotten."""
+    gate = hosting.database.gate = Promise[None]()
+    task = Task("resolve", hosting.directory.resolve(parse_address("tom@example.org")))
+    hosting.account("tom@example.org")
+    hosting.changes.tell()
+
+    gate.resolve(None)
+
+    assert task.done
+    assert hosting.known("tom@example.org") is None
+    assert isinstance(hosting.resolve("tom@example.org"), Expansion)
+
+
+def test_limits_of_before_a_change_are_not_remembered(hosting: Hosting) -> None:
+    """Likewise for quotas."""
+    gate = hosting.database.gate = Promise[None]()
+    task = Task("limits", hosting.directory.limits([1]))
+    hosting.tables.execute("UPDATE accounts SET quota = 5")
+    hosting.changes.tell()
+
+    gate.resolve(None)
+
+    assert task.done
+    assert hosting.directory.known_limits([1]) == {1: None}
+    assert now(hosting.directory.limits([1]))[1].octets == 5
+
+
+def test_answer_by_old_domains_is_not_remembered(hosting: Hosting) -> None:
+    """Nor what is resolved after the notice of a change, but before the domains are read anew."""
+    hosting.domain(HostedDomain("new.example", subaddress="-"))
+    now(hosting.directory.refresh())
+    hosting.account("tim@new.example")
+    change_domain(hosting.tables, HostedDomain("new.example", subaddress="+"))
+    gate = hosting.database.gate = Promise[None]()
+    hosting.changes.tell()
+    hosting.database.gate = None
+
+    assert hosting.leads_to("tim-x@new.example") == {"tim-x@new.example"}
+    gate.resolve(None)
+
+    assert hosting.known("tim-x@new.example") is None
+    assert hosting.resolve("tim-x@new.example") == NO_SUCH_ADDRESS
+
+
+def test_domain_in_both_places() -> None:
+    """The server doesn't start with it; where it turns up later, the site file's word holds."""
+    hosting = Hosting(OTHER_NAME, HostedDomain("example.org", quota=5))
+    hosting.domain(HostedDomain("example.org", quota=6))
+
+    with pytest.raises(DirectoryError, match=r"example\.org is in the site file and in the database"):
+        now(hosting.directory.begin())
+    assert now(hosting.directory.refresh()) == ["example.org"]
+    assert hosting.directory.domains["example.org"].quota == 5
+
+
+def test_domains_that_cannot_be_read(hosting: Hosting) -> None:
+    """After a change they are read as soon as they can be; until then the old ones serve."""
+    hosting.domain(HostedDomain("new.example"))
+    hosting.database.broken = TemporaryError(BROKEN)
+    hosting.changes.tell()
+    assert hosting.directory.hosts("b.example")
+    assert not hosting.directory.hosts("new.example")
+
+    hosting.database.broken = None
+    hosting.clock.advance(5)
+
+    assert hosting.directory.hosts("new.example")
+    assert not hosting.clock.getDelayedCalls()
+
+
+def test_database_that_fails(hosting: Hosting) -> None:
+    """Nothing is known then, and nobody is refused for good."""
+    hosting.database.broken = TemporaryError(BROKEN)
+
+    assert reply_of(hosting.directory.resolve(parse_address("tim@example.org"))) == BROKEN
+    assert reply_of(hosting.directory.begin()) == BROKEN
+
+
+def test_aliases_file_is_read_again(tmp_path: Path) -> None:
+    """At SIGHUP; a file that can't be used leaves what there was."""
+    file = tmp_path / "aliases"
+    file.write_text("a: far@away.example\n")
+    hosting = Hosting(files={"example.org": file})
+    assert hosting.leads_to("a@example.org") == {"->far@away.example"}
+
+    file.write_text("a: further@away.example\n")
+    assert hosting.known("a@example.org") is not None
+    hosting.directory.reload()
+    assert hosting.leads_to("a@example.org") == {"->further@away.example"}
+
+    file.write_text("a: |command\n")
+    hosting.directory.reload()
+    assert hosting.leads_to("a@example.org") == {"->further@away.example"}
+
+
+def test_memory_is_bounded(hosting: Hosting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guessed addresses push out one another, but none that exists."""
+    monkeypatch.setattr(resolution, "_MOST_REFUSED", 20)
+    small = Hosting()
+    small.account("tim@example.org")
+    small.resolve("tim@example.org")
+
+    for number in range(50):
+        small.resolve(f"guess{number}@example.org")
+
+    assert small.known("tim@example.org") is not None
+    assert small.known("guess0@example.org") is None
+    assert small.known("guess49@example.org") is NO_SUCH_ADDRESS
+    assert sum(small.known(f"guess{number}@example.org") is not None for number in range(50)) == 20
+
+
+def test_cache_by_weight() -> None:
+    """The weight of all is bounded, what is used stays, and one value can't push out all others."""
+    cache: WeighedCache[str, str] = WeighedCache(20)
+    for key in "abcdefghij":
+        cache.put(key, key.upper(), 2)
+    assert cache.get("a") == "A"
+
+    cache.put("k", "K")
+    assert (cache.get("a"), cache.get("b"), cache.get("k"), len(cache)) == ("A", None, "K", 10)
+
+    cache.put("huge", "H", 3)
+    assert cache.get("huge") is None
+    cache.put("k", "L", 3)
+    assert cache.get("k") is None
+    cache.clear()
+    assert len(cache) == 0
+    for key in "abcdefghij":
+        cache.put(key, key.upper(), 2)
+    assert len(cache) == 10
