@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
 NO_DOMAIN: Final = b"MISSING_DOMAIN"
@@ -29,6 +30,7 @@ class Mailbox(NamedTuple):
 
 GROUP_END: Final = Mailbox(None, None, None, None)
 
+_MAX_PARENTHESES: Final = 100
 _LOCAL = rb'[^\x00-\x20\x7f()<>\[\]:;@\\,"]++'
 _DOMAIN = rb'[^\x00-\x20\x7f()<>\[\]:;@\\,"]++'
 _COMMON = re.compile(
@@ -91,7 +93,7 @@ def _tokens(value: bytes, position: int) -> Iterator[Token]:
 def _behind_comment(value: bytes, start: int) -> int:
     """Return where the comment at `start` ends, comments in it included; one without an end runs to the value's."""
     depth = 0
-    for found in _IN_COMMENT.finditer(value, start):
+    for found in islice(_IN_COMMENT.finditer(value, start), _MAX_PARENTHESES):
         depth += {b"(": 1, b")": -1}.get(found[0], 0)
         if not depth:
             return found.end()
@@ -150,7 +152,7 @@ class _Reader:
         if self._angle is not None:
             self._end_angle(self._angle)
         elif not self._is_done and any(kind not in ("space", "comment") for kind, _ in self._words):
-            self._found.append(Mailbox(_comment(self._words), None, *_address(self._words)))
+            self._found.extend(_bare(self._words))
         self._words, self._is_done = [], False
 
     def _end_angle(self, angle: list[Token]) -> None:
@@ -164,10 +166,22 @@ class _Reader:
             self._found.append(GROUP_END)
 
 
+def _bare(words: list[Token]) -> list[Mailbox]:
+    """Read what stands without angle brackets: addresses with nothing between them, an address, or a name alone."""
+    text = _phrase(words)
+    ats = sum(kind == "@" for kind, _ in words)
+    if ats > 1 and b" " in text:
+        addresses = [part.rpartition(b"@") for part in text.split(b" ") if b"@" in part]
+        return [Mailbox(None, None, local or NO_LOCAL_PART, domain or NO_DOMAIN) for local, _, domain in addresses]
+    if not ats and b" " in text:
+        return [Mailbox(text, None, NO_LOCAL_PART, NO_DOMAIN)]
+    return [Mailbox(_comment(words), None, *_address(words))]
+
+
 def _phrase(words: list[Token]) -> bytes:
     """Return the words as a display name, one space where there was any; comments aren't part of it."""
-    spaced = [b" " if kind == "space" else text for kind, text in words if kind != "comment"]
-    return b" ".join(b"".join(spaced).split(b" ")).strip()
+    spaced = [b" " if kind in ("space", "comment") else text for kind, text in words]
+    return b" ".join(b"".join(spaced).split())
 
 
 def _comment(words: list[Token]) -> bytes | None:

@@ -26,7 +26,8 @@ _ENCODINGS: Final = {
     b"quoted-printable": Encoding.QUOTED_PRINTABLE,
     b"base64": Encoding.BASE64,
 }
-_TEXT_PLAIN: Final = b"text/plain; charset=us-ascii"
+_TEXT_PLAIN: Final = b"text/plain"
+_US_ASCII: Final = ((b"charset", b"us-ascii"),)
 _MAX_CACHED: Final = 100
 
 
@@ -129,14 +130,17 @@ def _kind_of(value: bytes) -> _Kind:
 
 def _kind(value: bytes) -> _Kind:
     kind = content_type(value)
-    parameters, words = parameter_list(kind.parameters), len(kind.parameters)
+    words = len(kind.parameters)
     family, subtype = kind.type.lower(), string(kind.subtype)
     if family == b"multipart":
         boundary = (kind.parameter(b"boundary") or b"").rstrip()[:MAX_BOUNDARY]
-        return _Kind(Nesting.MULTIPART, False, boundary or None, subtype, parameters, words)
+        return _Kind(Nesting.MULTIPART, False, boundary or None, subtype, parameter_list(kind.parameters), words)
     is_message = family == b"message" and kind.subtype.lower() == b"rfc822"
     nesting = Nesting.MESSAGE if is_message else Nesting.LEAF
-    return _Kind(nesting, family == b"text", None, string(kind.type) + b" " + subtype, parameters, words)
+    is_text = family == b"text"
+    charset = _US_ASCII if is_text and kind.parameter(b"charset") is None else ()
+    parameters = parameter_list(kind.parameters + charset)
+    return _Kind(nesting, is_text, None, string(kind.type) + b" " + subtype, parameters, words)
 
 
 _known_kind = lru_cache(maxsize=1024)(_kind)

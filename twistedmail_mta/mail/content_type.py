@@ -8,12 +8,15 @@ from itertools import islice
 from typing import Final
 from urllib.parse import quote_from_bytes
 
+MAX_COMMENTS: Final = 100
+"""Comments and quoted strings that are told apart in a field; comments behind them are left in."""
 MAX_PARAMETERS: Final = 100
 """Parameters of a field; those behind are left out."""
 
 Parameter = tuple[bytes, bytes]
 """Name, as it came, and value, without quotes."""
 
+_SUBTYPES: Final = {b"text": b"plain", b"multipart": b"mixed"}
 _TOKEN = rb'[^\x00-\x20()<>@,;:\\"/\[\]?=\x7f]++'
 _TYPE = re.compile(rb"[ \t]*+(" + _TOKEN + rb")[ \t]*+(?:/[ \t]*+(" + _TOKEN + rb"))?+([ \t]*+(?:;|\Z))?")
 _WORD = re.compile(rb"[ \t]*+(" + _TOKEN + rb")")
@@ -47,7 +50,7 @@ class ContentType:
         return next((value for known, value in self.parameters if known.lower() == name), None)
 
 
-TEXT_PLAIN: Final = ContentType(b"text", b"plain", ((b"charset", b"us-ascii"),))
+TEXT_PLAIN: Final = ContentType(b"text", b"plain")
 """What a part is that says nothing (RFC 2045 section 5.2)."""
 
 
@@ -63,15 +66,22 @@ def content_type(value: bytes) -> ContentType:
         return TEXT_PLAIN
     kind, subtype, end = found.groups()
     if subtype is None:
-        return ContentType(kind, b"")
+        subtype, end = _SUBTYPES.get(kind.lower(), b"x-unknown"), None
     return ContentType(kind, subtype, _parameters(value, found.end(2)) if end is not None else ())
 
 
 def disposition(value: bytes) -> tuple[bytes, tuple[Parameter, ...]] | None:
-    """Return kind and parameters of a Content-Disposition field (RFC 2183 section 2), None without a kind."""
+    """Return kind and parameters of a Content-Disposition field (RFC 2183 section 2); None if it has neither.
+
+    Parameters alone are those of an attachment, as they are of a kind that
+    nobody knows (RFC 2183 section 2.8).
+    """
     value = without_comments(value)
     found = _WORD.match(value)
-    return None if found is None else (found[1], _parameters(value, found.end()))
+    parameters = _parameters(value, found.end() if found else 0)
+    if found is None:
+        return (b"attachment", parameters) if parameters else None
+    return found[1], parameters
 
 
 def token(value: bytes) -> bytes | None:
@@ -95,7 +105,10 @@ def without_comments(value: bytes) -> bytes:
     if b"(" not in value:
         return value
     pieces, done, position = [], 0, 0
-    while (found := _COMMENT_OR_STRING.search(value, position)) is not None:
+    for _ in range(MAX_COMMENTS):
+        found = _COMMENT_OR_STRING.search(value, position)
+        if found is None:
+            break
         position = found.end()
         if found[0] == b"(":
             position = _behind_comment(value, found.start())
@@ -110,7 +123,7 @@ def without_comments(value: bytes) -> bytes:
 def _behind_comment(value: bytes, start: int) -> int:
     """Return where the comment at `start` ends, comments in it included; 0 when it doesn't."""
     depth = 0
-    for found in _IN_COMMENT.finditer(value, start):
+    for found in islice(_IN_COMMENT.finditer(value, start), MAX_COMMENTS):
         depth += {b"(": 1, b")": -1}.get(found[0], 0)
         if not depth:
             return found.end()

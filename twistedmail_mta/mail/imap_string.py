@@ -6,6 +6,8 @@ import re
 
 NIL = b"NIL"
 
+_REPLACEMENT = "\ufffd".encode()
+
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _LINE_END = re.compile(rb"[\r\n]+")
 _PLAIN = re.compile(rb'[^\x00\r\n"\\\x80-\xff]*+')
@@ -17,12 +19,12 @@ def string(value: bytes) -> bytes:
 
     Octets above 127 are sent as they came, in a literal: a quoted string may
     hold them only after UTF8=ACCEPT or IMAP4rev2 was enabled (RFC 6855 section 3).
-    NUL can be in neither and becomes a question mark.
+    NUL can be in neither and becomes U+FFFD.
     """
     if _PLAIN.fullmatch(value):
         return b'"' + value + b'"'
     if b"\0" in value:
-        value = value.replace(b"\0", b"?")
+        value = value.replace(b"\0", _REPLACEMENT)
     if not value.isascii() or b"\n" in value or b"\r" in value:
         return b"{%d}\r\n%b" % (len(value), value)
     if b'"' in value or b"\\" in value:
