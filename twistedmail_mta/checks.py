@@ -9,10 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from twistedmail_mta.config.checking import PasswdFileTable
 from twistedmail_mta.config.problems import key_path
 from twistedmail_mta.config.secrets import is_credential, read_secret
 from twistedmail_mta.config.sending import WayTable
 from twistedmail_mta.config.site import CertificateTable, Site
+from twistedmail_mta.directory.passwd_file import parse_passwords
 from twistedmail_mta.directory.recipients import RecipientFile
 from twistedmail_mta.privileges import (
     PrivilegeError,
@@ -61,6 +63,7 @@ def findings_of(site: Site, now: datetime) -> Iterator[Finding]:
     yield from _certificates(site, user, now)
     yield from _authorities(site.outbound.ca_file, user)
     yield from _recipient_files(site, user)
+    yield from _checkers(site, user)
     yield from _logins(site, user)
     yield from _plaintext(site)
 
@@ -153,6 +156,22 @@ def _recipient_files(site: Site, user: User) -> Iterator[Finding]:
             RecipientFile(Path(file))
         except (OSError, ValueError) as error:
             yield Finding("error", path, str(error))
+
+
+def _checkers(site: Site, user: User) -> Iterator[Finding]:
+    for place, table in enumerate(site.checker):
+        if isinstance(table, PasswdFileTable):
+            yield from _passwd_file(table, key_path(("checker", place, "path")), user)
+
+
+def _passwd_file(table: PasswdFileTable, path: str, user: User) -> Iterator[Finding]:
+    if unreadable_for(user, [table.path]):
+        yield Finding("error", path, f"{user.name} can't read {table.path}")
+        return
+    if table.path.stat().st_mode & 0o007:
+        yield Finding("warning", path, f"{table.path} is open to everybody: chmod o= {table.path}")
+    for mistake in parse_passwords(table.path.read_bytes(), table.domain).mistakes:
+        yield Finding("warning", path, f"{table.path}, {mistake}")
 
 
 def _logins(site: Site, user: User) -> Iterator[Finding]:

@@ -102,7 +102,7 @@ class Parts:
         )
         self._router = make_router(site)
         self._callout = Callout(self._dialer, self._hosts, self._router, reactor)
-        self._logins = SiteLogins(reactor, self.database, MailRealm())
+        self._logins = SiteLogins(reactor, self.database, site.checker, MailRealm())
         self._checks = {name: self._recipient_check(table) for name, table in site.relayed.items()}
 
     def _recipient_check(self, table: DomainTable) -> IRecipientCheck | None:
@@ -189,10 +189,11 @@ class Parts:
         await self.database.write(add)
 
     def reload(self) -> bool:
-        """Read certificates and recipients again; return whether the new certificates are in use."""
+        """Read certificates, recipients and passwords again; return whether the new certificates are in use."""
         for check in self._checks.values():
             if isinstance(check, RecipientFile):
                 check.reload()
+        self._logins.reload()
         return self.tls is None or self.tls.reload()
 
     def note_wishes(self, recipients: Iterable[tuple[int, int, int | None]], *, wanted: bool) -> None:

@@ -98,6 +98,20 @@ def test_open_files_are_warned_of(command: Command, tmp_path: Path) -> None:
     assert output.endswith("is ready to be used.\n")
 
 
+def test_files_of_passwords(command: Command, tmp_path: Path) -> None:
+    """One that can't be read is an error; bad lines and open doors are worth a warning."""
+    text = '[[checker]]\nuse = "passwd-file"\npath = "users"\n'
+    assert "error: checker[0].path: " in added(command, text)
+
+    (tmp_path / "users").write_text("tim@example.org:{OTP}1\n")
+    (tmp_path / "users").chmod(0o644)
+    output = added(command, text)
+
+    assert f"warning: checker[0].path: {tmp_path / 'users'} is open to everybody" in output
+    assert "users, line 1: the scheme OTP is unknown" in output
+    assert output.endswith("is ready to be used.\n")
+
+
 def test_login_in_clear_is_warned_of(command: Command) -> None:
     """plaintext_login outside the trial site is named with its networks."""
     listener = '[listen.sub]\nendpoint = "tcp:2587"\nrole = "submission"\nplaintext_login = ["10.0.0.0/8"]\n'

@@ -15,7 +15,7 @@ from zope.interface import implementer
 import twistedmail_mta
 from twistedmail_mta.directory.authenticator import Authenticator
 from twistedmail_mta.directory.checker import PasswordChecker
-from twistedmail_mta.directory.checkers import Checker, CheckerChain, InternalChecker
+from twistedmail_mta.directory.checkers import CheckerChain, InternalChecker, Place
 from twistedmail_mta.directory.comparisons import Comparisons
 from twistedmail_mta.directory.judge import PasswordJudge
 from twistedmail_mta.directory.logins import RememberedLogins
@@ -112,17 +112,22 @@ class Directory:
         self.logins = RememberedLogins(self.clock, bytes(32))
         self.put_together(self.hashes)
 
-    def put_together(self, hashes: PasswordHash, *more: Checker, internal: bool = True) -> None:
-        """Judge by these hashes from now on, and ask these checkers after our own."""
+    def put_together(self, hashes: PasswordHash, *places: Place) -> None:
+        """Judge by these hashes from now on, and ask these checkers; by default our own one."""
         self.hashes = hashes
-        comparisons = Comparisons(hashes, self.pool, self.throttle)
-        own = [InternalChecker(self.database, comparisons)] if internal else []
-        judge = PasswordJudge(self.database, self.throttle, self.logins, CheckerChain([*own, *more]), comparisons)
+        self.comparisons = Comparisons(hashes, self.pool, self.throttle)
+        self.internal = InternalChecker(self.database, self.comparisons)
+        chain = CheckerChain(places or [Place(self.internal)])
+        judge = PasswordJudge(self.database, self.throttle, self.logins, chain, self.comparisons)
         self.checker = PasswordChecker(self.database, judge)
         self.authenticator = Authenticator(Portal(MailRealm(), [self.checker]), self.throttle, self.clock)
 
     def add(self, name: str = TIM, password: str = PASSWORD, protocols: Sequence[str] = ("smtp", "imap")) -> None:
         add_account(self.database.connection, name, self.store(password), 1.0, protocols)
+
+    def add_external(self, name: str, protocols: Sequence[str] = ("smtp",)) -> None:
+        """Add an account whose password another checker judges."""
+        add_account(self.database.connection, name, None, 1.0, protocols)
 
     def store(self, password: str) -> StoredPassword:
         return self.hashes.store(password)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +14,6 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm, Portal
 from twisted.internet.defer import fail
 from twisted.internet.task import Clock
-from twisted.logger import globalLogPublisher
 from zope.interface import implementer
 from zope.interface.verify import verifyClass, verifyObject
 
@@ -33,15 +32,6 @@ from twistedmail_mta.model import Address, Reply
 from twistedmail_mta.tasks import POOL_FULL
 
 DISK_FULL = Reply(452, "4.3.1", "Disk full")
-
-
-@pytest.fixture
-def events() -> Iterator[list[dict[str, Any]]]:
-    """Return what is logged during the test."""
-    seen: list[dict[str, Any]] = []
-    globalLogPublisher.addObserver(seen.append)
-    yield seen
-    globalLogPublisher.removeObserver(seen.append)
 
 
 def named(events: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:

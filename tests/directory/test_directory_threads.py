@@ -15,7 +15,7 @@ from twisted.cred.portal import Portal
 
 from twistedmail_mta.directory.authenticator import Authenticator
 from twistedmail_mta.directory.checker import PasswordChecker
-from twistedmail_mta.directory.checkers import CheckerChain, InternalChecker
+from twistedmail_mta.directory.checkers import CheckerChain, InternalChecker, Place
 from twistedmail_mta.directory.comparisons import BACKLOG, THREADS, Comparisons
 from twistedmail_mta.directory.judge import PasswordJudge
 from twistedmail_mta.directory.logins import RememberedLogins
@@ -54,7 +54,7 @@ def site_on(database: IDatabase, backlog: int) -> Site:
     throttle = LoginThrottle(reactor, Allowances(delay=0.001))
     logins = RememberedLogins(reactor, secrets.token_bytes(32))
     comparisons = Comparisons(hashes, pool, throttle)
-    checkers = CheckerChain([InternalChecker(database, comparisons)])
+    checkers = CheckerChain([Place(InternalChecker(database, comparisons))])
     checker = PasswordChecker(database, PasswordJudge(database, throttle, logins, checkers, comparisons))
     return Site(database, hashes, pool, Authenticator(Portal(MailRealm(), [checker]), throttle, reactor))
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -15,9 +15,11 @@ from pydantic_core import ErrorDetails
 from twistedmail_mta.config.hosting import misled
 from twistedmail_mta.config.site import Site
 
+_CHOSEN_BY_USE = ("checker",)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SAID = {
     "missing": "is missing",
+    "union_tag_not_found": "is missing",
     "bool_type": "must be true or false",
     "int_type": "must be a whole number, without quotes",
     "string_type": "must be a text, in quotes",
@@ -63,7 +65,15 @@ class ConfigError(Exception):
 def problems_of(error: ValidationError) -> Iterator[Problem]:
     """Yield what pydantic found, in the order of the model."""
     for detail in error.errors(include_url=False):
-        yield Problem(key_path(detail["loc"]), _text(detail))
+        yield Problem(key_path(_keys(detail)), _text(detail))
+
+
+def _keys(detail: ErrorDetails) -> tuple[int | str, ...]:
+    """Return the keys that lead to a mistake; where `use` chooses among tables, pydantic adds which it was."""
+    steps = detail["loc"]
+    if steps[:1] != _CHOSEN_BY_USE:
+        return steps
+    return (*steps, "use") if detail["type"].startswith("union_tag") else (*steps[:2], *steps[3:])
 
 
 def key_path(steps: Sequence[int | str]) -> str:
@@ -83,6 +93,8 @@ def _text(detail: ErrorDetails) -> str:
         return _unknown_key(steps)
     if kind == "literal_error":
         return _not_among(detail, steps)
+    if kind == "union_tag_invalid":
+        return f"must be {_choices(detail['ctx']['expected_tags'])}"
     if kind == "value_error":
         return str(detail["ctx"]["error"])
     return _SAID.get(kind) or detail["msg"].replace("Input should be", "must be")
@@ -97,6 +109,12 @@ def _not_among(detail: ErrorDetails, steps: Sequence[int | str]) -> str:
     return text
 
 
+def _choices(expected: str) -> str:
+    """Write pydantic's list of tags as its list of literals."""
+    *first, last = expected.replace("'", '"').split(", ")
+    return f"{', '.join(first)} or {last}"
+
+
 def _unknown_key(steps: Sequence[int | str]) -> str:
     wanted = str(steps[-1])
     near = difflib.get_close_matches(wanted, _keys_below(Site, steps[:-1]), n=1)
@@ -109,10 +127,23 @@ def _unknown_key(steps: Sequence[int | str]) -> str:
 def _keys_below(model: type[BaseModel], steps: Sequence[int | str]) -> list[str]:
     kind: object = model
     for step in steps:
-        table = _table_in(kind)
-        kind = table if table is None or _is_named(kind) else table.model_fields[str(step)].annotation
+        if chosen := _chosen(kind, step):
+            kind = chosen
+        elif _is_named(kind):
+            kind = get_args(kind)[-1] if get_origin(kind) is dict else get_args(kind)[0]
+        else:
+            table = _table_in(kind)
+            kind = table.model_fields[str(step)].annotation if table is not None else None
     table = _table_in(kind)
     return list(table.model_fields) if table is not None else []
+
+
+def _chosen(kind: object, use: int | str) -> type[BaseModel] | None:
+    """Return the table that `use` chooses, if there is a choice to make."""
+    if get_origin(kind) is not Annotated:
+        return None
+    tables = get_args(get_args(kind)[0])
+    return next((table for table in tables if use in get_args(table.model_fields["use"].annotation)), None)
 
 
 def _all_paths(model: type[BaseModel], above: str = "") -> Iterator[str]:
@@ -132,7 +163,7 @@ def _is_named(annotation: object) -> bool:
 def _table_in(annotation: object) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    if get_origin(annotation) in (Union, UnionType, dict, tuple):
+    if get_origin(annotation) in (Annotated, Union, UnionType, dict, tuple):
         return next((found for part in get_args(annotation) if (found := _table_in(part))), None)
     return None
 

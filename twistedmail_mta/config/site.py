@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from twistedmail_mta.config.checking import CheckerTable, one_internal
 from twistedmail_mta.config.hosting import DomainTable
 from twistedmail_mta.config.lanes import LaneTable, distinct
 from twistedmail_mta.config.listening import LimitsTable, ListenTable
@@ -99,6 +100,7 @@ class Site(Table):
     reports: ReportsTable = ReportsTable()
     route: Annotated[tuple[RouteTable, ...], BeforeValidator(sequence)] = ()
     lane: Annotated[tuple[LaneTable, ...], BeforeValidator(sequence), AfterValidator(distinct)] = ()
+    checker: Annotated[tuple[CheckerTable, ...], BeforeValidator(sequence), AfterValidator(one_internal)] = ()
 
     @property
     def relayed(self) -> dict[str, DomainTable]:

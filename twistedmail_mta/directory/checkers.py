@@ -73,6 +73,23 @@ class Answer:
     remembered: float
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A checker in its place of the site file.
+
+    Attributes:
+        checker: who is asked there.
+        domains: only for names at these; empty: for all.
+    """
+
+    checker: Checker
+    domains: frozenset[str] = frozenset()
+
+    def is_for(self, name: str) -> bool:
+        """Return whether the checker is asked for a name."""
+        return not self.domains or name.rpartition("@")[2] in self.domains
+
+
 class CheckerChain:
     """Asks checkers in the order of the site file; the first that knows the name decides.
 
@@ -82,13 +99,13 @@ class CheckerChain:
 
     log: ClassVar[Logger] = Logger()
 
-    def __init__(self, checkers: Sequence[Checker]) -> None:
-        self._checkers = checkers
+    def __init__(self, places: Sequence[Place]) -> None:
+        self._places = places
 
     @property
     def generation(self) -> int:
         """A number that is another one as soon as earlier answers count no more."""
-        return sum(checker.generation for checker in self._checkers)
+        return sum(place.checker.generation for place in self._places)
 
     async def ask(self, question: Question) -> Answer:
         """Return what the first checker that knows the name says.
@@ -96,11 +113,12 @@ class CheckerChain:
         Raises:
             TemporaryError: it can't be said now.
         """
-        for checker in self._checkers:
+        asked = [place.checker for place in self._places if place.is_for(question.name)]
+        for checker in asked:
             is_right = await self._ask(checker, question)
             if is_right is not None:
                 return Answer(is_right, checker.remembered)
-        return Answer(None, min((checker.remembered for checker in self._checkers), default=LIFETIME))
+        return Answer(None, min((checker.remembered for checker in asked), default=LIFETIME))
 
     async def _ask(self, checker: Checker, question: Question) -> bool | None:
         try:

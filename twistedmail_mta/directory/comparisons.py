@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from collections.abc import Callable
+from typing import ClassVar, Final, TypeVar
 
 from twisted.logger import Logger
 
@@ -12,6 +13,8 @@ from twistedmail_mta.directory.schemes import CannotCompare
 from twistedmail_mta.directory.throttle import LoginThrottle
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.tasks import WorkerPool
+
+T = TypeVar("T")
 
 THREADS: Final = 2
 BACKLOG: Final = 64
@@ -54,7 +57,9 @@ class Comparisons:
             raise TemporaryError(CANNOT_JUDGE)
         self._running += 1
         try:
-            return await self._pool.run(self._hashes.matches, stored or self._hashes.dummy, password)
+            return await self._pool.run(
+                self._hashes.matches, self._hashes.dummy if stored is None else stored, password
+            )
         except CannotCompare as error:
             self.log.warn(
                 "password of {account} can't be compared: {reason}",
@@ -74,6 +79,14 @@ class Comparisons:
             ValueError: it can't be a password.
         """
         return await self._pool.run(self._hashes.store, password)
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """Call something else that is slow on one of the threads.
+
+        Raises:
+            TemporaryError: too much waits already.
+        """
+        return await self._pool.run(function)
 
     def is_outdated(self, stored: StoredPassword) -> bool:
         """Return whether a matching password should be stored anew."""
