@@ -227,6 +227,17 @@ def test_top() -> None:
     assert client.type("TOP 2 9").endswith("\r\n..\r\nlast\r\n.\r\n")
 
 
+def test_utf8_in_a_header() -> None:
+    """RFC 6856 section 2.1: only who said UTF8 gets it; others read the same in encoded words."""
+    counter = Counter(mails=["Subject: \u00e9\r\n\r\nc\u0153ur\r\n".encode()])
+    client, other = counter.connect(), counter.log_in()
+    client.type("UTF8", *LOGIN)
+
+    assert "\r\nSubject: \u00e9\r\n\r\nc\u0153ur\r\n.\r\n" in client.type("RETR 1")
+    assert "\r\nSubject: =?utf-8?b?w6k=?=\r\n\r\nc\u0153ur\r\n.\r\n" in other.type("RETR 1")
+    assert other.type("TOP 1 0").endswith("\r\nSubject: =?utf-8?b?w6k=?=\r\n\r\n.\r\n")
+
+
 def test_session_ends_as_it_should() -> None:
     """A whole session in one delivery, as a client that pipelines sends it."""
     counter = Counter()

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pop3_dialogue import MESSAGES, Dialogue
 
+from twistedmail_mta.pop3.outgoing import Outgoing
 from twistedmail_mta.pop3.top import TopCutter
 
 SCRIPT = (
@@ -92,3 +93,32 @@ def test_top_of_any_message_cut_anywhere(words: list[bytes], lines: int, data: s
     got = b"".join(cutter.cut(block) for block in blocks)
 
     assert got == _naive_top(message, lines)
+
+
+def _as_a_client_reads(answer: bytes) -> bytes:
+    assert answer == b".\r\n" or answer.endswith(b"\r\n.\r\n")
+    lines = answer[:-3].split(b"\r\n")
+    return b"\r\n".join(line[1:] if line.startswith(b".") else line for line in lines)
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(
+    st.lists(st.sampled_from([b"\r\n", b".", b"..", b"A: b\r\n", b"C: \xc3\xa9\r\n", b"\r\n\r\n"]), max_size=15),
+    st.booleans(),
+    st.data(),
+)
+def test_messages_cut_anywhere(words: list[bytes], utf8: bool, data: st.DataObject) -> None:
+    """Whatever the cuts, the client reads the same: what is stored, or its header in ASCII."""
+    message = b"".join(words)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(message)), max_size=5)))
+    whole, pieces = Outgoing(None, utf8=utf8), Outgoing(None, utf8=utf8)
+
+    at_once = whole.pass_on(message) + whole.end()
+    blocks = [message[a:b] for a, b in zip([0, *cuts], [*cuts, len(message)], strict=True)]
+    bit_by_bit = b"".join(pieces.pass_on(block) for block in blocks) + pieces.end()
+
+    assert bit_by_bit == at_once
+    assert whole.octets == pieces.octets
+    if utf8 or message.isascii():
+        read = _as_a_client_reads(at_once)
+        assert read == message or read == message + b"\r\n"

@@ -79,7 +79,7 @@ class Retrieval:
     def _begin(self, event: Retrieve) -> Outgoing:
         follows = answers.TOP_FOLLOWS if event.lines is not None else answers.follows(event.message.size)
         self._session.send_response(follows)
-        return Outgoing(event.lines)
+        return Outgoing(event.lines, utf8=self._session.utf8)
 
     def _end(self, event: Retrieve, outgoing: Outgoing) -> None:
         self._session.send_block(outgoing.end())

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from itertools import count
 
 from twistedmail_mta.mail.date import date_text
 from twistedmail_mta.mail.dsn_fields import status_part
 from twistedmail_mta.mail.dsn_original import MAX_HEADER, original_part
+from twistedmail_mta.mail.encoded_words import encoded_words
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.mail.mime_part import mended, part
 from twistedmail_mta.mail.notification import Notification
 from twistedmail_mta.model import CRLF
 
-_MAX_ENCODED = 45
-_UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 _MESSAGE_ID = re.compile(rb"<[!-;=?-~]{1,250}>")
 
 
@@ -43,7 +41,7 @@ def _header(report: Notification, boundary: str, *, is_ascii: bool) -> bytes:
         f"Date: {date_text(report.at, report.offset)}",
         f"From: Mail Delivery System <MAILER-DAEMON@{report.domain}>",
         f"To: <{report.to}>",
-        f"Subject: {_header_text(report.subject)}",
+        f"Subject: {encoded_words(report.subject)}",
         f"Message-ID: <{report.message_id}@{report.host}>",
         *([f"In-Reply-To: {original}", f"References: {original}"] if original else []),
         "Auto-Submitted: auto-replied",
@@ -58,20 +56,6 @@ def _original_id(header: bytes) -> str:
     """Return the Message-ID of the message reported on, if it has a sound one."""
     found = _MESSAGE_ID.fullmatch(Header(header[:MAX_HEADER]).get(b"message-id") or b"")
     return found[0].decode("ascii") if found else ""
-
-
-def _header_text(text: str) -> str:
-    """Return text as a header field may hold it, in encoded words where needed (RFC 2047 section 2)."""
-    if text.isascii():
-        return _UNPRINTABLE.sub("?", text)
-    words, piece = [], b""
-    for letter in text:
-        octets = letter.encode("utf-8", "replace")
-        if len(piece) + len(octets) > _MAX_ENCODED:
-            words.append(piece)
-            piece = b""
-        piece += octets
-    return "\r\n ".join(f"=?utf-8?b?{b64encode(word).decode()}?=" for word in [*words, piece])
 
 
 def _text_part(report: Notification) -> bytes:
