@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import signal
@@ -14,7 +15,7 @@ import pytest
 from twisted.application.service import Service
 
 from twistedmail_mta.privileges import running_user
-from twistedmail_mta.tap import Options, raise_file_limit, service_of
+from twistedmail_mta.tap import COLLECT_AFTER, Options, raise_file_limit, service_of
 
 ROOT = Path(__file__).parents[1]
 TWISTD = "from twisted.scripts.twistd import run; run()"
@@ -75,11 +76,26 @@ def test_config_option() -> None:
 def test_sighup_reloads() -> None:
     """The signal reaches the site's reload, on the reactor's thread."""
     recorder = Recorder()
-    service_of(recorder, recorder.reload, running_user(), ThreadCalls()).startService()
+    whole = service_of(recorder, recorder.reload, running_user(), ThreadCalls())
+    whole.startService()
 
     os.kill(os.getpid(), signal.SIGHUP)
+    whole.stopService()
 
     assert recorder.steps[-1] == "reload"
+
+
+def test_garbage_is_searched_for_less_often_while_the_site_runs() -> None:
+    """What the program is made of is exempt; afterwards the interpreter is as before."""
+    usual, recorder = gc.get_threshold(), Recorder()
+    whole = service_of(recorder, recorder.reload, running_user(), ThreadCalls())
+
+    whole.startService()
+    running = gc.get_threshold()[0], gc.get_freeze_count() > 0
+    whole.stopService()
+
+    assert running == (COLLECT_AFTER, True)
+    assert (gc.get_threshold(), gc.get_freeze_count()) == (usual, 0)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -104,6 +106,71 @@ def test_group_forgets_what_has_ended() -> None:
 
     assert len(group) == 0
     assert [event["task"] for event in events if event.get("event") == "task.failed"] == ["fails"]
+
+
+def test_an_ended_task_is_gone_with_its_last_reference() -> None:
+    """A message must not live on until somebody looks for cycles."""
+    group, promise = TaskGroup(), Promise[int]()
+
+    async def waits() -> None:
+        await promise
+
+    gc.collect()
+    gc.disable()
+    try:
+        gone = weakref.ref(group.start("waits", waits()))
+        promise.resolve(0)
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_cancelled_before_and_after_its_end() -> None:
+    """A cancel is for waiting coroutines; who has ended keeps its result."""
+    promise: Promise[int] = Promise()
+    task = Task("t", wait_for(promise))
+    promise.resolve(5)
+    task.cancel()
+
+    assert result_of(task) == 5
+
+
+def test_within_is_cancelled_from_outside() -> None:
+    """The coroutine hears of it before whoever awaits it, and the timer goes."""
+    clock, heard = Clock(), []
+
+    async def sleeps() -> None:
+        try:
+            await sleep(clock, 60)
+        except Cancelled:
+            heard.append("inside")
+            raise
+
+    task = Task("outer", within(clock, 5, sleeps()))
+    task.cancel()
+
+    assert isinstance(result_of(task), Cancelled)
+    assert heard == ["inside"]
+    assert clock.getDelayedCalls() == []
+
+
+def test_within_serves_other_drivers() -> None:
+    """Awaited by Twisted itself it passes results and errors in as well."""
+    clock, promise = Clock(), Promise[int]()
+
+    async def careful() -> str:
+        try:
+            await promise
+        except KeyError:
+            return "caught"
+        return "nothing raised"
+
+    results: list[str] = []
+    Deferred.fromCoroutine(within(clock, 5, careful())).addCallback(results.append)
+    promise.fail(KeyError("x"))
+
+    assert results == ["caught"]
+    assert clock.getDelayedCalls() == []
 
 
 def test_shielded_work_survives_its_waiter() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Generic, Literal, TypeVar
 
 T = TypeVar("T")
@@ -260,6 +261,7 @@ _ID_DIGITS: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _ID_LENGTH: Final = 13
 
 
+@lru_cache(4096)
 def id_text(message_id: int) -> str:
     """Return the 13 letters and digits by which people know a message."""
     return "".join(_ID_DIGITS[message_id >> shift & 31] for shift in range(60, -1, -5))

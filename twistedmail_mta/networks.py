@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
+
+_REMEMBERED: Final = 4096
 
 Network = IPv4Network | IPv6Network
 
 
+@lru_cache(_REMEMBERED)
 def address_of(host: str) -> IPv4Address | IPv6Address | None:
     """Return the address that `host` spells, or None (a UNIX socket has none).
 
@@ -22,6 +27,7 @@ def address_of(host: str) -> IPv4Address | IPv6Address | None:
     return address
 
 
+@lru_cache(_REMEMBERED)
 def client_network(host: str) -> str:
     """Return the network a client is counted under: its IPv4 address, its IPv6 /64."""
     address = address_of(host)

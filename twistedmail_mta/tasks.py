@@ -13,9 +13,9 @@ from threading import Condition, Thread
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, cast
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.model import Reply
@@ -77,29 +77,54 @@ class Promise(Generic[T]):
 
 
 class Task(Generic[T]):
-    """A running coroutine: it can be awaited and cancelled."""
+    """A running coroutine: it can be awaited and cancelled.
 
-    __slots__ = ("_deferred", "_outcome", "name")
+    It has no Deferred of its own, and asks nothing of Twisted where the
+    coroutine never waits, as most do that answer a command.
+    """
 
-    def __init__(self, name: str, coroutine: Coroutine[Any, Any, T]) -> None:
+    __slots__ = ("__weakref__", "_awaited", "_coroutine", "_ended", "_outcome", "name")
+
+    def __init__(self, name: str, coroutine: Coroutine[Deferred[Any], None, T]) -> None:
+        """Run `coroutine` until its first wait, and on from there."""
         self.name = name
+        self._coroutine = coroutine
         self._outcome: Promise[T] = Promise()
-        self._deferred = Deferred.fromCoroutine(coroutine)
-        self._deferred.addCallbacks(self._outcome.resolve, lambda failure: self._outcome.fail(failure.value))
+        self._awaited: Deferred[Any] | None = None
+        self._ended: Callable[[Task[T]], None] | None = None
+        self._go_on()
 
     @property
     def done(self) -> bool:
         """Whether it has ended, however."""
         return self._outcome.done
 
-    def when_done(self, call: Callable[[], None]) -> None:
-        """Call when the coroutine has ended, however it ends."""
-        self._deferred.addCallback(lambda _: call())
+    def when_done(self, call: Callable[[Task[T]], None]) -> None:
+        """Call once, with the task, when the coroutine has ended, however it ends; it hasn't yet."""
+        self._ended = call
 
     def cancel(self) -> None:
         """Raise `Cancelled` where the coroutine waits; nothing when it has ended."""
-        if not self._outcome.done:
-            self._deferred.cancel()
+        if self._awaited is not None and not self._outcome.done:
+            self._awaited.cancel()
+
+    def _go_on(self, result: object = None) -> None:
+        """Run to the next wait, with what came of the last one."""
+        coroutine = self._coroutine
+        try:
+            if isinstance(result, Failure):
+                self._awaited = coroutine.throw(cast(BaseException, result.value))
+            else:
+                self._awaited = coroutine.send(None)
+        except StopIteration as end:
+            self._outcome.resolve(end.value)
+        except BaseException as error:  # noqa: BLE001 - carried to whoever awaits the task
+            self._outcome.fail(error)
+        else:
+            self._awaited.addBoth(self._go_on)
+            return
+        if self._ended is not None:
+            self._ended(self)
 
     def __await__(self) -> Generator[Any, None, T]:
         """Wait for the end; raises what the coroutine raised."""
@@ -134,7 +159,7 @@ class TaskGroup:
     def _keep(self, task: Task[T]) -> Task[T]:
         if not task.done:
             self._running.add(task)
-            task.when_done(lambda: self._running.discard(task))
+            task.when_done(self._running.discard)
         return task
 
     async def _watched(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:
@@ -197,10 +222,49 @@ async def within(clock: IReactorTime, seconds: float, coroutine: Coroutine[Any, 
     Raises:
         TimeoutError: time ran out.
     """
+    timed = _Timed(coroutine)
+    timer = clock.callLater(seconds, timed.expire)
     try:
-        return await Deferred.fromCoroutine(coroutine).addTimeout(seconds, clock)
-    except DeferredTimeout as error:
-        raise TimeoutError(str(error)) from error
+        return await timed
+    except Cancelled as error:
+        if timed.expired:
+            raise TimeoutError(f"{seconds} seconds passed") from error
+        raise
+    finally:
+        if timer.active():
+            timer.cancel()
+
+
+class _Timed(Generic[T]):
+    """Awaits a coroutine, and knows what it waits for."""
+
+    __slots__ = ("_awaited", "_coroutine", "expired")
+
+    def __init__(self, coroutine: Coroutine[Deferred[Any], None, T]) -> None:
+        self.expired = False
+        self._coroutine = coroutine
+        self._awaited: Deferred[Any] | None = None
+
+    def expire(self) -> None:
+        """Raise `Cancelled` where the coroutine waits."""
+        self.expired = True
+        if self._awaited is not None:
+            self._awaited.cancel()
+
+    def __await__(self) -> Generator[Any, None, T]:
+        """Wait for its end."""
+        coroutine = self._coroutine
+        try:
+            self._awaited = coroutine.send(None)
+            while True:
+                try:
+                    yield self._awaited
+                except BaseException as error:  # noqa: BLE001 - the coroutine's business
+                    self._awaited = coroutine.throw(error)
+                else:
+                    self._awaited = coroutine.send(None)
+        except StopIteration as end:
+            return cast(T, end.value)
 
 
 class WorkerPool:

@@ -148,13 +148,14 @@ def test_disk_fails_in_the_middle() -> None:
 
 
 def test_slow_disk_pauses_the_client() -> None:
-    """While a block is being written nothing is read."""
+    """While a block is being written no more than what is under way already is read."""
     reception = Reception()
     reception.bodies.flush_after, reception.bodies.gate = 10, Promise()
     client = reception.connect()
     client.type(*ENVELOPE, "DATA", "Subject: x", "")
 
     client.send(b"a long line of text\r\n")
+    client.send(b"more\r\n")
     assert client.transport.producerState == "paused"
     reception.bodies.gate.resolve(None)
     assert client.transport.producerState == "producing"

@@ -119,7 +119,9 @@ class DeliveryAgent:
         if eight_bit and "8BITMIME" not in connection.session.extensions:
             eight_bit = not await self._is_ascii(message)
         envelope = attempt.envelope()
-        return envelope and replace(envelope, eight_bit=eight_bit)
+        if envelope is None or envelope.eight_bit == eight_bit:
+            return envelope
+        return replace(envelope, eight_bit=eight_bit)
 
     async def _is_ascii(self, message: Message) -> bool:
         if not message.header.isascii():

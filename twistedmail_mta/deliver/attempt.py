@@ -46,7 +46,8 @@ class Attempt:
         if not self._named:
             return None
         named = tuple(self._recipients[index] for index in self._named)
-        return replace(self.message.envelope, recipients=named)
+        envelope = self.message.envelope
+        return envelope if named == envelope.recipients else replace(envelope, recipients=named)
 
     def decide(self, outcomes: Sequence[Outcome]) -> None:
         """Take the outcomes of the recipients of the last `envelope`, in its order."""

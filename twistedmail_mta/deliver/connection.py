@@ -23,6 +23,7 @@ from zope.interface import implementer
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IBodyStore
 from twistedmail_mta.model import Envelope, FileBody, InlineBody, Message, Outcome, Reply
+from twistedmail_mta.outlet import Outlet
 from twistedmail_mta.smtp.client import ClientSession
 from twistedmail_mta.smtp.client_steps import Event, Phase
 from twistedmail_mta.tasks import Promise
@@ -149,6 +150,7 @@ class ClientProtocol(Protocol):
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Turn Nagle's delay off and go on where `made` is awaited."""
         self._wire = ITCPTransport(self.transport)
+        self._outlet = Outlet(self._wire)
         if not isinstance(self._wire.getPeer(), UNIXAddress):
             self._wire.setTcpNoDelay(True)
         if self.session.encrypted:
@@ -247,9 +249,10 @@ class ClientProtocol(Protocol):
     def _flush(self) -> None:
         out = self.session.bytes_to_send()
         if out and not self.gone.done:
-            self._wire.write(out)
+            self._outlet.write(out)
 
     def _start_tls(self) -> None:
+        self._outlet.encrypt()
         ITLSTransport(self._wire).startTLS(self._security)
         if not self.session.encrypted:
             self.session.tls_started()

@@ -174,13 +174,15 @@ class _Dialling(ClientFactory):
     noisy = False
 
     def __init__(self, protocol: ClientProtocol) -> None:
-        self._protocol = protocol
+        self._protocol: ClientProtocol | None = protocol
 
-    def buildProtocol(self, addr: IAddress | None) -> ClientProtocol:  # noqa: ARG002, N802 - Twisted's name
-        return self._protocol
+    def buildProtocol(self, addr: IAddress | None) -> ClientProtocol | None:  # noqa: ARG002, N802 - Twisted's name
+        protocol, self._protocol = self._protocol, None  # its transport refers to us
+        return protocol
 
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:  # noqa: ARG002, N802 - Twisted's name
-        self._protocol.made.fail(TemporaryError(Reply(451, "4.4.1", _why(reason.value))))
+        if self._protocol is not None:
+            self._protocol.made.fail(TemporaryError(Reply(451, "4.4.1", _why(reason.value))))
 
 
 def _why(problem: BaseException | None) -> str:

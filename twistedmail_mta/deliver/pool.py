@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -169,7 +170,7 @@ class Pool:
             await within(self._clock, GOODBYE, _all_gone(connections))
 
     def _way(self, next_hop: NextHop, target: Target, originator: str) -> _Way:
-        return target, replace(next_hop, host="", port=0, mx=False), self._dialer.source(target, originator)
+        return target, _manner(next_hop), self._dialer.source(target, originator)
 
     def _expire(self) -> None:
         self._timer = None
@@ -191,6 +192,12 @@ class Pool:
         calls.remove(call)
         if not calls:
             del self._kept[call.way]
+
+
+@lru_cache(1024)
+def _manner(next_hop: NextHop) -> NextHop:
+    """Return how a next hop is spoken to, wherever it is."""
+    return replace(next_hop, host="", port=0, mx=False)
 
 
 async def _all_gone(connections: Sequence[ClientProtocol]) -> None:

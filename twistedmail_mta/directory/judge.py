@@ -100,7 +100,7 @@ class PasswordJudge:
             task = self._tasks.shield("directory.judge", self._judge(key, peer, claim, attempt, admits))
             if not task.done:
                 self._running[key] = task
-                task.when_done(lambda: self._forget(key))
+                task.when_done(lambda _: self._forget(key))
         return await task
 
     def admit(self, peer: str, name: str | None) -> Attempt:

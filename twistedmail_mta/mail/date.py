@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -17,8 +18,12 @@ def date_text(at: float, offset: int) -> str:
         at: seconds since the epoch, between the years 1 and 9999.
         offset: how far local time is ahead of UTC, in seconds; whole minutes count.
     """
-    minutes = offset // 60
-    local = _EPOCH + timedelta(seconds=int(at) + minutes * 60)
+    return _text(int(at), offset // 60)
+
+
+@lru_cache(16)
+def _text(second: int, minutes: int) -> str:
+    local = _EPOCH + timedelta(seconds=second + minutes * 60)
     sign, (hour, minute) = "-" if minutes < 0 else "+", divmod(abs(minutes), 60)
     return (
         f"{_DAYS[local.weekday()]}, {local.day} {_MONTHS[local.month - 1]} {local.year:04d} "

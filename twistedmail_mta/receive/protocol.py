@@ -17,6 +17,7 @@ from zope.interface import implementer
 
 from twistedmail_mta.crowd import Crowd
 from twistedmail_mta.model import Reply, id_text
+from twistedmail_mta.outlet import Outlet
 from twistedmail_mta.receive.client import Client
 from twistedmail_mta.receive.dialogue import Dialogue
 from twistedmail_mta.receive.listener import Listener
@@ -83,6 +84,7 @@ class ServerProtocol(Protocol):
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Let the client in, or tell it why not."""
+        self._outlet = Outlet(self.transport)
         listener = self._listener
         self.transport.setTcpNoDelay(enabled=True)
         host = getattr(self.transport.getPeer(), "host", "")
@@ -110,14 +112,14 @@ class ServerProtocol(Protocol):
 
     def _greet(self) -> None:
         self._session.greet(Reply(220, "", f"{self._listener.hostname} ESMTP"))
-        self.transport.write(self._session.bytes_to_send())
+        self._outlet.write(self._session.bytes_to_send())
 
     def _turn_away(self, host: str, refusal: Reply) -> None:
         self.log.info(
             "{peer} turned away: {reply}", event="smtp.turned_away", peer=host, reply=refusal, code=refusal.code
         )
         if not self._listener.implicit_tls:
-            self.transport.write(encode_reply(refusal))
+            self._outlet.write(encode_reply(refusal))
         self._close()
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
@@ -129,7 +131,9 @@ class ServerProtocol(Protocol):
         except Overflow:
             self._give_up(FLOODED)
             return
-        if self._serving is None:
+        if self._serving is not None:
+            self._read(wanted=False)
+        else:
             self._serving = self._listener.tasks.start("smtp.session", self._serve())
             if self._serving.done:
                 self._serving = None
@@ -137,8 +141,10 @@ class ServerProtocol(Protocol):
                 self._wait_for_answer()
 
     def _wait_for_answer(self) -> None:
-        self._read(wanted=False)
-        self._flusher = self._listener.clock.callLater(FLUSH_AFTER, self._flush)
+        if self._session.has_input:
+            self._read(wanted=False)
+        if self._session.has_output:
+            self._flusher = self._listener.clock.callLater(FLUSH_AFTER, self._flush)
 
     async def _serve(self) -> None:
         """Answer whatever is complete, then read on."""
@@ -189,7 +195,7 @@ class ServerProtocol(Protocol):
 
     def _flush(self) -> None:
         if not self._closing and (data := self._session.bytes_to_send()):
-            self.transport.write(data)
+            self._outlet.write(data)
 
     def _read(self, *, wanted: bool) -> None:
         if wanted != self._reading and not self._closing:
@@ -222,6 +228,7 @@ class ServerProtocol(Protocol):
     def _encrypt(self) -> None:
         creator = self._listener.tls
         assert creator is not None and self._client is not None  # noqa: PT018 - offered only then
+        self._outlet.encrypt()
         self.transport.startTLS(creator)
         self._client.describe_tls = lambda: describe_tls(self.transport)
 
@@ -265,7 +272,7 @@ class ServerProtocol(Protocol):
     def _give_up(self, reply: Reply) -> None:
         self._flush()
         if not self._closing:
-            self.transport.write(encode_reply(reply))
+            self._outlet.write(encode_reply(reply))
         self.log.info(
             "session {session} ended: {reply}",
             event="smtp.ended",
@@ -300,6 +307,7 @@ class ServerProtocol(Protocol):
             self._serving.cancel()
         if self._dialogue is not None:
             self._dialogue.drop()
+            self._dialogue = None  # it refers to us, and nobody should have to find that out
         if self._client is not None:
             self._crowd.leave(self._listener.name, self._client.host)
             if isinstance(reason.value, SSL.Error):

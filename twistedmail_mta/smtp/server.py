@@ -211,6 +211,16 @@ class ServerSession:
         self._output.clear()
         return octets
 
+    @property
+    def has_input(self) -> bool:
+        """Whether octets wait to be looked at."""
+        return bool(self._input)
+
+    @property
+    def has_output(self) -> bool:
+        """Whether something is to be written."""
+        return bool(self._output)
+
     def starttls_done(self, mechanisms: tuple[str, ...] = ()) -> None:
         """Begin anew under TLS, as if nothing had been said (RFC 3207 section 4.2)."""
         self._input.clear()

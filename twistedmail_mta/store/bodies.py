@@ -23,8 +23,9 @@ from twistedmail_mta.store.disk import Disk, OrdinaryDisk
 from twistedmail_mta.store.replies import STORE_FAILED
 from twistedmail_mta.tasks import TaskGroup, WorkerPool
 
-INLINE_LIMIT: Final = 64 * 1024
-"""Octets up to which a body is a row: cheaper than a file up to there."""
+INLINE_LIMIT: Final = 256 * 1024
+"""Octets up to which a body is a row: no more than a body that becomes a file
+keeps in memory too, and cheaper than a file up to there."""
 
 _PIECE: Final = 500
 
