@@ -23,6 +23,8 @@ WHERE id = ?1 RETURNING uid_next - ?2, modseq
 
 UIDL: Final = "INSERT INTO uidl (mailbox, uid, uidl) VALUES (?, ?, ?)"
 
+READ_UIDLS: Final = "SELECT uid, uidl FROM uidl WHERE mailbox = ?"
+
 SET_FLAGS: Final = """
 UPDATE mail SET flags = (flags & ?3) | ?4, modseq = (SELECT modseq + 1 FROM mailbox WHERE id = ?1)
 WHERE mailbox = ?1 AND uid IN (SELECT value FROM json_each(?2)) AND (flags & ?3) | ?4 <> flags
@@ -136,6 +138,11 @@ def append(tx: Transaction, mailbox: int, rows: IncomingRows) -> Added:
     uidls = [(mailbox, uid, uidl) for uid, uidl in zip(uids, rows.uidls, strict=True) if uidl is not None]
     list(tx.executemany(UIDL, uidls))
     return Added(mailbox, modseq, uids, rows.flags, [row[0] for row in rows.arrivals])
+
+
+def uidls(tx: Transaction, mailbox: int) -> dict[int, str]:
+    """Return the UIDLs that messages brought with them, by UID."""
+    return dict(tx.execute(READ_UIDLS, (mailbox,)))
 
 
 def set_flags(tx: Transaction, mailbox: int, uids: str, keep: int, add: int) -> Flagged | None:

@@ -15,17 +15,16 @@ from twistedmail_mta.mailbox import appending, deposit, mailboxes, removal
 from twistedmail_mta.mailbox.appending import Incoming, incoming_rows
 from twistedmail_mta.mailbox.change import Change, Flagged, Removed
 from twistedmail_mta.mailbox.mailboxes import Mailbox
+from twistedmail_mta.mailbox.release import release
 from twistedmail_mta.mailbox.replies import MAILBOX_GONE
 from twistedmail_mta.mailbox.rows import delivery_rows
+from twistedmail_mta.mailbox.stored import Stored, read_piece, read_stored
 from twistedmail_mta.mailbox.view import MailboxView
 from twistedmail_mta.mailbox.views import Views
 from twistedmail_mta.model import InlineBody, LocalMail, Message
 from twistedmail_mta.tasks import TaskGroup
 
 C = TypeVar("C", bound=Change)
-
-RELEASED_AT_ONCE: Final = 100
-"""Contents that are given up in one transaction."""
 
 FLAGGED_AT_ONCE: Final = 10_000
 """Messages whose flags are changed in one transaction."""
@@ -160,6 +159,23 @@ class MailboxStore:
             return known
         return await self._database.write(lambda tx: appending.add_keywords(tx, mailbox, new))
 
+    async def uidls(self, mailbox: int) -> dict[int, str]:
+        """Return what POP3 calls the messages that were brought from another server, by UID."""
+        return await self._database.read(lambda tx: appending.uidls(tx, mailbox))
+
+    async def stored(self, mailbox: int, uids: Sequence[int]) -> dict[int, Stored]:
+        """Return those messages that are there, by UID; ask for at most some 100, since small bodies come too."""
+        which = json.dumps(list(uids))
+        return await self._database.read(lambda tx: read_stored(tx, mailbox, which))
+
+    async def read(self, stored: Stored, offset: int, size: int) -> bytes:
+        """Return up to `size` octets of a message from `offset` on; shorter only at its end.
+
+        Raises:
+            TemporaryError: the body's file can't be read, or is gone with the message.
+        """
+        return await read_piece(self._bodies, stored, offset, size)
+
     async def set_flags(self, mailbox: int, uids: Sequence[int], *, remove: int = 0, add: int = 0) -> None:
         """Change the flags of messages; of those that aren't there nothing happens.
 
@@ -223,16 +239,3 @@ class MailboxStore:
         changes = await self._database.write(function, urgent=urgent, size=size)
         self._views.note(changes)
         return changes
-
-
-async def release(database: IDatabase, bodies: IBodyStore) -> None:
-    """Give up what removed messages referred to, a piece at a time.
-
-    Raises:
-        TemporaryError: the rest is left for the next time.
-    """
-    count = RELEASED_AT_ONCE
-    while count == RELEASED_AT_ONCE:
-        count, files = await database.write(lambda tx: removal.release(tx, RELEASED_AT_ONCE), urgent=True)
-        if files:
-            await bodies.remove(files)

@@ -1,0 +1,127 @@
+"""INBOX as POP3 sees it: a snapshot that stays as it is while the mailbox goes on (RFC 1939 section 3)."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, overload
+
+from zope.interface import implementer
+
+from twistedmail_mta.interfaces import IMaildrop
+from twistedmail_mta.mailbox.mailboxes import Mailbox
+from twistedmail_mta.mailbox.store import MailboxStore
+from twistedmail_mta.mailbox.stored import Stored
+from twistedmail_mta.mailbox.view import MailboxView
+from twistedmail_mta.model import DropMessage
+
+FETCHED_AT_ONCE: Final = 100
+"""Messages read in one transaction."""
+
+
+async def open_maildrop(store: MailboxStore, account: int) -> Maildrop:
+    """Take a snapshot of the INBOX of an account.
+
+    Raises:
+        TemporaryError: it can't be read now, or the account is gone.
+    """
+    inbox = await store.make(account, "INBOX")
+    uidls = await store.uidls(inbox.id)
+    view = await store.open(inbox.id)
+    store.leave(view)
+    return Maildrop(store, Listing(inbox, view, uidls))
+
+
+class Listing(Sequence[DropMessage]):
+    """The messages of a view as they are now, made one by one when they are asked for."""
+
+    def __init__(self, mailbox: Mailbox, view: MailboxView, uidls: Mapping[int, str]) -> None:
+        """Copy what can change.
+
+        Args:
+            mailbox: whose messages.
+            view: of that mailbox.
+            uidls: what messages are called that came from another server, by UID.
+        """
+        self.mailbox = mailbox.id
+        self._prefix = f"{mailbox.uid_validity:08x}"
+        self._uids: array[int] = view.uids[:]
+        self._sizes: array[int] = view.sizes[:]
+        self._uidls = uidls
+
+    def __len__(self) -> int:
+        """Return how many messages there are."""
+        return len(self._uids)
+
+    @overload
+    def __getitem__(self, index: int) -> DropMessage: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[DropMessage]: ...
+
+    def __getitem__(self, index: int | slice) -> DropMessage | Sequence[DropMessage]:
+        """Return one message, or some."""
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        uid = self._uids[index]
+        return DropMessage(uid, self._sizes[index], self._uidls.get(uid) or f"{self._prefix}{uid:08x}")
+
+    def size(self, uid: int) -> int:
+        """Return the size of a message; 0 when it isn't here."""
+        place = bisect_left(self._uids, uid)
+        return self._sizes[place] if place < len(self) and self._uids[place] == uid else 0
+
+
+@implementer(IMaildrop)
+class Maildrop:
+    """A POP3 session's snapshot of an INBOX.
+
+    It holds two arrays, and the message that is being read in pieces.
+    """
+
+    def __init__(self, store: MailboxStore, messages: Listing) -> None:
+        """Begin; `open_maildrop` does.
+
+        Args:
+            store: where the messages are.
+            messages: the snapshot.
+        """
+        self.messages: Sequence[DropMessage] = messages
+        self._store = store
+        self._listing = messages
+        self._read: tuple[int, Stored] | None = None
+
+    async def fetch(self, uids: Sequence[int], most: int) -> Sequence[bytes | None]:
+        """See `IMaildrop.fetch`."""
+        wanted = uids[: self._how_many(uids, most)]
+        found = await self._store.stored(self._listing.mailbox, wanted)
+        return [await self._whole(found.get(uid)) for uid in wanted]
+
+    def _how_many(self, uids: Sequence[int], most: int) -> int:
+        octets = 0
+        for count, uid in enumerate(uids[:FETCHED_AT_ONCE]):
+            octets += self._listing.size(uid)
+            if octets > most and count:
+                return count
+        return FETCHED_AT_ONCE
+
+    async def _whole(self, stored: Stored | None) -> bytes | None:
+        return None if stored is None else await self._store.read(stored, 0, stored.size)
+
+    async def read(self, uid: int, offset: int, size: int) -> bytes:
+        """See `IMaildrop.read`."""
+        if self._read is None or self._read[0] != uid:
+            found = await self._store.stored(self._listing.mailbox, [uid])
+            if uid not in found:
+                return b""
+            self._read = uid, found[uid]
+        return await self._store.read(self._read[1], offset, size)
+
+    async def remove(self, uids: Collection[int]) -> None:
+        """See `IMaildrop.remove`."""
+        await self._store.remove(self._listing.mailbox, uids)
+
+    def close(self) -> None:
+        """See `IMaildrop.close`."""
+        self._read = None
