@@ -268,6 +268,42 @@ def test_languages() -> None:
     assert dialogue.logged_in().type("LANG en") == "+OK en English it is\r\n"
 
 
+def _said() -> set[str]:
+    """Every text of the session's own; numbers alone need no language."""
+    constants = [value for value in vars(answers).values() if isinstance(value, Response)]
+    made = [
+        answers.greeting("x"),
+        answers.logged_in(1, 2),
+        answers.listing(1, 2),
+        answers.follows(1),
+        answers.deleted(1),
+    ]
+    return {response.text for response in (*constants, *made)}
+
+
+@pytest.mark.parametrize("language", LANGUAGES[2:], ids=lambda language: language.tag)
+def test_languages_are_complete(language: Language) -> None:
+    """Each says everything, with the same values in it, on a line that isn't too long."""
+    texts = language.texts
+
+    assert _said() | {"Authentication credentials invalid"} == set(texts)
+    for english, text in texts.items():
+        assert english.count("{}") == text.count("{}")
+        assert len(encode_response(Response(ok=False, text=english, code="SYS/TEMP"), texts)) < 512
+
+
+def test_a_session_in_another_language() -> None:
+    """From the answer to LANG on; codes, numbers and commands stay what they are."""
+    dialogue = Dialogue()
+
+    assert dialogue.type("LANG de-AT") == "+OK de Ab jetzt auf Deutsch\r\n"
+    assert dialogue.type("NOOP").startswith("-ERR Zuerst anmelden: USER")
+    assert dialogue.logged_in().type("RETR 7") == "-ERR Diese Nachricht gibt es nicht\r\n"
+    assert dialogue.type("STAT") == "+OK 3 316\r\n"
+    assert dialogue.type("LANG xx").startswith("-ERR Diese Sprache")
+    assert dialogue.type("LANG fr") == "+OK fr D\u00e9sormais en fran\u00e7ais\r\n"
+
+
 def test_texts_of_a_language() -> None:
     """A text is said in the language that has it, its values and code kept; controls forge nothing."""
     french = Language("fr", "fran\u00e7ais", {"No such message": "Message inconnu: \u00e9", "{} {}": "{1} {0}"})

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from twistedmail_mta.pop3.texts import french, german, portuguese, spanish
+
 
 @dataclass(frozen=True, slots=True)
 class Language:
@@ -27,7 +29,14 @@ DEFAULT: Final = Language("i-default", "", {})
 ENGLISH: Final = Language("en", "English", {})
 PREFERRED: Final = ENGLISH
 
-LANGUAGES: Final = (DEFAULT, ENGLISH)
+LANGUAGES: Final = (
+    DEFAULT,
+    ENGLISH,
+    Language("pt", "portugu\u00eas", portuguese.TEXTS),
+    Language("es", "espa\u00f1ol", spanish.TEXTS),
+    Language("de", "Deutsch", german.TEXTS),
+    Language("fr", "fran\u00e7ais", french.TEXTS),
+)
 
 
 def find_language(wanted: str) -> Language | None:

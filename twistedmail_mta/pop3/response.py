@@ -21,9 +21,9 @@ class Response:
 
     Attributes:
         ok: "+OK", not "-ERR".
-        text: in English, in the manner of `str.format`; the key under which a
-            language has its own text.
-        values: what goes into the text.
+        text: in English; the key under which a language has its own text.
+        values: what goes into the text, in the manner of `str.format`; without
+            any, the text stays as it is.
         code: the response code without its brackets (RFC 2449 section 8), or empty.
     """
 
@@ -65,4 +65,4 @@ def refusal(reply: Reply) -> Response:
     section 4); a malformed exchange has no code.
     """
     code = "SYS/TEMP" if not reply.is_permanent else "AUTH" if reply.status.startswith("5.7.") else ""
-    return Response(ok=False, text="{}", values=(reply.text.replace("\n", " "),), code=code)
+    return Response(ok=False, text=reply.text.replace("\n", " "), code=code)

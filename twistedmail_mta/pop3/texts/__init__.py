@@ -1,0 +1,1 @@
+"""What a POP3 server says, in languages other than English."""
