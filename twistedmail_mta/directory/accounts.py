@@ -48,6 +48,9 @@ class Account:
         credential_version: raised with every change of the password.
         send_as: patterns of the addresses it may send as, beside its own.
         created_at: when it was added.
+        has_password: whether one is kept here; else another checker judges.
+        quota: octets it may hold; None: what its domain says; 0: no limit.
+        quota_messages: the same for the number of messages.
     """
 
     id: int
@@ -57,6 +60,9 @@ class Account:
     credential_version: int
     send_as: tuple[str, ...]
     created_at: float
+    has_password: bool = True
+    quota: int | None = None
+    quota_messages: int | None = None
 
     def standing(self, protocol: str) -> Standing:
         """Return what a login to `protocol` rests on now."""

@@ -35,6 +35,16 @@ def list_aliases(transaction: Transaction, after: tuple[str, str] = ("", ""), li
     return [Alias(*key, tuple(targets)) for key, targets in found.items()]
 
 
+def aliases_at(transaction: Transaction, domain: str) -> Sequence[str]:
+    """Return the addresses of the aliases at a domain, as people type them, in order."""
+    rows = transaction.execute(
+        "SELECT DISTINCT address FROM aliases WHERE substr(folded, -length(?1) - 1) = '@' || ?1"
+        " ORDER BY folded, address",
+        (domain,),
+    )
+    return [shown(address) for (address,) in rows]
+
+
 def add_targets(transaction: Transaction, aliases: Iterable[Alias]) -> None:
     """Let aliases lead to their targets, beside those that they have."""
     transaction.executemany(

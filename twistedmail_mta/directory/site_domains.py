@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from twistedmail_mta.config.hosting import DomainTable
 from twistedmail_mta.directory.alias_file import AliasFile
@@ -30,13 +30,23 @@ class SiteDomains:
         """
         self.domains: Mapping[str, HostedDomain] = {domain.name: domain for domain in domains}
         self._files = files
-        self._catch_alls = {f"@{name}": (make_alias(f"@{name}", [str(to)]),) for name, to in catch_alls.items()}
+        self._catch_alls: Mapping[str, Sequence[Alias]] = {
+            f"@{name}": (make_alias(f"@{name}", [str(to)]),) for name, to in catch_alls.items()
+        }
 
     def aliases(self, folded: str) -> Sequence[Alias]:
         """Return the aliases that a folded address may mean; more than one where case tells them apart."""
         file = self._files.get(folded.rpartition("@")[2])
         of_file = () if file is None else file.aliases.get(folded, ())
         return (*of_file, *self._catch_alls.get(folded, ()))
+
+    def every_alias(self) -> Iterator[Alias]:
+        """Yield all aliases, domain by domain."""
+        for file in self._files.values():
+            for same in file.aliases.values():
+                yield from same
+        for catch_all in self._catch_alls.values():
+            yield from catch_all
 
     def reload(self) -> None:
         """Read the files of aliases again; one that can't be used is left as it was."""
@@ -53,10 +63,15 @@ def site_domains(tables: Mapping[str, DomainTable]) -> SiteDomains:
     """
     hosted = {name: table for name, table in tables.items() if table.is_hosted}
     return SiteDomains(
-        [_hosted(name, table) for name, table in hosted.items()],
+        hosted_domains(tables).values(),
         {name: AliasFile(table.aliases_file, name) for name, table in hosted.items() if table.aliases_file is not None},
         {name: table.catch_all for name, table in hosted.items() if table.catch_all is not None},
     )
+
+
+def hosted_domains(tables: Mapping[str, DomainTable]) -> dict[str, HostedDomain]:
+    """Return the domains of the site file that are hosted, by name."""
+    return {name: _hosted(name, table) for name, table in tables.items() if table.is_hosted}
 
 
 def _hosted(name: str, table: DomainTable) -> HostedDomain:

@@ -8,8 +8,8 @@ where another checker judges: whoever calls has done all computing before.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Literal
 
 from twistedmail_mta.directory.accounts import PROTOCOLS, Account, DirectoryError
 from twistedmail_mta.directory.passwords import StoredPassword
@@ -18,8 +18,10 @@ from twistedmail_mta.sasl.scram_keys import ScramKeys
 
 _ACCOUNT: Final = (
     "SELECT id, address, enabled, protocols, credential_version, created_at,"
-    " (SELECT group_concat(pattern, ' ' ORDER BY pattern) FROM send_as WHERE account = accounts.id)"
+    " (SELECT group_concat(pattern, ' ' ORDER BY pattern) FROM send_as WHERE account = accounts.id),"
+    " password_hash IS NOT NULL, quota, quota_messages"
 )
+_WIDTH: Final = 10
 
 
 def find_account(transaction: Transaction, name: str) -> Account | None:
@@ -32,7 +34,7 @@ def find_login(transaction: Transaction, name: str) -> tuple[Account, StoredPass
     """Return the account of that name with what is kept of its password, if anything; or None."""
     columns = ", password_hash, scram_salt, scram_iterations, scram_stored_key, scram_server_key"
     rows = list(transaction.execute(_ACCOUNT + columns + " FROM accounts WHERE address = ?", (name,)))
-    return (_account(rows[0][:7]), _password(*rows[0][7:])) if rows else None
+    return (_account(rows[0][:_WIDTH]), _password(*rows[0][_WIDTH:])) if rows else None
 
 
 def list_accounts(transaction: Transaction, after: str = "", limit: int = 1000) -> Sequence[Account]:
@@ -53,21 +55,30 @@ def account_quotas(
     )
 
 
-def add_account(
+def add_account(  # noqa: PLR0913, PLR0917 - what a row holds
     transaction: Transaction,
     name: str,
     password: StoredPassword | None,
     created_at: float,
     protocols: Iterable[str] = PROTOCOLS,
+    separators: str = "+",
 ) -> None:
     """Add an account, enabled and without patterns.
+
+    Args:
+        transaction: where.
+        name: the address.
+        password: None where another checker judges.
+        created_at: seconds since the epoch.
+        protocols: what it may log in to.
+        separators: characters that set off subaddresses in its domain.
 
     Raises:
         DirectoryError: there is an account of that name already, or one of
             which this would be a subaddress, or the other way round: the two
             could send as one another.
     """
-    _refuse_relatives(transaction, name)
+    _refuse_relatives(transaction, name, separators)
     transaction.execute(
         "INSERT INTO accounts (address, enabled, protocols, credential_version, password_hash, scram_salt,"
         " scram_iterations, scram_stored_key, scram_server_key, created_at) VALUES (?, 1, ?, 1, ?, ?, ?, ?, ?, ?)",
@@ -129,6 +140,38 @@ def change_account(
         _insert_send_as(transaction, name, send_as)
 
 
+def change_quotas(
+    transaction: Transaction, name: str, quotas: Mapping[Literal["quota", "quota_messages"], int | None]
+) -> None:
+    """Change the quotas that are given.
+
+    Args:
+        transaction: where.
+        name: whose.
+        quotas: in octets and messages; None: what the domain says; 0: no limit.
+
+    Raises:
+        DirectoryError: there is no account of that name.
+    """
+    columns = ", ".join(f"{column} = ?" for column in quotas)
+    transaction.execute(f"UPDATE accounts SET {columns} WHERE address = ?", (*quotas.values(), name))  # noqa: S608 - our names
+    _demand_change(transaction, name)
+
+
+def accounts_at(transaction: Transaction, domain: str) -> Sequence[str]:
+    """Return the names of the accounts at a domain, in order."""
+    rows = transaction.execute(
+        "SELECT address FROM accounts WHERE substr(address, -length(?1) - 1) = '@' || ?1 ORDER BY address", (domain,)
+    )
+    return [address for (address,) in rows]
+
+
+def accounts_by_domain(transaction: Transaction) -> Mapping[str, int]:
+    """Return how many accounts there are at each domain that has any."""
+    rows = transaction.execute("SELECT substr(address, instr(address, '@') + 1), count(*) FROM accounts GROUP BY 1")
+    return {domain: number for domain, number in rows}  # noqa: C416 - rows of any width, says their type
+
+
 def renew_password(transaction: Transaction, account: Account, old_hash: str, new: StoredPassword) -> None:
     """Store the same password anew, unless it was changed meanwhile; logins stay remembered."""
     transaction.execute(
@@ -139,7 +182,7 @@ def renew_password(transaction: Transaction, account: Account, old_hash: str, ne
 
 
 def _account(row: tuple[Any, ...]) -> Account:
-    number, address, enabled, protocols, version, created_at, send_as = row
+    number, address, enabled, protocols, version, created_at, send_as, has_password, quota, quota_messages = row
     return Account(
         id=number,
         address=address,
@@ -148,6 +191,9 @@ def _account(row: tuple[Any, ...]) -> Account:
         credential_version=version,
         send_as=tuple(send_as.split(" ")) if send_as else (),
         created_at=created_at,
+        has_password=bool(has_password),
+        quota=quota,
+        quota_messages=quota_messages,
     )
 
 
@@ -172,15 +218,16 @@ def _joined(protocols: Iterable[str]) -> str:
     return " ".join(sorted(set(protocols)))
 
 
-def _refuse_relatives(transaction: Transaction, name: str) -> None:
+def _refuse_relatives(transaction: Transaction, name: str, separators: str) -> None:
     """Refuse a name that is taken, a subaddress of an account, or one that has subaddresses as accounts."""
     local, _, domain = name.rpartition("@")
-    parts = local.split("+")
-    bases = ["+".join(parts[:count]) + f"@{domain}" for count in range(1, len(parts) + 1)]
+    bases = [name, *(f"{local[:place]}@{domain}" for place, letter in enumerate(local) if letter in separators)]
+    below = " OR ".join(["address > ? AND address < ?"] * len(separators)) or "0"
+    ranges = [end for letter in separators for end in (local + letter, local + chr(ord(letter) + 1))]
     found = transaction.execute(
         f"SELECT address FROM accounts WHERE address IN ({', '.join('?' * len(bases))})"  # noqa: S608 - question marks
-        " UNION ALL SELECT address FROM accounts WHERE address > ? AND address < ? AND substr(address, -length(?)) = ?",
-        (*bases, f"{local}+", f"{local},", f"@{domain}", f"@{domain}"),
+        f" UNION ALL SELECT address FROM accounts WHERE ({below}) AND substr(address, -length(?)) = ?",
+        (*bases, *ranges, f"@{domain}", f"@{domain}"),
     )
     for (address,) in list(found):
         if address == name:

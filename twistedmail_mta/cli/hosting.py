@@ -1,0 +1,119 @@
+"""What the commands about domains, accounts and aliases share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from twistedmail_mta.cli.site import Invocation, print_json
+from twistedmail_mta.config.site import Site
+from twistedmail_mta.config.units import format_size, parse_size
+from twistedmail_mta.config.values import domain_name
+from twistedmail_mta.control.client import RefusedError, tell
+from twistedmail_mta.directory.domain_rows import list_domains
+from twistedmail_mta.directory.domains import HostedDomain
+from twistedmail_mta.directory.site_domains import hosted_domains
+from twistedmail_mta.interfaces import Transaction
+from twistedmail_mta.store.files import DATABASE_NAME
+from twistedmail_mta.store.sync import SyncDatabase
+
+T = TypeVar("T")
+
+NO_QUOTA = 0
+"""How an account says that it has no limit, whatever its domain says."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDirectory:
+    """The directory of a site, opened by a command.
+
+    Attributes:
+        site: the site file.
+        state_dir: of the server, which may be running.
+        database: where the rows are.
+    """
+
+    site: Site
+    state_dir: Path
+    database: SyncDatabase
+
+    def read(self, function: Callable[[Transaction], T]) -> T:
+        """Run `function` on one consistent state."""
+        return self.database.read(function)
+
+    def change(self, function: Callable[[Transaction], T]) -> T:
+        """Run `function` in a transaction, and tell a running server that something changed."""
+        result = self.database.write(function)
+        try:
+            tell(self.state_dir, "directory.changed")
+        except RefusedError as error:
+            click.echo(f"Done, but the running server wasn't told and may take a moment to notice: {error}", err=True)
+        return result
+
+    def domains(self, tx: Transaction) -> Mapping[str, HostedDomain]:
+        """Return every domain that is hosted, by name; where both have it the site file's word holds."""
+        return {domain.name: domain for domain in list_domains(tx)} | hosted_domains(self.site.domains)
+
+
+@contextmanager
+def open_directory(invocation: Invocation) -> Iterator[OpenDirectory]:
+    """Open the directory of the site."""
+    site, state_dir = invocation.chosen_site().site, invocation.state_dir()
+    with SyncDatabase(state_dir / DATABASE_NAME) as database:
+        yield OpenDirectory(site, state_dir, database)
+
+
+def as_domain(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Read the name of a domain, as A-labels."""
+    try:
+        return None if value is None else domain_name(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def as_quota(_: click.Context, __: click.Parameter, value: str | None) -> int | str | None:
+    """Read a quota in octets: a size, "none" or, where there is a domain's, "default"."""
+    if value is None or value in ("none", "default"):
+        return value
+    try:
+        size = parse_size(value)
+    except ValueError as error:
+        raise click.BadParameter(f'{error}; or "none"') from error
+    if not size:
+        raise click.BadParameter('must be more than nothing; "none" is no limit')
+    return size
+
+
+def as_count(_: click.Context, __: click.Parameter, value: str | None) -> int | str | None:
+    """Read a quota in messages: a number, "none" or, where there is a domain's, "default"."""
+    if value is None or value in ("none", "default"):
+        return value
+    if not value.isascii() or not value.isdigit() or not int(value):
+        raise click.BadParameter('must be a number of messages, or "none"')
+    return int(value)
+
+
+def quota_text(quota: int | None, quota_messages: int | None) -> str:
+    """Return quotas as people read them; empty for none at all."""
+    octets = format_size(quota) if quota else ""
+    messages = f"{quota_messages} messages" if quota_messages else ""
+    return ", ".join(filter(None, (octets, messages)))
+
+
+def report(invocation: Invocation, words: str, value: Mapping[str, object]) -> None:
+    """Say what was done."""
+    if invocation.as_json:
+        print_json(value)
+    else:
+        click.echo(words)
+
+
+def confirm(words: str, *, yes: bool) -> None:
+    """Ask before something is done that can't be undone; --yes has answered already."""
+    if not yes:
+        click.confirm(words, abort=True, err=True)
