@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from twistedmail_mta.config.checking import PasswdFileTable
+from twistedmail_mta.config.endpoints import parse_endpoint
 from twistedmail_mta.config.problems import key_path
 from twistedmail_mta.config.secrets import is_credential, read_secret
 from twistedmail_mta.config.sending import WayTable
@@ -66,6 +67,7 @@ def findings_of(site: Site, now: datetime) -> Iterator[Finding]:
     yield from _checkers(site, user)
     yield from _logins(site, user)
     yield from _plaintext(site)
+    yield from _open_lmtp(site)
 
 
 def errors_of(findings: Iterable[Finding]) -> list[Finding]:
@@ -203,3 +205,11 @@ def _plaintext(site: Site) -> Iterator[Finding]:
             networks = ", ".join(str(network) for network in listener.plaintext_login)
             path = key_path(("listen", name, "plaintext_login"))
             yield Finding("warning", path, f"passwords cross the network in clear from {networks}")
+
+
+def _open_lmtp(site: Site) -> Iterator[Finding]:
+    """LMTP is for the mail system's own hosts: policies and limits stand before it, in whatever hands mail over."""
+    for name, listener in site.listen.items():
+        if listener.preset.lmtp and not all(parse_endpoint(text).is_private for text in listener.endpoint):
+            text = "is open to other hosts: LMTP is for the mail systems in front of this one, so let no other reach it"
+            yield Finding("warning", key_path(("listen", name, "endpoint")), text)

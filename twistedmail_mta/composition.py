@@ -6,7 +6,8 @@ The only file that names concrete classes.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from random import SystemRandom
 from typing import Final, Literal
@@ -22,6 +23,7 @@ from twistedmail_mta.deliver.callout import Callout
 from twistedmail_mta.deliver.connection import Timeouts
 from twistedmail_mta.deliver.dial import Dialer, IReactorDelivery, Outbound
 from twistedmail_mta.deliver.lane_names import lane_names
+from twistedmail_mta.deliver.local import MailboxAgent
 from twistedmail_mta.deliver.mx import Hosts
 from twistedmail_mta.deliver.networks import Reach, reach
 from twistedmail_mta.deliver.plan import LanePlan
@@ -29,27 +31,32 @@ from twistedmail_mta.deliver.pool import Pool
 from twistedmail_mta.deliver.providers import shipped_providers
 from twistedmail_mta.deliver.router import Fallback, Router, RouteRule
 from twistedmail_mta.deliver.sources import Source, Sources
+from twistedmail_mta.directory.quotas import Quotas
 from twistedmail_mta.directory.realm import MailRealm
 from twistedmail_mta.directory.recipients import RecipientFile
+from twistedmail_mta.directory.resolution import Directory
+from twistedmail_mta.directory.site_domains import site_domains
 from twistedmail_mta.directory.site_logins import IReactorLogins, SiteLogins
 from twistedmail_mta.directory.tables import add_account, find_account
 from twistedmail_mta.dns.exchange import IReactorDNS
 from twistedmail_mta.dns.nameservers import Nameserver, nameservers, system_nameservers
 from twistedmail_mta.dns.resolver import make_resolver
 from twistedmail_mta.interfaces import IRecipientCheck, Transaction
+from twistedmail_mta.mailbox.maildrop import open_maildrop
 from twistedmail_mta.mailbox.store import MailboxStore
 from twistedmail_mta.model import LaneTerms, NextHop
 from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.lanes import LaneLimits
 from twistedmail_mta.queue.runner import QueueLimits, QueueRunner
 from twistedmail_mta.queue.schedule import RetrySchedule
+from twistedmail_mta.receive.admission import Admission
 from twistedmail_mta.receive.listener import Listener
-from twistedmail_mta.receive.relaying import RelayRules
 from twistedmail_mta.spool.owners import Host
 from twistedmail_mta.spool.spool import Spool
 from twistedmail_mta.spool.sweep import Sweep
 from twistedmail_mta.spool.tenure import begin_tenure, boot_name
 from twistedmail_mta.store.bodies import BodyStore
+from twistedmail_mta.store.changes import Changes
 from twistedmail_mta.store.database import open_database
 from twistedmail_mta.store.files import BODIES_NAME, DATABASE_NAME
 from twistedmail_mta.tasks import TaskGroup, WorkerPool
@@ -100,9 +107,21 @@ class Parts:
         self._hosts = Hosts(
             self._resolver, _reach(site, own_addresses), SystemRandom(), PREFERENCES[site.outbound.prefer]
         )
-        self._router = make_router(site)
+        self.changes = Changes(self.database, reactor)
+        self.directory = Directory(
+            self.database, site_domains(site.domains), site.server.admin, self.changes, reactor, self.tasks
+        )
+        self._quotas = Quotas(self.database, self.directory)
+        self.mailboxes = MailboxStore(self.database, self.bodies, self.tasks, time.time)
+        self.changes.subscribe(self.mailboxes.look_at_all)
+        self._router = make_router(site, self.directory.hosts)
         self._callout = Callout(self._dialer, self._hosts, self._router, reactor)
-        self._logins = SiteLogins(reactor, self.database, site.checker, MailRealm())
+        self._logins = SiteLogins(
+            reactor,
+            self.database,
+            site.checker,
+            MailRealm(self.directory.separators, partial(open_maildrop, self.mailboxes)),
+        )
         self._checks = {name: self._recipient_check(table) for name, table in site.relayed.items()}
 
     def _recipient_check(self, table: DomainTable) -> IRecipientCheck | None:
@@ -116,14 +135,16 @@ class Parts:
 
         Raises:
             TemporaryError: the database can't be written.
+            DirectoryError: a domain stands in the site file and in the database.
         """
+        await self.directory.begin()
         self.tenure = await begin_tenure(self.database, self._reactor, time.monotonic, Host(boot_name(), PROCESS))
         self.sweep = Sweep(self.database, self.bodies, self.tenure)
-        self.mailboxes = MailboxStore(self.database, self.bodies, self.tasks, time.time)
         self.spool = Spool(self.database, self.bodies, self.tasks, self.tenure, self.mailboxes.note)
         self.queue = self._make_queue(self.spool)
         await self.sweep.give_back_claims()
         self.tasks.start("mailbox.release", self.mailboxes.release())
+        self.changes.start()
         self.queue.start()
         self._begun = True
 
@@ -138,11 +159,13 @@ class Parts:
             language=site.reports.language,
             return_size=site.reports.return_size,
             copy_to=site.reports.copy_to,
+            hosts=self.directory.hosts,
         )
+        mailbox_agent = MailboxAgent(self.directory, self.mailboxes, self.bodies)
         return QueueRunner(
             spool,
             self._router,
-            DeliveryAgent(self._pool, self._hosts, self.bodies),
+            DeliveryAgent(self._pool, self._hosts, self.bodies, {"mailbox": mailbox_agent}),
             reports,
             self._reactor,
             now=time.time,
@@ -165,7 +188,8 @@ class Parts:
             plaintext_login=table.plaintext_login,
             strict=table.strict,
             hide_client=table.hide_client,
-            relaying=RelayRules(self._checks, server.admin),
+            admission=Admission(self._checks, self.directory, server.admin),
+            quotas=self._quotas,
             authenticator=self._logins.authenticator,
             acceptance=self.queue,
             bodies=self.bodies,
@@ -193,6 +217,7 @@ class Parts:
         for check in self._checks.values():
             if isinstance(check, RecipientFile):
                 check.reload()
+        self.directory.reload()
         self._logins.reload()
         return self.tls is None or self.tls.reload()
 
@@ -207,6 +232,7 @@ class Parts:
 
     async def close(self) -> None:
         """Stop delivering, finish what is on its way to the disk, and close every file."""
+        self.changes.stop()
         if self._begun:
             await self.queue.stop()
         await self._callout.close()
@@ -243,14 +269,14 @@ def _reach(site: Site, bound: Iterable[str]) -> Reach:
     return reach([site.server.hostname], addresses, site.outbound.allow_networks)
 
 
-def make_router(site: Site) -> Router:
-    """Return the routes: first the domains that are relayed, then the site's own, last MX."""
+def make_router(site: Site, hosts: Callable[[str], bool]) -> Router:
+    """Return the routes: first what is kept here, then the domains that are relayed, the site's own, last MX."""
     outbound = site.outbound
     domains = [RouteRule((name,), table.next_hop(outbound)) for name, table in site.relayed.items()]
     routes = [RouteRule(table.match.to_domain or (), table.route(outbound)) for table in site.route]
     spare = outbound.fallback
     fallback = Fallback(spare.after, spare.next_hop(outbound)) if spare is not None else None
-    return Router([*domains, *routes], NextHop("", outbound.port, mx=True, tls=outbound.tls), fallback)
+    return Router([*domains, *routes], NextHop("", outbound.port, mx=True, tls=outbound.tls), fallback, hosts)
 
 
 def _lane_terms(site: Site) -> list[LaneTerms]:

@@ -58,7 +58,12 @@ def parse_via(via: str, tls: TLSLevel, login: RelayLogin | None = None, port: in
 
 
 def hop_text(next_hop: NextHop) -> str:
-    """Return how operators write a next hop: the domain whose MX counts, or what `parse_via` reads."""
+    """Return how operators write a next hop: the domain whose MX counts, or what `parse_via` reads.
+
+    Places on this host go by the name of their kind.
+    """
+    if next_hop.local is not None:
+        return next_hop.local
     if next_hop.mx:
         return next_hop.host
     if next_hop.is_socket:

@@ -77,8 +77,22 @@ def test_nothing_but_value_errors(text: str) -> None:
 def test_no_interface_means_both_families(ipv6: bool, dual: bool, bound: tuple[str, ...]) -> None:
     """One IPv6 socket where it takes IPv4 too, else two; what names an interface stays alone."""
     assert widened("tcp:25", ipv6=ipv6, dual=dual) == bound
-    for alone in ("tcp:25:backlog=9:interface=127.0.0.1", r"tcp6:25:backlog=9:interface=\:\:1", "unix:/run/x"):
+    for alone in ("tcp:25:backlog=9:interface=127.0.0.1", r"tcp6:25:backlog=9:interface=\:\:1", "systemd:INET:index=0"):
         assert widened(alone, ipv6=ipv6, dual=dual) == (alone,)
+
+
+def test_unix_sockets_are_closed_to_strangers() -> None:
+    """Whoever can write to one can put mail into mailboxes: our user and group, unless the mode says otherwise."""
+    assert widened("unix:/run/x", ipv6=True, dual=True) == ("unix:/run/x:mode=660:backlog=511",)
+    assert widened("unix:/run/x:mode=600", ipv6=True, dual=True) == ("unix:/run/x:mode=600:backlog=511",)
+
+
+@pytest.mark.parametrize("text", ["unix:/run/x", "tcp:24:interface=127.0.0.2", r"tcp6:24:interface=\:\:1"])
+def test_private_places(text: str) -> None:
+    """No other host gets there; to an address of the network, or to every one, others do."""
+    assert parse_endpoint(text).is_private
+    assert not parse_endpoint("tcp:24").is_private
+    assert not parse_endpoint("tcp:24:interface=192.0.2.1").is_private
 
 
 def test_places_for_people() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from twisted.internet.testing import StringTransportWithDisconnection
 from zope.interface import implementer
 
 from twistedmail_mta.config.limits import ListenerLimits
-from twistedmail_mta.config.roles import MX, SUBMISSION
+from twistedmail_mta.config.roles import ROLES
 from twistedmail_mta.crowd import Crowd
 from twistedmail_mta.errors import MailError, PermanentError
 from twistedmail_mta.interfaces import (
@@ -20,15 +21,17 @@ from twistedmail_mta.interfaces import (
     IBodyStore,
     IBodyWriter,
     IDatabase,
+    IDirectory,
+    IQuotas,
     IRecipientCheck,
     ISubmitter,
 )
-from twistedmail_mta.model import Address, InlineBody, LocalMail, Message, Reply
+from twistedmail_mta.model import Address, Delivery, Expansion, InlineBody, LocalMail, Message, Reply
 from twistedmail_mta.networks import parse_networks
+from twistedmail_mta.receive.admission import Admission
 from twistedmail_mta.receive.factory import ServerFactory
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.receive.protocol import ServerProtocol
-from twistedmail_mta.receive.relaying import RelayRules
 from twistedmail_mta.smtp.address import parse_address
 from twistedmail_mta.tasks import Promise, TaskGroup
 
@@ -115,11 +118,81 @@ class Acceptance:
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
+        self.local: list[LocalMail | None] = []
         self.gate = open_gate()
 
     async def accept(self, message: Message, local: LocalMail | None = None) -> None:
         await self.gate
         self.messages.append(message)
+        self.local.append(local)
+
+
+NO_SUCH_ADDRESS = Reply(550, "5.1.1", "no such address")
+
+
+def mailboxes(*accounts: int) -> tuple[Delivery, ...]:
+    """The INBOX of each account, as it is at home.test."""
+    return tuple(Delivery(account, Address(f"u{account}", "home.test")) for account in accounts)
+
+
+@implementer(IDirectory)
+class Directory:
+    """Keeps mail for home.test; `later` are addresses that have to be looked up, when the gate is open."""
+
+    def __init__(self) -> None:
+        self.addresses: dict[str, Expansion | Reply] = {
+            "u1@home.test": Expansion(mailboxes(1)),
+            "u2@home.test": Expansion(mailboxes(2)),
+            "both@home.test": Expansion(mailboxes(1, 2), aliased=True),
+            "away@home.test": Expansion((), (Address("ann", "else.test"),)),
+            "team@home.test": Expansion(mailboxes(1, 3), (Address("ann", "else.test"),), aliased=True),
+            "all@home.test": Expansion(mailboxes(*range(1, 1001)), aliased=True),
+        }
+        self.later: set[str] = set()
+        self.gate = open_gate()
+
+    def hosts(self, domain: str) -> bool:
+        return domain == "home.test"
+
+    def known(self, recipient: Address) -> Expansion | Reply | None:
+        if str(recipient) in self.later:
+            return None
+        return self.addresses.get(str(recipient), NO_SUCH_ADDRESS)
+
+    async def resolve(self, recipient: Address) -> Expansion | Reply:
+        await self.gate
+        return self.addresses.get(str(recipient), NO_SUCH_ADDRESS)
+
+
+FULL = Reply(452, "4.2.2", "full")
+
+
+@implementer(IQuotas)
+class Quotas:
+    """Keeps count of what is reserved; the accounts in `full` have no room."""
+
+    def __init__(self) -> None:
+        self.full: set[int] = set()
+        self.reserved: Counter[tuple[int, int]] = Counter()
+        self.asked: list[int] = []
+        self.gate = open_gate()
+
+    async def reserve(self, deliveries: Sequence[Delivery], size: int) -> Reply | None:
+        await self.gate
+        self.asked.append(size)
+        if any(delivery.account in self.full for delivery in deliveries):
+            return FULL
+        self.reserved.update((delivery.account, size) for delivery in deliveries)
+        return None
+
+    def release(self, deliveries: Sequence[Delivery], size: int) -> None:
+        self.reserved.subtract((delivery.account, size) for delivery in deliveries)
+        assert all(number >= 0 for number in self.reserved.values()), "given back more than was reserved"
+
+    @property
+    def held(self) -> int:
+        """How many reservations stand."""
+        return self.reserved.total()
 
 
 @implementer(IDatabase)
@@ -180,9 +253,11 @@ class Reception:
     limits: Mapping[str, Any] = field(default_factory=dict)
     checks: Mapping[str, IRecipientCheck | None] = field(default_factory=lambda: {"relayed.test": None})
     options: Mapping[str, Any] = field(default_factory=dict)
+    admin: str = "admin@example.org"
 
     def __post_init__(self) -> None:
         self.clock, self.bodies, self.acceptance, self.disk = Clock(), MemoryBodies(), Acceptance(), Disk()
+        self.directory, self.quotas = Directory(), Quotas()
         self.tasks, self._ids = TaskGroup(), iter(range(1, 10**6))
         self.factory = ServerFactory(Crowd(3))
         self.factory.serve(self._listener())
@@ -190,7 +265,7 @@ class Reception:
     def _listener(self) -> Listener:
         values: dict[str, Any] = {
             "name": self.role,
-            "role": {"mx": MX, "submission": SUBMISSION}[self.role],
+            "role": ROLES[self.role],
             "hostname": "mail.example.org",
             "limits": replace(LIMITS, **self.limits),
             "tls": None,
@@ -198,7 +273,8 @@ class Reception:
             "plaintext_login": parse_networks(["192.168.1.0/24"]),
             "strict": False,
             "hide_client": False,
-            "relaying": RelayRules(self.checks, parse_address("admin@example.org")),
+            "admission": Admission(self.checks, self.directory, parse_address(self.admin)),
+            "quotas": self.quotas,
             "authenticator": Gatekeeper(),
             "acceptance": self.acceptance,
             "bodies": self.bodies,
@@ -232,8 +308,8 @@ class Transport(StringTransportWithDisconnection):
 class Client:
     """Types lines and reads what came back since."""
 
-    def __init__(self, reception: Reception) -> None:
-        self.transport = Transport()
+    def __init__(self, reception: Reception, transport: Transport | None = None) -> None:
+        self.transport = transport or Transport()
         protocol = reception.factory.buildProtocol(None)
         assert protocol is not None
         self.protocol: ServerProtocol = protocol

@@ -11,6 +11,7 @@ from twistedmail_mta.cli.offline import finished
 from twistedmail_mta.cli.queue_selection import controlled, count_of, selected
 from twistedmail_mta.cli.site import Invocation, print_json, print_table
 from twistedmail_mta.control.client import RefusedError, tell
+from twistedmail_mta.directory.domain_rows import list_domains
 from twistedmail_mta.interfaces import IRouter
 from twistedmail_mta.model import NULL_PATH, Address, NextHop
 from twistedmail_mta.routes import hop_text
@@ -87,7 +88,10 @@ def _lanes(invocation: Invocation, domains: Groups) -> dict[str, list[int]]:
     """Add up the domains that go the same way; a running server knows which MX hosts they share."""
     from twistedmail_mta.composition import make_router  # noqa: PLC0415 - it imports the whole server
 
-    router = make_router(invocation.chosen_site().site)
+    with invocation.database() as database:
+        added = {domain.name for domain in database.read(list_domains)}
+    site = invocation.chosen_site().site
+    router = make_router(site, (added | site.hosted.keys()).__contains__)
     shared = _shared(invocation, domains)
     lanes: dict[str, list[int]] = {}
     for domain, numbers in domains.items():

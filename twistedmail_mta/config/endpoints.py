@@ -41,6 +41,14 @@ class Endpoint:
         return ":".join([self.kind, _escape(self.arguments[first]), *rest])
 
     @property
+    def is_private(self) -> bool:
+        """Return whether no other host can get there."""
+        if self.kind == "unix":
+            return True
+        interface = self.arguments.get("interface", "")
+        return bool(interface) and ip_address(interface.partition("%")[0]).is_loopback
+
+    @property
     def place(self) -> str:
         """Return where it listens, as people say it: "127.0.0.1:2525"."""
         if self.kind in ("unix", "systemd"):
@@ -74,7 +82,8 @@ def widened(text: str, *, ipv6: bool, dual: bool) -> tuple[str, ...]:
     r"""Return the endpoint strings to bind for one of the site file.
 
     A `tcp` endpoint without an interface means every IPv4 and IPv6 address,
-    and a port without a backlog gets one that takes a burst of clients.
+    and a port without a backlog gets one that takes a burst of clients.  A
+    unix socket whose mode isn't said is for our user and group alone.
 
     Args:
         text: an endpoint string that `parse_endpoint` takes.
@@ -83,9 +92,11 @@ def widened(text: str, *, ipv6: bool, dual: bool) -> tuple[str, ...]:
             net.ipv6.bindv6only is set); binding both would fail.
     """
     endpoint = parse_endpoint(text)
-    if endpoint.kind not in ("tcp", "tcp6"):
+    if endpoint.kind == "systemd":
         return (text,)
     arguments = {"backlog": _BACKLOG} | endpoint.arguments
+    if endpoint.kind == "unix":
+        return (str(Endpoint("unix", {"mode": "660"} | arguments)),)
     alone = str(Endpoint(endpoint.kind, arguments))
     if endpoint.kind == "tcp6" or "interface" in arguments or not ipv6:
         return (alone,)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from twistedmail_mta.config.endpoints import parse_endpoint
 from twistedmail_mta.config.roles import ROLES, Role, RoleName
 from twistedmail_mta.config.values import Bytes, Count, Endpoints, Networks, Table, Wait
 
@@ -96,4 +97,6 @@ class ListenTable(Table):
                 raise ValueError(f"{key} has no meaning on a listener of role {self.role}: nobody logs in there")
         if self.tls == "implicit" and not self.preset.requires_tls:
             raise ValueError(f'tls = "implicit" has no meaning on a listener of role {self.role}')
+        if self.preset.lmtp and any(parse_endpoint(text).arguments.get("port") == "25" for text in self.endpoint):
+            raise ValueError("LMTP must not be spoken on port 25 (RFC 2033 section 5): any other will do")
         return self

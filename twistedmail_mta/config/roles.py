@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-RoleName = Literal["mx", "submission"]
+RoleName = Literal["mx", "submission", "lmtp"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,8 @@ class Role:
             removed (RFC 6409 section 8).
         recipients: most recipients of a message, where the site file doesn't say.
         connections_per_client: most connections of one client network, likewise.
+        relays: mail for domains elsewhere is taken, too, where others may send it.
+        lmtp: LMTP is spoken (RFC 2033), not SMTP.
     """
 
     name: RoleName
@@ -30,6 +32,8 @@ class Role:
     completes: bool
     recipients: int
     connections_per_client: int
+    relays: bool = True
+    lmtp: bool = False
 
 
 MX: Final = Role(
@@ -52,4 +56,16 @@ SUBMISSION: Final = Role(
     connections_per_client=200,
 )
 
-ROLES: Final[dict[str, Role]] = {role.name: role for role in (MX, SUBMISSION)}
+LMTP: Final = Role(
+    name="lmtp",
+    offers_auth=False,
+    requires_login=False,
+    requires_tls=False,
+    completes=False,
+    recipients=1000,
+    connections_per_client=200,
+    relays=False,
+    lmtp=True,
+)
+
+ROLES: Final[dict[str, Role]] = {role.name: role for role in (MX, SUBMISSION, LMTP)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar, Final
 
@@ -33,18 +33,25 @@ MAX_SESSIONS: Final = 2
 
 @implementer(IDeliveryAgent)
 class DeliveryAgent:
-    """Delivers over SMTP: one message, one next hop, up to five addresses and two sessions."""
+    """Delivers over SMTP: one message, one next hop, up to five addresses and two sessions.
+
+    What is to be delivered on this host it leaves to those who do that.
+    """
 
     log: ClassVar[Logger] = Logger()
 
-    def __init__(self, pool: Pool, hosts: Hosts, bodies: IBodyStore) -> None:
+    def __init__(
+        self, pool: Pool, hosts: Hosts, bodies: IBodyStore, local: Mapping[str, IDeliveryAgent] | None = None
+    ) -> None:
         """Make an agent.
 
         Args:
             pool: lends connections.
             hosts: finds the hosts of a next hop.
             bodies: where large bodies are.
+            local: who delivers on this host, by `NextHop.local`.
         """
+        self._local = local or {}
         self._pool = pool
         self._hosts = hosts
         self._bodies = bodies
@@ -57,6 +64,8 @@ class DeliveryAgent:
         wanted: Callable[[Recipient], bool],
     ) -> Sequence[Outcome]:
         """Try to deliver once; see `IDeliveryAgent`."""
+        if next_hop.local is not None:
+            return await self._local[next_hop.local].deliver(message, recipients, next_hop, wanted)
         attempt = Attempt(message, recipients, wanted)
         try:
             found = await self._hosts.targets(next_hop)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from zope.interface import implementer
 
 from twistedmail_mta.interfaces import IRouter
-from twistedmail_mta.model import Address, NextHop, Refuse, Reply, Route
+from twistedmail_mta.model import MAILBOXES, Address, NextHop, Refuse, Reply, Route
 
 NO_DOMAIN: Final = Refuse(Reply(550, "5.1.3", "The recipient's address has no domain"))
 
@@ -42,18 +42,30 @@ class Fallback:
     next_hop: NextHop
 
 
+def _no_domain(_: str) -> bool:
+    return False
+
+
 @implementer(IRouter)
 class Router:
     """Finds the first rule that matches; the number of rules costs nothing per message."""
 
-    def __init__(self, rules: Sequence[RouteRule], default: NextHop, fallback: Fallback | None = None) -> None:
+    def __init__(
+        self,
+        rules: Sequence[RouteRule],
+        default: NextHop,
+        fallback: Fallback | None = None,
+        hosts: Callable[[str], bool] = _no_domain,
+    ) -> None:
         """Index the rules.
 
         Args:
             rules: first match wins; the `relay_to` of domains stand before the routes.
             default: for what no rule matches: by MX, without a host.
             fallback: for what goes by MX and has failed for now often enough.
+            hosts: whether mail for a domain is kept here, whatever the rules say.
         """
+        self._hosts = hosts
         self._fallback = fallback
         self._exact: dict[str, tuple[int, Route]] = {}
         self._below: dict[str, tuple[int, Route]] = {}
@@ -72,6 +84,8 @@ class Router:
         domain = recipient.domain.lower()
         if not domain:
             return NO_DOMAIN
+        if self._hosts(domain):
+            return MAILBOXES
         _, route = min(self._matches(domain), key=_place)
         if not isinstance(route, NextHop):
             return route

@@ -38,7 +38,7 @@ class Trace:
     hide_client: bool = False
 
 
-def transmission_type(*, extended: bool, tls: bool, authenticated: bool, utf8: bool) -> str:
+def transmission_type(*, extended: bool, tls: bool, authenticated: bool, utf8: bool, lmtp: bool = False) -> str:
     """Return the name behind "with" (RFC 3848 section 1, RFC 6531 section 4.3).
 
     Args:
@@ -46,7 +46,10 @@ def transmission_type(*, extended: bool, tls: bool, authenticated: bool, utf8: b
         tls: the connection is encrypted.
         authenticated: the client logged in.
         utf8: the message was sent with SMTPUTF8.
+        lmtp: LMTP was spoken.
     """
+    if lmtp:
+        return "UTF8" * utf8 + "LMTP" + "S" * tls + "A" * authenticated
     if not (extended or tls or authenticated or utf8):
         return "SMTP"
     return ("UTF8SMTP" if utf8 else "ESMTP") + "S" * tls + "A" * authenticated

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from twistedmail_mta.mail.header import Header
-from twistedmail_mta.model import CRLF, Address
+from twistedmail_mta.model import CRLF, Address, Delivery
 
 RETURN_PATH: Final = b"return-path"
 
@@ -27,14 +28,23 @@ def kept_header(header: bytes) -> bytes:
     return Header(header).without(RETURN_PATH).block or CRLF
 
 
-def is_looping(header: bytes, address: Address) -> bool:
-    """Return whether the message was delivered to `address` before (RFC 9228 section 4).
+def delivered_before(header: bytes) -> frozenset[str]:
+    """Return the addresses that the message was delivered to before, in lower case (RFC 9228 section 4).
 
     Cheap where no Delivered-To is, which is nearly always.
 
     Args:
         header: the header block.
-        address: as Delivered-To would say it now.
     """
-    ours = str(address).encode().lower()
-    return any(value.strip(b"<>").lower() == ours for value in Header(header).get_all(b"Delivered-To"))
+    values = Header(header).get_all(b"Delivered-To")
+    return frozenset(value.strip(b"<>").decode("utf-8", "replace").lower() for value in values)
+
+
+def is_looping(deliveries: Iterable[Delivery], before: frozenset[str]) -> bool:
+    """Return whether a message comes again to somebody it was delivered to before.
+
+    Args:
+        deliveries: where it would go now.
+        before: what `delivered_before` found.
+    """
+    return bool(before) and any(str(delivery.address).lower() in before for delivery in deliveries)

@@ -12,7 +12,7 @@ from twistedmail_mta.smtp.server import SessionSettings
 
 
 class ServerFactory(Factory):
-    """The SMTP server at one endpoint.
+    """The SMTP or LMTP server at one endpoint.
 
     It can be bound to its port before the listener is complete: the port is
     opened while the process is still privileged, everything else is not.
@@ -36,6 +36,7 @@ class ServerFactory(Factory):
             max_line=limits.line_length,
             strict=listener.strict,
             login_after_tls=listener.role.offers_auth and listener.tls is not None,
+            lmtp=listener.role.lmtp,
         )
 
     def buildProtocol(self, addr: IAddress | None) -> ServerProtocol | None:  # noqa: ARG002, N802 - Twisted's name

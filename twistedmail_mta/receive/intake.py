@@ -5,6 +5,7 @@ from __future__ import annotations
 from twistedmail_mta.errors import PermanentError
 from twistedmail_mta.interfaces import IBodyWriter
 from twistedmail_mta.mail.header import begins_with_field
+from twistedmail_mta.mail.structure import BodyScanner, ScannedBody
 from twistedmail_mta.model import CRLF, Body
 from twistedmail_mta.receive.replies import HEADER_TOO_LARGE
 
@@ -24,10 +25,19 @@ class Intake:
         eight_bit: octets above 127 were seen.
     """
 
-    __slots__ = ("_head", "_in_body", "_looked", "_max_header", "_writer", "eight_bit", "header")
+    __slots__ = ("_head", "_in_body", "_looked", "_max_header", "_scanner", "_scans", "_writer", "eight_bit", "header")
 
-    def __init__(self, writer: IBodyWriter, max_header: int) -> None:
+    def __init__(self, writer: IBodyWriter, max_header: int, *, scans: bool) -> None:
+        """Begin a message.
+
+        Args:
+            writer: takes the body.
+            max_header: octets of the header block.
+            scans: the parts of the message are found on the way.
+        """
         self.header = b""
+        self._scans = scans
+        self._scanner: BodyScanner | None = None
         self.eight_bit = False
         self._writer = writer
         self._max_header = max_header
@@ -44,7 +54,7 @@ class Intake:
         if not self.eight_bit and not block.isascii():
             self.eight_bit = True
         if self._in_body:
-            return self._writer.add(block)
+            return self._add_to_body(block)
         self._head += block
         return self._look_for_end()
 
@@ -76,7 +86,14 @@ class Intake:
         rest = bytes(self._head[end:])
         self._head.clear()
         self._in_body = True
-        return self._writer.add(rest)
+        if self._scans:
+            self._scanner = BodyScanner(self.header)
+        return self._add_to_body(rest)
+
+    def _add_to_body(self, block: bytes) -> bool:
+        if self._scanner is not None:
+            self._scanner.add(block)
+        return self._writer.add(block)
 
     async def flush(self) -> None:
         """Let the writer put on disk what waits."""
@@ -87,6 +104,10 @@ class Intake:
         if not self._in_body:
             self._begin_body(len(self._head) if self._is_header() else 0)
         return await self._writer.finish()
+
+    def scanned(self) -> ScannedBody | None:
+        """Return the parts that were found, once the message is complete; None unless they were wanted."""
+        return None if self._scanner is None else self._scanner.finish()
 
     def abandon(self) -> None:
         """Forget everything that was taken."""

@@ -9,9 +9,9 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReacto
 
 from twistedmail_mta.config.limits import ListenerLimits
 from twistedmail_mta.config.roles import Role
-from twistedmail_mta.interfaces import IAcceptance, IAuthenticator, IBodyStore, IDatabase
+from twistedmail_mta.interfaces import IAcceptance, IAuthenticator, IBodyStore, IDatabase, IQuotas
 from twistedmail_mta.networks import Network
-from twistedmail_mta.receive.relaying import RelayRules
+from twistedmail_mta.receive.admission import Admission
 from twistedmail_mta.tasks import TaskGroup
 
 
@@ -28,6 +28,8 @@ class Listener:
         implicit_tls: TLS from the first octet.
         plaintext_login: networks whose clients may log in without TLS.
         strict: refuse bare CR and LF instead of repairing them.
+        admission: decides whose mail is taken.
+        quotas: decide whether mailboxes have room.
         now: seconds since the epoch.
         offset: local time minus UTC then, in seconds.
         hide_client: leave the client's name and address out of Received.
@@ -42,7 +44,8 @@ class Listener:
     plaintext_login: tuple[Network, ...]
     strict: bool
     hide_client: bool
-    relaying: RelayRules
+    admission: Admission
+    quotas: IQuotas
     authenticator: IAuthenticator
     acceptance: IAcceptance
     bodies: IBodyStore

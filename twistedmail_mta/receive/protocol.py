@@ -86,8 +86,9 @@ class ServerProtocol(Protocol):
         """Let the client in, or tell it why not."""
         self._outlet = Outlet(self.transport)
         listener = self._listener
-        self.transport.setTcpNoDelay(enabled=True)
         host = getattr(self.transport.getPeer(), "host", "")
+        if host:  # a unix socket has none
+            self.transport.setTcpNoDelay(enabled=True)
         refusal = self._crowd.enter(listener.name, host, listener.limits.connections_per_client)
         if refusal is not None:
             self._turn_away(host, refusal)
@@ -95,7 +96,7 @@ class ServerProtocol(Protocol):
         self._connections.add(self)
         self._client = Client(host, id_text(listener.new_id()))
         self._dialogue = Dialogue(listener, self._session, self._client, self._start_tls)
-        self._session.tls_available = listener.tls is not None
+        self._session.tls_available = listener.tls is not None and bool(host)
         self.transport.registerProducer(self, streaming=True)
         self._progress = listener.clock.seconds()
         self._timer = listener.clock.callLater(self._patience(), self._check_time)
@@ -111,7 +112,8 @@ class ServerProtocol(Protocol):
             self._greet()
 
     def _greet(self) -> None:
-        self._session.greet(Reply(220, "", f"{self._listener.hostname} ESMTP"))
+        protocol = "LMTP" if self._listener.role.lmtp else "ESMTP"
+        self._session.greet(Reply(220, "", f"{self._listener.hostname} {protocol}"))
         self._outlet.write(self._session.bytes_to_send())
 
     def _turn_away(self, host: str, refusal: Reply) -> None:

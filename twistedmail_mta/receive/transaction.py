@@ -6,6 +6,7 @@ with the reply to the last octet, or is abandoned.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from twisted.logger import Logger
@@ -14,8 +15,21 @@ from twistedmail_mta.errors import MailError, PermanentError
 from twistedmail_mta.mail.date import date_text
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.mail.received import Trace, received_field, transmission_type
-from twistedmail_mta.model import Address, Body, Envelope, Message, Origin, Recipient, Reply, id_text
+from twistedmail_mta.mail.structure import structure_of
+from twistedmail_mta.model import (
+    Address,
+    Body,
+    Delivery,
+    Envelope,
+    LocalMail,
+    Message,
+    Origin,
+    Recipient,
+    Reply,
+    id_text,
+)
 from twistedmail_mta.receive import replies
+from twistedmail_mta.receive.addressees import MOST_AT_ONCE, Addressee, Distribution, distribute, looping_among
 from twistedmail_mta.receive.client import Client
 from twistedmail_mta.receive.intake import Intake
 from twistedmail_mta.receive.listener import Listener
@@ -25,6 +39,8 @@ from twistedmail_mta.tasks import Cancelled, after_writes, within
 
 ACCEPT_WITHIN = 50.0
 """Some clients wait only a minute for the answer to the final dot."""
+MOST_LOGGED = 5
+"""Mailboxes that are named in the log's text; its fields name all."""
 
 
 class Transaction:
@@ -44,7 +60,12 @@ class Transaction:
         self._client = client
         self._sender = sender
         self._parameters = parameters
-        self._recipients: dict[Address, Recipient] = {}
+        self._addressees: dict[Address, Addressee] = {}
+        self._named: list[Address] = []
+        self._reserved: list[Sequence[Delivery]] = []
+        self._distribution = Distribution((), ())
+        self._looping: frozenset[Address] = frozenset()
+        self._ended_at = 0.0
         self._refusal: Reply | None = None
         self._intake: Intake | None = None
 
@@ -54,14 +75,36 @@ class Transaction:
         Raises:
             MailError: it isn't taken.
         """
-        rules = self._listener.relaying
-        refusal = await rules.refusal(address, self._client.submitter)
-        if refusal is not None:
-            raise MailError(refusal)
-        meant = rules.address(address)
-        if len(self._recipients) >= self._listener.limits.recipients:
-            raise MailError(replies.TOO_MANY_RECIPIENTS)
-        self._recipients.setdefault(meant, Recipient(meant, parameters.notify, parameters.orcpt))
+        listener = self._listener
+        meant, expansion = await listener.admission.admit(address, self._client.submitter, relays=listener.role.relays)
+        if meant not in self._addressees:
+            if len(self._addressees) >= listener.limits.recipients:
+                raise MailError(replies.TOO_MANY_RECIPIENTS)
+            if expansion is not None and 0 < len(expansion.deliveries) <= MOST_AT_ONCE:
+                await self._reserve(expansion.deliveries)
+            self._addressees[meant] = Addressee(Recipient(meant, parameters.notify, parameters.orcpt), expansion)
+        self._named.append(meant)
+
+    async def _reserve(self, deliveries: Sequence[Delivery]) -> None:
+        """Keep room in mailboxes; of those of an alias for several one that has room is enough.
+
+        Raises:
+            MailError: there is none.
+        """
+        refusal = await self._no_room_in(deliveries)
+        if refusal is None:
+            return
+        if len(deliveries) > 1:
+            with_room = [each for each in deliveries if await self._no_room_in((each,)) is None]
+            if with_room:
+                return
+        raise MailError(refusal)
+
+    async def _no_room_in(self, deliveries: Sequence[Delivery]) -> Reply | None:
+        refusal = await self._listener.quotas.reserve(deliveries, self._parameters.size or 0)
+        if refusal is None:
+            self._reserved.append(deliveries)
+        return refusal
 
     async def add_block(self, block: bytes) -> None:
         """Take octets of the message; after a refusal they are dropped.
@@ -71,11 +114,10 @@ class Transaction:
         """
         if self._refusal is not None:
             return
-        if self._intake is None:
-            self._intake = Intake(self._listener.bodies.writer(), self._listener.limits.header_size)
+        intake = self._intake or self._begin_message()
         try:
-            if self._intake.add(block):
-                await self._intake.flush()
+            if intake.add(block):
+                await intake.flush()
         except Cancelled:
             raise
         except MailError as error:
@@ -83,6 +125,14 @@ class Transaction:
         except Exception:  # noqa: BLE001 - told at the end of the data, as every refusal
             self.log.failure("message {queue_id} can't be stored", event="smtp.broken", queue_id=id_text(self.id))
             self._refuse(replies.TRY_LATER)
+
+    def _begin_message(self) -> Intake:
+        """Take octets from now on; all recipients are known."""
+        self._distribution = distribute(self._addressees.values())
+        scans = bool(self._distribution.deliveries)
+        writer = self._listener.bodies.writer()
+        self._intake = Intake(writer, self._listener.limits.header_size, scans=scans)
+        return self._intake
 
     def _refuse(self, reply: Reply) -> None:
         self._refusal = reply
@@ -97,29 +147,49 @@ class Transaction:
         if self._refusal is not None:
             raise MailError(self._refusal)
         await self.add_block(b"")
+        self._ended_at = self._listener.now()
         try:
             await within(self._listener.clock, ACCEPT_WITHIN, self._accept())
         except TimeoutError:
             raise MailError(replies.TOO_SLOW_HERE) from None
         return Reply(250, "2.0.0", f"Ok: queued as {id_text(self.id)}")
 
+    def answers(self, accepted: Reply) -> Sequence[Reply]:
+        """Return the answer for each RCPT that was taken, in their order.
+
+        Args:
+            accepted: what `finish` returned.
+        """
+        return [replies.DELIVERED_BEFORE if each in self._looping else accepted for each in self._named]
+
     async def _accept(self) -> None:
         intake = self._intake
         assert intake is not None
         body = await intake.finish()
-        message = self._message(intake.header, body, eight_bit=intake.eight_bit)
+        header = self._header(intake.header)
+        distribution = self._distribute(header)
+        message = self._message(header, body, distribution.spooled, eight_bit=intake.eight_bit)
+        local, scanned = None, intake.scanned()
+        if scanned is not None and distribution.deliveries:
+            local = LocalMail(structure_of(message.header, scanned), distribution.deliveries)
         # From here on the body belongs to the spool: were the commit to fail
         # half-way, the sweep of orphans finds out whether a row names its file.
         self._intake = None
+        reserved, self._reserved = self._reserved, []
         # Once the writer has it, the client's going away doesn't stop it.
-        await self._listener.tasks.shield("smtp.accept", self._hand_over(message))
-        after_writes(self._listener.clock, self._log_accepted, message)  # the client's answer goes first
+        await self._listener.tasks.shield("smtp.accept", self._hand_over(message, local, reserved))
+        after_writes(self._listener.clock, self._log_accepted, message, local)  # the client's answer goes first
 
-    async def _hand_over(self, message: Message) -> None:
-        await self._listener.acceptance.accept(message)
+    async def _hand_over(
+        self, message: Message, local: LocalMail | None, reserved: Sequence[Sequence[Delivery]]
+    ) -> None:
+        try:
+            await self._listener.acceptance.accept(message, local)
+        finally:
+            self._release(reserved)
 
-    def _message(self, block: bytes, body: Body, *, eight_bit: bool) -> Message:
-        """Put together what is kept, the trace field in front.
+    def _header(self, block: bytes) -> Header:
+        """Return the header as it is kept, but for the trace field.
 
         Raises:
             PermanentError: too many hops, or a From that isn't the login's.
@@ -128,22 +198,40 @@ class Transaction:
         header = Header(block)
         if header.count(b"Received") > listener.limits.hops:
             raise PermanentError(replies.TOO_MANY_HOPS)
-        now = listener.now()
-        date = date_text(now, listener.offset(now))
-        if client.submitter is not None and listener.role.completes:
-            completion = Completion(date, f"{id_text(self.id)}@{listener.hostname}")
-            header = complete_header(header, client.submitter, completion)
-        protocol = self._protocol()
-        envelope = self._envelope(eight_bit=eight_bit, smtputf8=self._needs_utf8(header))
-        origin = Origin(protocol, client.host, client.helo, client.account, listener.name)
-        return Message(self.id, envelope, header.prepend(self._trace(protocol, date)).block, body, origin, now)
+        if client.submitter is None or not listener.role.completes:
+            return header
+        completion = Completion(self._date(), f"{id_text(self.id)}@{listener.hostname}")
+        return complete_header(header, client.submitter, completion)
 
-    def _needs_utf8(self, header: Header) -> bool:
+    def _distribute(self, header: Header) -> Distribution:
+        """Say where the copies go, now that the header is known.
+
+        Raises:
+            PermanentError: all were delivered to before.
+        """
+        self._looping = looping_among(self._addressees.values(), header.block)
+        if not self._looping:
+            return self._distribution
+        if len(self._looping) == len(self._addressees):
+            raise PermanentError(replies.DELIVERED_BEFORE)
+        if not self._listener.role.lmtp:
+            return distribute(self._addressees.values(), self._looping)
+        return distribute(each for address, each in self._addressees.items() if address not in self._looping)
+
+    def _message(self, header: Header, body: Body, spooled: tuple[Recipient, ...], *, eight_bit: bool) -> Message:
+        """Put together what is kept, the trace field in front."""
+        client = self._client
+        protocol = self._protocol()
+        envelope = self._envelope(spooled, eight_bit=eight_bit, smtputf8=self._needs_utf8(header, spooled))
+        origin = Origin(protocol, client.host, client.helo, client.account, self._listener.name)
+        block = header.prepend(self._trace(protocol)).block
+        return Message(self.id, envelope, block, body, origin, self._ended_at)
+
+    def _needs_utf8(self, header: Header, spooled: Sequence[Recipient]) -> bool:
         """Whether the next hop must know SMTPUTF8: only if something really isn't ASCII."""
-        if not self._parameters.smtputf8:
-            return False
-        addresses = (self._sender, *self._recipients)
-        return not (header.is_ascii and all(address.is_ascii for address in addresses))
+        if not all(recipient.address.is_ascii for recipient in spooled):
+            return True
+        return self._parameters.smtputf8 and not (header.is_ascii and self._sender.is_ascii)
 
     def _protocol(self) -> str:
         client = self._client
@@ -152,9 +240,13 @@ class Transaction:
             tls=client.encrypted,
             authenticated=client.submitter is not None,
             utf8=self._parameters.smtputf8,
+            lmtp=self._listener.role.lmtp,
         )
 
-    def _trace(self, protocol: str, date: str) -> bytes:
+    def _date(self) -> str:
+        return date_text(self._ended_at, self._listener.offset(self._ended_at))
+
+    def _trace(self, protocol: str) -> bytes:
         listener, client = self._listener, self._client
         trace = Trace(
             helo=client.helo,
@@ -164,14 +256,14 @@ class Transaction:
             tls=client.describe_tls() if client.describe_tls is not None else "",
             hide_client=listener.hide_client and client.submitter is not None,
         )
-        only = next(iter(self._recipients)) if len(self._recipients) == 1 else None
-        return received_field(trace, id_text(self.id), only, date)
+        only = next(iter(self._addressees)) if len(self._addressees) == 1 else None
+        return received_field(trace, id_text(self.id), only, self._date())
 
-    def _envelope(self, *, eight_bit: bool, smtputf8: bool) -> Envelope:
+    def _envelope(self, spooled: tuple[Recipient, ...], *, eight_bit: bool, smtputf8: bool) -> Envelope:
         parameters = self._parameters
         return Envelope(
             sender=self._sender,
-            recipients=tuple(self._recipients.values()),
+            recipients=spooled,
             eight_bit=eight_bit,
             smtputf8=smtputf8,
             ret=parameters.ret,
@@ -179,10 +271,11 @@ class Transaction:
             auth=vouched_author(parameters.auth, self._client.submitter),
         )
 
-    def _log_accepted(self, message: Message) -> None:
+    def _log_accepted(self, message: Message, local: LocalMail | None) -> None:
+        mailboxes = local.deliveries if local is not None else ()
         self.log.info(
-            "{queue_id} accepted from <{sender}> for {recipients}: {size} octets by {protocol} from {peer}{login}, "
-            "session {session}",
+            "{queue_id} accepted from <{sender}> for {recipients}{delivered}: {size} octets by {protocol} from "
+            "{peer}{login}, session {session}",
             event="smtp.accepted",
             session=self._client.session,
             queue_id=id_text(message.id),
@@ -190,13 +283,28 @@ class Transaction:
             account=message.origin.account,
             login=f", login {message.origin.account}" if message.origin.account else "",
             sender=str(message.envelope.sender),
-            recipients=len(message.envelope.recipients),
+            recipients=len(self._addressees),
+            mailboxes=[str(delivery.address) for delivery in mailboxes],
+            delivered=_delivered_to(mailboxes),
             size=message.size,
             protocol=message.origin.protocol,
         )
 
     def abandon(self) -> None:
-        """Forget what was taken, unless the spool has it already."""
+        """Forget what was taken and the room kept for it, unless the spool has it already."""
         if self._intake is not None:
             self._intake.abandon()
             self._intake = None
+        reserved, self._reserved = self._reserved, []
+        self._release(reserved)
+
+    def _release(self, reserved: Sequence[Sequence[Delivery]]) -> None:
+        for deliveries in reserved:
+            self._listener.quotas.release(deliveries, self._parameters.size or 0)
+
+
+def _delivered_to(mailboxes: Sequence[Delivery]) -> str:
+    """Return whose mailboxes got it, as the log says it."""
+    named = ", ".join(f"<{delivery.address}>" for delivery in mailboxes[:MOST_LOGGED])
+    more = f" and {len(mailboxes) - MOST_LOGGED} more" if len(mailboxes) > MOST_LOGGED else ""
+    return f", delivered to {named}{more}" if named else ""

@@ -6,8 +6,8 @@ of Python holds up all that wait for the commit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, cast
 
 from twistedmail_mta.model import (
@@ -40,6 +40,9 @@ Row = tuple[Any, ...]
 Key = tuple[int, int]
 """A recipient: its message, its place in the envelope."""
 
+MOST_FORWARDS: Final = 1 << 20
+"""Forwards that may take one recipient's place."""
+
 REPLY_KEPT: Final = 1000
 """How many characters of a peer's reply are kept."""
 
@@ -64,7 +67,6 @@ def message_rows(message: Message, since: float, owner: int | None, *, kept: boo
     """
     envelope, origin, body = message.envelope, message.origin, message.body
     sender, due = envelope.sender, message.received_at
-    epoch = 0 if owner is None else 1
     file, octets = (body.name, None) if isinstance(body, FileBody) else (None, body.data)
     refs = kept + bool(envelope.recipients)
     return MessageRows(
@@ -89,20 +91,27 @@ def message_rows(message: Message, since: float, owner: int | None, *, kept: boo
             message.header,
         ),
         recipients=[
-            (
-                message.id,
-                n,
-                recipient.address.local,
-                recipient.address.domain,
-                None if recipient.notify is None else ",".join(sorted(recipient.notify)),
-                recipient.orcpt,
-                due,
-                since,
-                owner,
-                epoch,
-            )
+            _recipient_row(message.id, n, recipient, due, since, owner)
             for n, recipient in enumerate(envelope.recipients)
         ],
+    )
+
+
+def _recipient_row(  # noqa: PLR0913, PLR0917 - the columns
+    message_id: int, n: int, recipient: Recipient, due: float, since: float, owner: int | None = None
+) -> Row:
+    """Return the parameters of `tables.RECIPIENT`; owned at birth by `owner`, if anybody."""
+    return (
+        message_id,
+        n,
+        recipient.address.local,
+        recipient.address.domain,
+        None if recipient.notify is None else ",".join(sorted(recipient.notify)),
+        recipient.orcpt,
+        due,
+        since,
+        owner,
+        0 if owner is None else 1,
     )
 
 
@@ -179,6 +188,8 @@ class SettlementRows:
         attempted: the parameters of `tables.ATTEMPTED`.
         warned: the places whose sender a delay warning tells about.
         messages: every message concerned.
+        forwards: the parameters of `tables.RECIPIENT` for those who take the
+            place of what was delivered, each with message and place of that.
     """
 
     gone: list[Row]
@@ -186,6 +197,7 @@ class SettlementRows:
     attempted: list[Row]
     warned: frozenset[int]
     messages: tuple[int, ...]
+    forwards: list[tuple[Key, Row]] = field(default_factory=list)
 
 
 def settlement_rows(settlements: Sequence[Settlement], running: float) -> SettlementRows:
@@ -201,12 +213,14 @@ def settlement_rows(settlements: Sequence[Settlement], running: float) -> Settle
     gone: list[Row] = []
     back: list[Row] = []
     attempted: list[Row] = []
+    forwards: list[tuple[Key, Row]] = []
     for settlement in settlements:
         claim, outcome = settlement.claim, settlement.outcome
         key = (claim.message_id, claim.index, claim.epoch)
         match outcome:
             case Delivered():
                 gone.append(key)
+                forwards += _forwards(settlement, outcome.forwards, running)
             case Withdrawn():
                 back.append((running, *key))
             case Failed() | Deferred() | Unconfirmed():
@@ -217,7 +231,17 @@ def settlement_rows(settlements: Sequence[Settlement], running: float) -> Settle
         attempted,
         frozenset(settlement.claim.index for settlement in settlements if settlement.warned),
         tuple({settlement.claim.message_id: None for settlement in settlements}),
+        forwards,
     )
+
+
+def _forwards(settlement: Settlement, recipients: Sequence[Recipient], running: float) -> Iterator[tuple[Key, Row]]:
+    """Yield the rows of forwards; their places are made of that of their recipient, and nobody else's ever."""
+    claim = settlement.claim
+    first = (claim.index + 1) * MOST_FORWARDS
+    for number, recipient in enumerate(recipients):
+        row = _recipient_row(claim.message_id, first + number, recipient, settlement.attempted_at, running)
+        yield (claim.message_id, claim.index), row
 
 
 def released_rows(claims: Iterable[Claim], running: float) -> SettlementRows:

@@ -74,7 +74,7 @@ LIMIT ?2
 
 GONE: Final = "DELETE FROM recipient WHERE message = ? AND n = ? AND epoch = ?"
 
-GONE_NAMED: Final = f"{GONE} RETURNING n"
+GONE_NAMED: Final = f"{GONE} RETURNING message, n"
 
 UNWANTED: Final = "DELETE FROM recipient WHERE message = ? AND n = ? AND epoch = ? AND wish = 'delete'"
 
@@ -196,8 +196,10 @@ class Settled:
 def settle(tx: Transaction, rows: SettlementRows, report: ReportRows | None) -> Settled:
     """End claims, keep the report if it is right, and drop messages whose last recipient went."""
     gone: set[int] = set()
-    if report is not None and report.delivered:
-        gone.update(n for (n,) in tx.executemany(GONE_NAMED, rows.gone))
+    if rows.forwards or (report is not None and report.delivered):
+        ended = set(tx.executemany(GONE_NAMED, rows.gone))
+        gone.update(n for _, n in ended)
+        _each(tx, RECIPIENT, [row for key, row in rows.forwards if key in ended])
     elif rows.gone:
         _each(tx, GONE, rows.gone)
     if rows.back:

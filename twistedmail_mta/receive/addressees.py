@@ -1,0 +1,83 @@
+"""Whom a message is for: as RCPT named them, and where a copy goes for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from twistedmail_mta.directory.forwarding import forwarded
+from twistedmail_mta.mailbox.prefix import delivered_before, is_looping
+from twistedmail_mta.model import Address, Delivery, Expansion, Recipient
+
+MOST_AT_ONCE: Final = 100
+"""Mailboxes that an acceptance fills by itself; where there are more, the queue does it in pieces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """A recipient that was taken.
+
+    Attributes:
+        recipient: as RCPT named it.
+        expansion: whom it stands for here; None when its mail is sent on.
+    """
+
+    recipient: Recipient
+    expansion: Expansion | None
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Where the copies of a message go.
+
+    Attributes:
+        spooled: recipients for the queue.
+        deliveries: mailboxes that get it with the acceptance, each once.
+    """
+
+    spooled: tuple[Recipient, ...]
+    deliveries: tuple[Delivery, ...]
+
+
+def distribute(addressees: Iterable[Addressee], looping: frozenset[Address] = frozenset()) -> Distribution:
+    """Say where the copies go.
+
+    As long as the mailboxes are few and nobody asked to hear of success, they
+    are filled by the acceptance.  Otherwise the queue does all of it, since it
+    alone can tell which mailbox has its copy already.
+
+    Args:
+        addressees: all of them.
+        looping: recipients that were delivered to before, which the queue
+            refuses with a report.
+    """
+    spooled: dict[Address, Recipient] = {}
+    forwards: dict[Address, Recipient] = {}
+    kept: list[Recipient] = []
+    mailboxes: dict[tuple[int, str], Delivery] = {}
+    asked = False
+    for addressee in addressees:
+        recipient, expansion = addressee.recipient, addressee.expansion
+        if expansion is None or recipient.address in looping:
+            spooled[recipient.address] = recipient
+            continue
+        kept.append(recipient)
+        asked = asked or "SUCCESS" in (recipient.notify or ())
+        for delivery in expansion.deliveries:
+            mailboxes.setdefault((delivery.account, delivery.mailbox), delivery)
+        if expansion.forwards:
+            for forward in forwarded(recipient, expansion):
+                forwards.setdefault(forward.address, forward)
+    if asked or len(mailboxes) > MOST_AT_ONCE:
+        return Distribution((*spooled.values(), *kept), ())
+    return Distribution(tuple((forwards | spooled).values()), tuple(mailboxes.values()))
+
+
+def looping_among(addressees: Iterable[Addressee], header: bytes) -> frozenset[Address]:
+    """Return the recipients some mailbox of whom had the message before."""
+    before = delivered_before(header)
+    if not before:
+        return frozenset()
+    kept = [(each.recipient.address, each.expansion.deliveries) for each in addressees if each.expansion is not None]
+    return frozenset(address for address, deliveries in kept if is_looping(deliveries, before))

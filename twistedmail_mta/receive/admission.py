@@ -1,0 +1,79 @@
+"""Whose mail is taken: the only place that grants relaying.
+
+A recipient is taken if its mail is kept here, if its domain is one this site
+relays for, or if a login submits it.  Nothing else grants: neither the
+client's address nor a policy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from twistedmail_mta.errors import MailError
+from twistedmail_mta.interfaces import IDirectory, IRecipientCheck, ISubmitter
+from twistedmail_mta.model import Address, Expansion, Reply
+from twistedmail_mta.receive.replies import RELAY_DENIED
+
+_ROUTING: Final = re.compile("[@%!]")
+"""What begins the next address where a local part is read as a route, as in
+`user%other@here`.  Here it means nothing, but a next hop that trusts this host
+and reads it so would relay for strangers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The domains this site takes mail for.
+
+    Attributes:
+        relayed: by name in A-labels, the check that says which recipients
+            exist there; None takes any.
+        directory: knows the domains and addresses whose mail is kept here.
+        postmaster: where `<postmaster>` without a domain goes; None refuses it.
+    """
+
+    relayed: Mapping[str, IRecipientCheck | None]
+    directory: IDirectory
+    postmaster: Address | None
+
+    async def admit(
+        self, recipient: Address, submitter: ISubmitter | None, *, relays: bool = True
+    ) -> tuple[Address, Expansion | None]:
+        """Return who is meant by a recipient, and whom that stands for here: None when its mail is sent on.
+
+        `<postmaster>` without a domain is the site's own (RFC 5321 section 4.5.1).
+
+        Args:
+            recipient: as RCPT named it.
+            submitter: the login, if there is one.
+            relays: mail may be sent on at all.
+
+        Raises:
+            MailError: it isn't taken.
+        """
+        meant = recipient if recipient.domain else self.postmaster
+        if meant is None or (submitter is None and _ROUTING.search(recipient.local)):
+            raise MailError(RELAY_DENIED)
+        if self.directory.hosts(meant.domain):
+            return meant, await self._kept(meant)
+        if not relays:
+            raise MailError(RELAY_DENIED)
+        if submitter is None and recipient.domain:
+            await self._check_relayed(recipient)
+        return meant, None
+
+    async def _kept(self, recipient: Address) -> Expansion:
+        found = self.directory.known(recipient) or await self.directory.resolve(recipient)
+        if isinstance(found, Reply):
+            raise MailError(found)
+        return found
+
+    async def _check_relayed(self, recipient: Address) -> None:
+        if recipient.domain not in self.relayed:
+            raise MailError(RELAY_DENIED)
+        check = self.relayed[recipient.domain]
+        refusal = None if check is None else await check.verify(recipient)
+        if refusal is not None:
+            raise MailError(refusal)
