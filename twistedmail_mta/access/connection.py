@@ -29,6 +29,7 @@ from zope.interface import implementer
 
 from twistedmail_mta.crowd import Crowd
 from twistedmail_mta.model import Reply
+from twistedmail_mta.outlet import Outlet
 from twistedmail_mta.tasks import Cancelled, Promise, Task, TaskGroup, sleep
 from twistedmail_mta.tls.words import failure_reason
 from twistedmail_mta.wire import Overflow
@@ -56,6 +57,14 @@ class Conversation(Shape):
     @property
     def closing(self) -> bool:
         """Whether everything is said: close when it is written."""
+
+    @property
+    def has_input(self) -> bool:
+        """Whether octets wait that no command was answered for yet."""
+
+    @property
+    def has_output(self) -> bool:
+        """Whether `bytes_to_send` would return anything."""
 
     def greet(self) -> None:
         """Begin."""
@@ -110,6 +119,11 @@ class Terms:
     clock: IReactorTime
     tasks: TaskGroup
 
+    @property
+    def task(self) -> str:
+        """What a task is called that answers a client."""
+        return f"{self.protocol}.session"
+
 
 class IServerTransport(ITLSTransport, IConsumer):
     """What a connection of a TCP server can do."""
@@ -163,6 +177,7 @@ class Connection(Protocol):
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Let the client in, or tell it why not."""
         terms = self._terms
+        self._outlet = Outlet(self.transport)
         self.transport.setTcpNoDelay(enabled=True)
         host = getattr(self.transport.getPeer(), "host", "")
         refusal = self._crowd.enter(terms.name, host, terms.connections_per_client)
@@ -199,7 +214,7 @@ class Connection(Protocol):
             code=refusal.code,
         )
         if not self._terms.implicit_tls:
-            self.transport.write(self._terms.turned_away(refusal))
+            self._outlet.write(self._terms.turned_away(refusal))
         self._close()
 
     # What the client says
@@ -213,13 +228,20 @@ class Connection(Protocol):
         except Overflow:
             self.end(Ending.FLOODED)
             return
-        if self._serving is None:
-            self._serving = self._terms.tasks.start(f"{self._terms.protocol}.session", self._serve(self._conversation))
-            if self._serving.done:
-                self._serving = None
-            else:
-                self._read(wanted=False)
-                self._flusher = self._terms.clock.callLater(FLUSH_AFTER, self.flush)
+        if self._serving is not None:
+            self._read(wanted=False)
+            return
+        self._serving = self._terms.tasks.start(self._terms.task, self._serve(self._conversation))
+        if self._serving.done:
+            self._serving = None
+        else:
+            self._wait_for_answer(self._conversation)
+
+    def _wait_for_answer(self, conversation: Conversation) -> None:
+        if conversation.has_input:
+            self._read(wanted=False)
+        if conversation.has_output:
+            self._flusher = self._terms.clock.callLater(FLUSH_AFTER, self.flush)
 
     async def _serve(self, conversation: Conversation) -> None:
         """Answer whatever is complete, then read on."""
@@ -273,7 +295,7 @@ class Connection(Protocol):
     def flush(self) -> None:
         """Write what is said so far."""
         if not self._closing and self._conversation is not None and (data := self._conversation.bytes_to_send()):
-            self.transport.write(data)
+            self._outlet.write(data)
 
     async def room(self) -> None:
         """Write what is said so far; return when more may follow: the client takes it, and others had their turn."""
@@ -294,6 +316,7 @@ class Connection(Protocol):
         creator = self._terms.tls
         assert creator is not None  # offered only then
         self.encrypted = True
+        self._outlet.encrypt()
         self.transport.startTLS(creator)
 
     def abort(self, reason: str) -> None:
@@ -340,7 +363,7 @@ class Connection(Protocol):
         words = self._conversation.last_words(ending)
         self.flush()
         if words:
-            self.transport.write(words)
+            self._outlet.write(words)
         serving, self._serving = self._serving, None
         self._close()
         if serving is not None:
@@ -386,6 +409,7 @@ class Connection(Protocol):
             return
         self._crowd.leave(self._terms.name, self.host)
         self._conversation.lost(self._reason)
+        self._conversation = None  # it refers to us, and nobody should have to find that out
         if isinstance(reason.value, SSL.Error):
             self.log.info(
                 "session {session}: TLS with {peer} failed: {reason}",

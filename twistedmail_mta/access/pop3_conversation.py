@@ -80,6 +80,16 @@ class POP3Conversation:
         """Whether everything is said."""
         return self._session.closing
 
+    @property
+    def has_input(self) -> bool:
+        """Whether octets wait that no command was answered for yet."""
+        return self._session.has_input
+
+    @property
+    def has_output(self) -> bool:
+        """Whether there is anything to write."""
+        return self._session.queued > 0
+
     def greet(self) -> None:
         """Begin."""
         self._session.greet()
@@ -212,12 +222,8 @@ class POP3Conversation:
             raise
         self._drop = drop
         self._retrieval = Retrieval(drop, self._session, self._connection, self._listener.terms.tasks)
-        self._unwatch = self._listener.logins.watch(avatar, self._end_soon)
+        self._unwatch = self._listener.logins.watch(avatar, lambda: self._connection.end(Ending.LOGIN_ENDED))
         self._session.send_response(self._session.enter(drop.messages))
-
-    def _end_soon(self) -> None:
-        """End the session, even if it is heard of while a command is being answered."""
-        self._listener.terms.clock.callLater(0, self._connection.end, Ending.LOGIN_ENDED)
 
     def _visit_of(self, avatar: IMaildropAccess) -> Response | None:
         listener, connection = self._listener, self._connection

@@ -111,6 +111,11 @@ class ServerSession:
         """Whether the client takes messages with UTF-8 in their headers (RFC 6856 section 2.1)."""
         return self._standing.utf8
 
+    @property
+    def has_input(self) -> bool:
+        """Whether octets wait that no command was read from yet."""
+        return len(self._input) > 0
+
     def greet(self) -> None:
         """Queue the greeting (RFC 1939 section 4)."""
         self._write(answers.greeting(self._standing.settings.hostname))
