@@ -95,10 +95,10 @@ class _State(Enum):
 class BodyScanner:
     """Reads the body of a message, cut anywhere, and finds its parts (RFC 2046 section 5.1).
 
-    The rules are those of Dovecot, since clients know them: a line belongs to
-    the longest boundary it begins with; one of an outer multipart ends all
-    that is inside, a header too; lines end in LF, and a CR before it belongs
-    to it; the line end before a boundary belongs to the boundary.
+    A line belongs to the longest boundary it begins with; one of an outer
+    multipart ends all that is inside, a header too; lines end in LF, and a CR
+    before it belongs to it; the line end before a boundary belongs to the
+    boundary, unless it ends a header. So does Dovecot, which clients know.
 
     Held are the octets of a batch, at most `MAX_PART_HEADER` of a header, and
     of each of at most `MAX_PARTS` parts what BODYSTRUCTURE says of it. A body
@@ -181,13 +181,15 @@ class BodyScanner:
         return False
 
     def _in_boundary(self) -> bool:
-        end = self._held.find(b"\n", self._position) + 1
-        self._advance(end or len(self._held))
-        if not end:
+        end = self._held.find(b"\n", self._position)
+        if end < 0:
+            self._advance(max(self._position, len(self._held) - 1))  # the last octet may be a CR
             return False
         if self._closing:
+            self._advance(self._line_end(end))  # it may be that of another boundary
             self._state = _State.BODY
         else:
+            self._advance(end + 1)
             self._begin_part()
         return True
 
@@ -266,8 +268,7 @@ class BodyScanner:
 
     def _meet(self, place: int, boundary: _Boundary) -> None:
         """End what the boundary ends, whose line follows the LF at `place`."""
-        end = place - 1 if self._held[place - 1 : place] == b"\r" else place
-        end = max(end, self._position)  # the line end may be that of a header or of another boundary
+        end = self._line_end(place)
         if self._state is _State.HEADER:
             self._end_header(end)
         while self._state is _State.HEADER:  # of a message that isn't there
@@ -335,6 +336,11 @@ class BodyScanner:
         self._open[-1].children.append(part)
         self._open.append(part)
         self._counted += 1
+
+    def _line_end(self, place: int) -> int:
+        """Return where the line end begins whose LF is at `place`, but not what is before the position."""
+        begin = place - 1 if self._held[place - 1 : place] == b"\r" else place
+        return max(begin, self._position)
 
     def _advance(self, position: int) -> None:
         self._lines += self._held.count(b"\n", self._position, position)
