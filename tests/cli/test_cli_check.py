@@ -69,8 +69,18 @@ def added(command: Command, text: str) -> str:
 
 
 def test_hosted_domain(command: Command) -> None:
-    """A domain that nothing can be delivered to is an error."""
-    assert "this release has no mailboxes yet" in added(command, '[domains."example.org"]\n')
+    """A domain without relay_to is kept here."""
+    assert "error" not in added(command, '[domains."example.org"]\n')
+
+
+def test_lmtp_is_for_the_own_hosts(command: Command) -> None:
+    """A port that other hosts reach is warned of; 25 is out of the question (RFC 2033 section 5)."""
+    table = '[listen.lmtp]\nrole = "lmtp"\nendpoint = {}\n'
+
+    open_to_all = added(command, table.format('"tcp:24"'))
+    assert "warning: listen.lmtp.endpoint: is open to other hosts" in open_to_all
+    assert "other hosts" not in added(command, table.format('["tcp:24:interface=127.0.0.1", "unix:/run/mta/lmtp"]'))
+    assert "LMTP must not be spoken on port 25" in added(command, table.format('"tcp:25:interface=127.0.0.1"'))
 
 
 def test_files_that_are_missing(command: Command, tmp_path: Path) -> None:

@@ -72,13 +72,6 @@ class TLSTable(CertificateTable):
     names: dict[Domain, CertificateTable] = Field(default_factory=dict)
 
 
-def _relayed(value: dict[str, DomainTable]) -> dict[str, DomainTable]:
-    for name, table in value.items():
-        if table.is_hosted:
-            raise ValueError(f"{name} has no relay_to, so its mail is kept here, and this release has no mailboxes yet")
-    return value
-
-
 def _listeners(value: dict[str, ListenTable]) -> dict[str, ListenTable]:
     if not value:
         raise ValueError("names no listener, so no mail would ever arrive")
@@ -92,7 +85,7 @@ class Site(Table):
     server: ServerTable
     dns: DNSTable = DNSTable()
     tls: TLSTable | None = None
-    domains: Annotated[dict[Domain, DomainTable], AfterValidator(_relayed)] = Field(default_factory=dict)
+    domains: dict[Domain, DomainTable] = Field(default_factory=dict)
     listen: Annotated[dict[str, ListenTable], AfterValidator(_listeners)]
     limits: LimitsTable = LimitsTable()
     outbound: OutboundTable = OutboundTable()
