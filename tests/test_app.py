@@ -10,6 +10,7 @@ from twisted.internet.testing import MemoryReactorClock
 
 from twistedmail_mta.app import SiteService
 from twistedmail_mta.config.load import parse_site
+from twistedmail_mta.control.server import CommandError
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.model import Reply
 from twistedmail_mta.tasks import Task
@@ -66,3 +67,32 @@ def test_taken_port_is_told_without_a_traceback(tmp_path: Path) -> None:
     reactor.listenTCP = taken  # type: ignore[method-assign]
     with pytest.raises(SystemExit, match=r"listen\.mx can't listen on tcp:2525.*: Address already"):
         site.privilegedStartService()
+
+
+class ToldParts:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, ...]] = []
+        self.changes = self.mailboxes = self
+
+    def notice(self) -> None:
+        self.told.append(())
+
+    def look(self, mailbox: int, modseq: int) -> None:
+        self.told.append((mailbox, modseq))
+
+
+def test_notices_of_other_processes_reach_their_parts(tmp_path: Path) -> None:
+    """Whoever changed the directory or a mailbox says so on the control socket."""
+    site, _ = service(tmp_path)
+    parts: Any = ToldParts()
+    commands, site._parts = site._commands(), parts
+
+    Task("directory", commands["directory.changed"]({}))  # type: ignore[arg-type]
+    Task("mailbox", commands["mailbox.changed"]({"mailbox": 7, "sequence": 9}))  # type: ignore[arg-type]
+    wrong = Task("wrong", commands["mailbox.changed"]({"mailbox": "7"}))  # type: ignore[arg-type]
+
+    assert parts.told == [(), (7, 9)]
+    with pytest.raises(CommandError):
+        wrong.__await__().send(None)

@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import ClassVar, Final
 
@@ -16,13 +17,17 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
+from twistedmail_mta.access.factory import AccessFactory
+from twistedmail_mta.access.pop3_conversation import POP3Conversation
 from twistedmail_mta.composition import IReactorSite, Parts
 from twistedmail_mta.config.endpoints import widened
+from twistedmail_mta.config.listening import ListenTable
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.config.trial import ACCOUNT, Trial
 from twistedmail_mta.control.server import AlreadyRunningError, Command, CommandError, ControlServer
 from twistedmail_mta.control.wire import Object
 from twistedmail_mta.crowd import Crowd
+from twistedmail_mta.directory.accounts import DirectoryError
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.receive.factory import ServerFactory
 from twistedmail_mta.store.schema import SchemaError, UnusableDatabase
@@ -52,7 +57,7 @@ class SiteService(Service):
         self._site = site
         self._trial = trial
         crowd = Crowd(site.limits.connections)
-        self._factories = {name: ServerFactory(crowd) for name in site.listen}
+        self._factories = {name: _factory(table, crowd) for name, table in site.listen.items()}
         self._ports: list[tuple[str, IListeningPort]] = []
         self._tasks = TaskGroup()
         self._started_at = time.time()
@@ -111,6 +116,9 @@ class SiteService(Service):
             await self._serve(parts)
         except Cancelled:
             raise
+        except DirectoryError as error:
+            self.log.critical("the site can't be started: {reason}", event="site.failed", reason=str(error))
+            self._reactor.stop()
         except Exception:  # noqa: BLE001 - whatever it is, nobody would be served
             self.log.failure("the site can't be started", event="site.failed")
             self._reactor.stop()
@@ -121,7 +129,7 @@ class SiteService(Service):
             await parts.add_login(ACCOUNT, self._trial.password)
         self._control.start()
         for name, factory in self._factories.items():
-            factory.serve(parts.listener(name))
+            _serve(factory, parts, name)
         for name, port in self._ports:
             _accept(port)
             self.log.info("listening {name} {place}", event="site.listening", name=name, place=_place(port))
@@ -164,7 +172,7 @@ class SiteService(Service):
         return any(factory.connections for factory in self._factories.values())
 
     def reload(self) -> bool:
-        """Read certificates and recipient files again; return whether the new certificates are in use."""
+        """Read certificates and the files of recipients, aliases and passwords again; return whether the new certificates are in use."""
         return self._parts is not None and self._parts.reload()
 
     def _commands(self) -> dict[str, Command]:
@@ -173,6 +181,9 @@ class SiteService(Service):
             "queue.changed": self._queue_changed,
             "queue.look": self._look_at_queue,
             "queue.lanes": self._lanes_of,
+            "directory.changed": self._directory_changed,
+            "mailbox.changed": self._mailbox_changed,
+            "directory.changed": self._directory_changed,
             "tls.reload": self._reload_tls,
         }
 
@@ -192,6 +203,12 @@ class SiteService(Service):
             self._parts.note_wishes([tuple(each) for each in recipients], wanted=wanted)
         return {}
 
+    async def _directory_changed(self, _: Object) -> Object:
+        """Hear that the `mta` command has changed domains, accounts or aliases."""
+        if self._parts is not None:
+            self._parts.changes.notice()
+        return {}
+
     async def _look_at_queue(self, _: Object) -> Object:
         if self._parts is not None:
             self._parts.queue.look()
@@ -205,8 +222,33 @@ class SiteService(Service):
             raise CommandError(f"queue.lanes takes {MOST_LANES} domains at once")
         return {"lanes": {} if self._parts is None else await self._parts.lanes_of(domains)}
 
+    async def _directory_changed(self, _: Object) -> Object:
+        if self._parts is not None:
+            self._parts.changes.notice()
+        return {}
+
+    async def _mailbox_changed(self, arguments: Object) -> Object:
+        mailbox, sequence = arguments.get("mailbox"), arguments.get("sequence")
+        if not isinstance(mailbox, int) or not isinstance(sequence, int):
+            raise CommandError("mailbox.changed needs mailbox and sequence")
+        if self._parts is not None:
+            self._parts.mailboxes.look(mailbox, sequence)
+        return {}
+
     async def _reload_tls(self, _: Object) -> Object:
         return {"reloaded": self.reload()}
+
+
+def _factory(table: ListenTable, crowd: Crowd) -> ServerFactory | AccessFactory:
+    return AccessFactory(crowd) if table.preset.fetches else ServerFactory(crowd)
+
+
+def _serve(factory: ServerFactory | AccessFactory, parts: Parts, name: str) -> None:
+    if isinstance(factory, AccessFactory):
+        listener = parts.pop3_listener(name, release())
+        factory.serve(listener.terms, partial(POP3Conversation, listener))
+    else:
+        factory.serve(parts.listener(name))
 
 
 def release() -> str:

@@ -98,8 +98,8 @@ class Bench:
 
     async def measure(self, name: str, accept: Callable[[int], Awaitable[None]], sessions: int) -> None:
         """Let that many sessions accept one message after the other, and print a line."""
-        numbers, tasks = iter(range(MESSAGES if sessions > 1 else MESSAGES // 8)), TaskGroup()
-        total = numbers.__length_hint__()
+        total, tasks = MESSAGES if sessions > 1 else MESSAGES // 8, TaskGroup()
+        numbers = iter(range(total))
 
         async def session() -> None:
             for number in numbers:

@@ -24,5 +24,8 @@ Messages:
         made due: look at all of these at once.
     queue.lanes: `domains`, a list of at most 50; answers with `lanes`, an object of their
         names, without those that don't go by MX or can't be named now.
+    directory.changed: domains, accounts or aliases were changed in the database.
+    mailbox.changed: another process has changed what is in the mailbox of the id
+        `mailbox`; `sequence` is the MODSEQ of its last change.
     tls.reload: read the certificates again; answers with `reloaded`, true or false.
 """
