@@ -172,7 +172,7 @@ class SiteService(Service):
         return any(factory.connections for factory in self._factories.values())
 
     def reload(self) -> bool:
-        """Read certificates and the files of recipients, aliases and passwords again; return whether the new certificates are in use."""
+        """Read certificates, and files of recipients and the like, again; return whether the certificates are in use."""
         return self._parts is not None and self._parts.reload()
 
     def _commands(self) -> dict[str, Command]:
@@ -183,7 +183,6 @@ class SiteService(Service):
             "queue.lanes": self._lanes_of,
             "directory.changed": self._directory_changed,
             "mailbox.changed": self._mailbox_changed,
-            "directory.changed": self._directory_changed,
             "tls.reload": self._reload_tls,
         }
 
@@ -221,11 +220,6 @@ class SiteService(Service):
         if len(domains) > MOST_LANES:
             raise CommandError(f"queue.lanes takes {MOST_LANES} domains at once")
         return {"lanes": {} if self._parts is None else await self._parts.lanes_of(domains)}
-
-    async def _directory_changed(self, _: Object) -> Object:
-        if self._parts is not None:
-            self._parts.changes.notice()
-        return {}
 
     async def _mailbox_changed(self, arguments: Object) -> Object:
         mailbox, sequence = arguments.get("mailbox"), arguments.get("sequence")

@@ -5,6 +5,7 @@ The only file that names concrete classes.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -14,8 +15,12 @@ from typing import Final, Literal
 
 from twisted.internet.interfaces import IReactorCore, IReactorUNIX
 
+from twistedmail_mta.access.connection import Terms
+from twistedmail_mta.access.pop3_conversation import turned_away
+from twistedmail_mta.access.pop3_listener import POP3Listener
+from twistedmail_mta.access.visits import Rules, Visits
 from twistedmail_mta.config.hosting import DomainTable
-from twistedmail_mta.config.limits import limits_of
+from twistedmail_mta.config.limits import limits_of, pop3_limits_of
 from twistedmail_mta.config.secrets import read_secret
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.deliver.agent import DeliveryAgent
@@ -31,6 +36,7 @@ from twistedmail_mta.deliver.pool import Pool
 from twistedmail_mta.deliver.providers import shipped_providers
 from twistedmail_mta.deliver.router import Fallback, Router, RouteRule
 from twistedmail_mta.deliver.sources import Source, Sources
+from twistedmail_mta.directory.live_logins import LiveLogins
 from twistedmail_mta.directory.quotas import Quotas
 from twistedmail_mta.directory.realm import MailRealm
 from twistedmail_mta.directory.recipients import RecipientFile
@@ -44,7 +50,8 @@ from twistedmail_mta.dns.resolver import make_resolver
 from twistedmail_mta.interfaces import IRecipientCheck, Transaction
 from twistedmail_mta.mailbox.maildrop import open_maildrop
 from twistedmail_mta.mailbox.store import MailboxStore
-from twistedmail_mta.model import LaneTerms, NextHop
+from twistedmail_mta.model import LaneTerms, NextHop, id_text
+from twistedmail_mta.pop3.standing import SessionSettings
 from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.lanes import LaneLimits
 from twistedmail_mta.queue.runner import QueueLimits, QueueRunner
@@ -122,6 +129,8 @@ class Parts:
             site.checker,
             MailRealm(self.directory.separators, partial(open_maildrop, self.mailboxes)),
         )
+        self._live_logins = LiveLogins(self.database, self.changes, reactor)
+        self._visits = Visits(reactor)
         self._checks = {name: self._recipient_check(table) for name, table in site.relayed.items()}
 
     def _recipient_check(self, table: DomainTable) -> IRecipientCheck | None:
@@ -174,8 +183,37 @@ class Parts:
             plan=self._plan,
         )
 
+    def pop3_listener(self, name: str, version: str) -> POP3Listener:
+        """Return one listener of role pop3, with all that its sessions need."""
+        table, limits = self._site.listen[name], pop3_limits_of(self._site, name)
+        delay = math.ceil(table.login_delay or 0)
+        terms = Terms(
+            name=name,
+            protocol="pop3",
+            tls=self.tls,
+            implicit_tls=table.tls == "implicit",
+            connections_per_client=limits.connections_per_client,
+            idle=limits.idle,
+            turned_away=turned_away,
+            new_session=lambda: id_text(self.spool.new_id()),
+            clock=self._reactor,
+            tasks=self.tasks,
+        )
+        return POP3Listener(
+            terms=terms,
+            settings=SessionSettings(self._site.server.hostname, delay, version=version),
+            plaintext_login=table.plaintext_login,
+            failed_logins=limits.failed_logins,
+            errors_before_delay=limits.errors_before_delay,
+            errors=limits.errors,
+            rules=Rules(limits.sessions_per_account, table.exclusive, delay),
+            visits=self._visits,
+            authenticator=self._logins.authenticator,
+            logins=self._live_logins,
+        )
+
     def listener(self, name: str) -> Listener:
-        """Return one listener of the site file, with all that its sessions need."""
+        """Return one listener of the site file where mail arrives, with all that its sessions need."""
         table = self._site.listen[name]
         server = self._site.server
         return Listener(
@@ -233,6 +271,7 @@ class Parts:
     async def close(self) -> None:
         """Stop delivering, finish what is on its way to the disk, and close every file."""
         self.changes.stop()
+        self._live_logins.stop()
         if self._begun:
             await self.queue.stop()
         await self._callout.close()

@@ -29,7 +29,7 @@ def test_every_mistake_of_the_file(command: Command) -> None:
     assert result.exit_code == 1
     assert "error: server.hostname: is missing" in result.output
     assert "error: server.hostnam: is unknown; did you mean hostname?" in result.output
-    assert 'error: listen.imap.role: must be "mx", "submission" or "lmtp"' in result.output
+    assert 'error: listen.imap.role: must be "mx", "submission", "lmtp" or "pop3"' in result.output
 
 
 def test_file_that_is_not_there(command: Command) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from twistedmail_mta.config.limits import limits_of
+from twistedmail_mta.config.limits import limits_of, pop3_limits_of
 from twistedmail_mta.config.load import find_site_file, parse_site, read_site
 from twistedmail_mta.config.problems import ConfigError
 from twistedmail_mta.config.site import Site
@@ -181,6 +181,50 @@ def test_keys_without_meaning_for_the_role(key: str) -> None:
     """What would do nothing on an mx listener is an error there."""
     (found,) = problems(key + "\n")
     assert "has no meaning on a listener of role mx" in found
+
+
+POP3 = '[listen.pop3]\nendpoint = "tcp:110"\nrole = "pop3"\n'
+
+
+@pytest.mark.parametrize(
+    "key", ["strict = true", "hide_client = true", 'limits = { message_size = "1MB" }', "limits = { recipients = 3 }"]
+)
+def test_keys_without_meaning_for_pop3(key: str) -> None:
+    """What is about mail that arrives would do nothing there."""
+    (found,) = problems(f"{POP3}{key}\n")
+    assert "has no meaning on a listener of role pop3" in found
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        'login_delay = "1m"',
+        "exclusive = true",
+        "limits = { failed_logins = 3 }",
+        "limits = { sessions_per_account = 3 }",
+    ],
+)
+def test_keys_of_pop3_elsewhere(key: str) -> None:
+    """What is about fetching mail would do nothing on an mx listener."""
+    (found,) = problems(f"{key}\n")
+    assert "has no meaning on a listener of role mx" in found
+
+
+def test_autologout_of_pop3() -> None:
+    """RFC 1939 section 3: ten minutes at least."""
+    assert problems(f'{POP3}limits = {{ idle = "9m" }}\n') == [
+        "listen.pop3: limits.idle must be 10 minutes or more where POP3 is spoken (RFC 1939 section 3)"
+    ]
+
+
+def test_limits_of_pop3() -> None:
+    """The listener's own first, then [limits] as far as it isn't about SMTP, then the role's."""
+    read = site(f'[limits]\nidle = "1m"\nerrors = 7\n{POP3}limits = {{ failed_logins = 2 }}\n')
+
+    limits = pop3_limits_of(read, "pop3")
+
+    assert (limits.errors, limits.failed_logins, limits.idle) == (7, 2, 600.0)
+    assert (limits.connections_per_client, limits.sessions_per_account) == (50, 20)
 
 
 @pytest.mark.parametrize(("text", "version"), [("", "is missing"), ("config_version = 2\n", "must be 1")])

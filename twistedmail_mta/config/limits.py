@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+from twistedmail_mta.config.listening import LEAST_AUTOLOGOUT
 from twistedmail_mta.config.site import Site
 
 
@@ -29,6 +30,30 @@ def limits_of(site: Site, name: str) -> ListenerLimits:
     listener = site.listen[name]
     role = listener.preset
     decided = {"recipients": role.recipients, "connections_per_client": role.connections_per_client}
+    known = {field.name for field in fields(ListenerLimits)}
     for table in (site.limits, listener.limits):
-        decided |= table.model_dump(exclude={"connections"}, exclude_none=True)
+        decided |= table.model_dump(include=known, exclude_none=True)
     return ListenerLimits(**decided)
+
+
+@dataclass(frozen=True, slots=True)
+class POP3Limits:
+    """What of `SessionLimits` concerns POP3, every value decided."""
+
+    connections_per_client: int
+    errors_before_delay: int
+    errors: int
+    failed_logins: int = 3
+    sessions_per_account: int = 20
+    idle: float = LEAST_AUTOLOGOUT
+
+
+def pop3_limits_of(site: Site, name: str) -> POP3Limits:
+    """Return the limits of a listener of role pop3: its own first, then [limits], where that doesn't mean SMTP."""
+    listener = site.listen[name]
+    decided = {"connections_per_client": listener.preset.connections_per_client}
+    decided |= site.limits.model_dump(
+        include={"connections_per_client", "errors_before_delay", "errors"}, exclude_none=True
+    )
+    decided |= listener.limits.model_dump(exclude_none=True)
+    return POP3Limits(**decided)

@@ -1,14 +1,30 @@
-"""The tables about mail that arrives: [limits] and [listen]."""
+"""The tables about clients: [limits] and [listen]."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
 from twistedmail_mta.config.endpoints import parse_endpoint
 from twistedmail_mta.config.roles import ROLES, Role, RoleName
 from twistedmail_mta.config.values import Bytes, Count, Endpoints, Networks, Table, Wait
+
+LEAST_AUTOLOGOUT: Final = 600.0
+"""Seconds that a POP3 client may be silent (RFC 1939 section 3)."""
+
+_OF_POP3: Final = ("login_delay", "exclusive")
+_OF_INCOMING: Final = ("strict", "hide_client")
+_LIMITS_OF_POP3: Final = ("failed_logins", "sessions_per_account")
+_LIMITS_OF_INCOMING: Final = (
+    "message_size",
+    "header_size",
+    "line_length",
+    "recipients",
+    "commands",
+    "hops",
+    "transaction",
+)
 
 
 class SessionLimits(Table):
@@ -26,6 +42,8 @@ class SessionLimits(Table):
         hops: Received fields of a message (RFC 5321 section 6.3).
         idle: seconds without a command or data.
         transaction: seconds from MAIL to the end of the data.
+        failed_logins: of a POP3 session, before the connection is closed.
+        sessions_per_account: POP3 sessions at once.
     """
 
     message_size: Bytes | None = None
@@ -39,6 +57,8 @@ class SessionLimits(Table):
     hops: Count | None = None
     idle: Wait | None = None
     transaction: Wait | None = None
+    failed_logins: Count | None = None
+    sessions_per_account: Count | None = None
 
 
 class LimitsTable(Table):
@@ -74,6 +94,8 @@ class ListenTable(Table):
         plaintext_login: networks that may log in without TLS.
         strict: refuse messages with bare CR or LF instead of mending them.
         hide_client: leave the client's address out of Received.
+        login_delay: least seconds between two logins of an account by POP3 (RFC 2449 section 6.5).
+        exclusive: a POP3 session has the maildrop for itself (RFC 1939 section 4).
         limits: what differs from [limits] here.
     """
 
@@ -83,6 +105,8 @@ class ListenTable(Table):
     plaintext_login: Networks = ()
     strict: bool = False
     hide_client: bool = False
+    login_delay: Wait | None = None
+    exclusive: bool = False
     limits: SessionLimits = SessionLimits()
 
     @property
@@ -99,4 +123,16 @@ class ListenTable(Table):
             raise ValueError(f'tls = "implicit" has no meaning on a listener of role {self.role}')
         if self.preset.lmtp and any(parse_endpoint(text).arguments.get("port") == "25" for text in self.endpoint):
             raise ValueError("LMTP must not be spoken on port 25 (RFC 2033 section 5): any other will do")
+        self._refuse_what_means_nothing()
         return self
+
+    def _refuse_what_means_nothing(self) -> None:
+        fetches = self.preset.fetches
+        for key in _OF_INCOMING if fetches else _OF_POP3:
+            if getattr(self, key):
+                raise ValueError(f"{key} has no meaning on a listener of role {self.role}")
+        for key in _LIMITS_OF_INCOMING if fetches else _LIMITS_OF_POP3:
+            if getattr(self.limits, key) is not None:
+                raise ValueError(f"limits.{key} has no meaning on a listener of role {self.role}")
+        if fetches and self.limits.idle is not None and self.limits.idle < LEAST_AUTOLOGOUT:
+            raise ValueError("limits.idle must be 10 minutes or more where POP3 is spoken (RFC 1939 section 3)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-RoleName = Literal["mx", "submission", "lmtp"]
+RoleName = Literal["mx", "submission", "lmtp", "pop3"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Role:
 
     Attributes:
         name: as the site file says it.
-        offers_auth: AUTH is offered, once TLS is on.
+        offers_auth: people may log in, once TLS is on.
         requires_login: MAIL is refused before AUTH (RFC 6409 section 4.3).
         requires_tls: AUTH, and so MAIL, is refused in clear (RFC 8314 section 3.3).
         completes: missing From, Date and Message-ID are added and Bcc is
@@ -23,6 +23,7 @@ class Role:
         connections_per_client: most connections of one client network, likewise.
         relays: mail for domains elsewhere is taken, too, where others may send it.
         lmtp: LMTP is spoken (RFC 2033), not SMTP.
+        fetches: people fetch their mail there, and none is taken.
     """
 
     name: RoleName
@@ -34,6 +35,7 @@ class Role:
     connections_per_client: int
     relays: bool = True
     lmtp: bool = False
+    fetches: bool = False
 
 
 MX: Final = Role(
@@ -68,4 +70,16 @@ LMTP: Final = Role(
     lmtp=True,
 )
 
-ROLES: Final[dict[str, Role]] = {role.name: role for role in (MX, SUBMISSION, LMTP)}
+POP3: Final = Role(
+    name="pop3",
+    offers_auth=True,
+    requires_login=True,
+    requires_tls=True,
+    completes=False,
+    recipients=0,
+    connections_per_client=50,
+    relays=False,
+    fetches=True,
+)
+
+ROLES: Final[dict[str, Role]] = {role.name: role for role in (MX, SUBMISSION, LMTP, POP3)}
