@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -27,7 +27,7 @@ from twistedmail_mta.deliver.networks import Reach
 from twistedmail_mta.deliver.pool import Pool, Reuse
 from twistedmail_mta.deliver.sources import Sources
 from twistedmail_mta.errors import TemporaryError
-from twistedmail_mta.interfaces import IBodyStore, IResolver
+from twistedmail_mta.interfaces import IBodyStore, IDeliveryAgent, IResolver
 from twistedmail_mta.model import (
     Address,
     Answer,
@@ -369,10 +369,10 @@ class Scene:
         self._dialers.append(dialer)
         return dialer
 
-    def agent(self, reuse: Reuse) -> DeliveryAgent:
+    def agent(self, reuse: Reuse, local: Mapping[str, IDeliveryAgent] | None = None) -> DeliveryAgent:
         pool = Pool(self.dialer(), self.reactor, reuse)
         self._pools.append(pool)
-        return DeliveryAgent(pool, self.hosts(), self.bodies)
+        return DeliveryAgent(pool, self.hosts(), self.bodies, local)
 
     def hosts(self) -> Hosts:
         return Hosts(self.tables, self.reach, Random(1))

@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 import pytest_twisted
 from scripted_host import DNS_DOWN, DROP, HEADER, Scene, message_to
+from zope.interface import implementer
 
+from twistedmail_mta.deliver.pool import Reuse
+from twistedmail_mta.interfaces import IDeliveryAgent
 from twistedmail_mta.model import (
+    MAILBOXES,
     Deferred,
     Delivered,
     Failed,
@@ -220,3 +224,23 @@ async def test_unreadable_password(scene: Scene) -> None:
 
     assert brief(outcomes) == [(Deferred, 451, "4.3.5")]
     assert not host.sessions
+
+
+@pytest_twisted.ensureDeferred
+async def test_delivery_on_this_host_is_left_to_others(scene: Scene) -> None:
+    """To the agent of that kind, unchanged; no host is looked for."""
+    outcome = Delivered(Reply(250, "2.0.0", "Delivered"))
+    calls: list[tuple[Any, ...]] = []
+
+    @implementer(IDeliveryAgent)
+    class Local:
+        async def deliver(self, *arguments: Any) -> list[Outcome]:
+            calls.append(arguments)
+            return [outcome]
+
+    message = message_to("bob")
+    recipients = message.envelope.recipients
+    agent = scene.agent(Reuse(), {"mailbox": Local()})
+
+    assert await agent.deliver(message, recipients, MAILBOXES, lambda _: True) == [outcome]
+    assert calls[0][:3] == (message, recipients, MAILBOXES)

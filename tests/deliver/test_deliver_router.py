@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twistedmail_mta.deliver.router import Fallback, Router, RouteRule
-from twistedmail_mta.model import NULL_PATH, Address, Discard, NextHop, Refuse, RelayLogin, Reply, Route
+from twistedmail_mta.model import MAILBOXES, NULL_PATH, Address, Discard, NextHop, Refuse, RelayLogin, Reply, Route
 from twistedmail_mta.routes import parse_via
 
 MX = NextHop("", 25, mx=True)
@@ -42,6 +42,19 @@ def test_first_match_wins() -> None:
     assert routed(rules, "example.net") == Discard()
     assert routed(rules, "late.example") == NextHop("late.example", 25, mx=True)
     assert routed(rules, "notexample.net") == NextHop("notexample.net", 25, mx=True)
+
+
+def test_what_is_kept_here_goes_nowhere_else() -> None:
+    """Hosted domains come before every route, and are asked for each time: they may change at any time."""
+    hosted = {"home.test"}
+    router = Router([RouteRule((), smart("a")), RouteRule(("home.test",), smart("b"))], MX, None, hosted.__contains__)
+    ann = Address("ann", "home.test")
+
+    assert router.route(NULL_PATH, ann) == MAILBOXES
+    assert router.route(NULL_PATH, ann, 50) == MAILBOXES
+    assert router.route(NULL_PATH, Address("ann", "sub.home.test")) == smart("a")
+    hosted.clear()
+    assert router.route(NULL_PATH, ann) == smart("a")
 
 
 def test_no_domain() -> None:

@@ -13,9 +13,11 @@ from twistedmail_mta.model import (
     Address,
     Claim,
     Deferred,
+    Delivered,
     Failed,
     FailedRecipient,
     Message,
+    Recipient,
     Reply,
     Report,
     Settlement,
@@ -63,6 +65,56 @@ def test_settle_with_mixed_outcomes(spool: Spool, site: Site) -> None:
         "d@example.net",
     ]
     assert run(spool.next_due()) == START + 60
+    site.assert_sound()
+
+
+FORWARD = Recipient(Address("ann", "else.test"), frozenset({"FAILURE"}), "rfc822;all@example.net")
+
+
+def forwarded(claim: Claim, *recipients: Recipient) -> Settlement:
+    settlement = delivered(claim)
+    return replace(settlement, outcome=Delivered(Reply(250, "2.0.0", "Forwarded"), forwards=recipients))
+
+
+def test_forwards_take_the_place_of_their_recipient(spool: Spool, site: Site) -> None:
+    """With its end, in one transaction: due at once, on the same message, which doesn't go before they do."""
+    sent, (claim,) = accepted(spool, "all@example.net")
+    others = [Recipient(Address(f"u{n}", "else.test")) for n in range(3)]
+
+    run(spool.settle([forwarded(claim, FORWARD, *others)], None))
+
+    read = run(spool.message(sent.id))
+    assert read is not None
+    assert read.envelope.recipients == (FORWARD, *others)
+    assert read.body == sent.body
+    claims = run(spool.claim(10, frozenset()))
+    assert [each.recipient for each in sorted(claims, key=lambda each: each.index)] == [FORWARD, *others]
+    assert {(each.attempts, each.age) for each in claims} == {(0, 0.0)}
+    site.assert_sound()
+    run(spool.settle([delivered(each) for each in claims], None))
+    assert site.count("message") == site.count("body") == 0
+
+
+def test_forwards_of_a_lost_claim_are_not_kept(spool: Spool, site: Site) -> None:
+    """Whoever holds it now makes them; the result of two attempts would be two copies."""
+    _, (claim, other) = accepted(spool, "all@example.net", "team@example.net")
+
+    run(spool.settle([forwarded(replace(claim, epoch=9), FORWARD), forwarded(other, FORWARD)], None))
+    assert site.count("recipient") == 2
+    run(spool.settle([forwarded(claim, FORWARD), forwarded(other, FORWARD)], None))
+
+    assert site.count("recipient") == 2
+
+
+def test_forwards_and_a_report_of_success(spool: Spool, site: Site) -> None:
+    """The report that an alias was expanded, and what it was expanded to, are kept together."""
+    sent, (claim, other) = accepted(spool, "all@example.net", "b@example.net")
+    report = Report(sent.id, frozenset(), bounce(spool), frozenset({0}))
+
+    assert run(spool.settle([forwarded(claim, FORWARD)], report))
+    assert not run(spool.settle([forwarded(other, FORWARD)], replace(report, message=bounce(spool))))
+
+    assert site.count("recipient") == 3  # two forwards and the one who is told
     site.assert_sound()
 
 
