@@ -203,9 +203,9 @@ class SiteService(Service):
         return {}
 
     async def _directory_changed(self, _: Object) -> Object:
-        """Hear that the `mta` command has changed domains, accounts or aliases."""
+        """Hear that the `mta` command has changed domains, accounts or aliases; they count once it is answered."""
         if self._parts is not None:
-            self._parts.changes.notice()
+            await self._parts.directory_changed()
         return {}
 
     async def _look_at_queue(self, _: Object) -> Object:

@@ -264,6 +264,15 @@ class Parts:
         self.spool.note_wishes(recipients, wanted)
         self.queue.poke()
 
+    async def directory_changed(self) -> None:
+        """Hear that another process has changed domains, accounts or aliases.
+
+        Raises:
+            TemporaryError: the domains can't be read now; it is tried again.
+        """
+        self.changes.notice()
+        await self.directory.refresh()
+
     async def lanes_of(self, domains: Iterable[str]) -> dict[str, str]:
         """Return the lanes of domains whose mail goes by MX, as far as they are known or soon found out."""
         return await lane_names(domains, self._router, self._plan, self._reactor)
