@@ -150,7 +150,7 @@ class _PlainReader:
     def __init__(self, header: bytes, body: bytes) -> None:
         self.body = body
         self.stack = [_Open(0)]
-        self.floor = 0  # where the header or the text began that the reader is in
+        self.floor = 0  # where the line of the last boundary ended
         self.in_header = False
         self.describe(content_of(header), 0)
 
@@ -172,12 +172,11 @@ class _PlainReader:
             self.end_header(place + len(line))
 
     def boundary(self, owner: _Open, line: bytes, place: int) -> None:
-        before = self.body[self.floor : place]
-        end = place - len(re.search(rb"(?:\r?\n)?\Z", before)[0])
-        while self.in_header:
-            self.end_header(end)
         depth = self.stack.index(owner)
         if len(self.stack) > depth + 1:
+            end = place - len(re.search(rb"(?:\r?\n)?\Z", self.body[self.floor : place])[0])
+            while self.in_header:
+                self.end_header(end)
             owner.children.append(self.end(depth + 1, end))
         self.floor = place + len(line)
         if line.startswith(b"--" + owner.boundary + b"--"):
@@ -199,7 +198,6 @@ class _PlainReader:
         part = self.stack[-1]
         part.content, part.begin, part.boundary = content, begin, content.boundary
         self.in_header = content.nesting is Nesting.MESSAGE
-        self.floor = begin
         if self.in_header:
             self.stack.append(_Open(begin))
 
@@ -208,8 +206,9 @@ class _PlainReader:
         if len(self.stack) > depth + 1:
             self.stack[depth].children.append(self.end(depth + 1, end))
         part = self.stack.pop()
-        lines = self.body.count(b"\n", part.begin, end)
+        header, begin = min(part.header, end), min(part.begin, end)
+        lines = self.body.count(b"\n", begin, end)
         if part.content.nesting is Nesting.MULTIPART and not part.children:
-            part.children.append(Part(Nesting.LEAF, Encoding.IDENTITY, part.begin, part.begin, end, lines))
+            part.children.append(Part(Nesting.LEAF, Encoding.IDENTITY, begin, begin, end, lines))
         content = part.content
-        return Part(content.nesting, content.encoding, part.header, part.begin, end, lines, tuple(part.children))
+        return Part(content.nesting, content.encoding, header, begin, end, lines, tuple(part.children))

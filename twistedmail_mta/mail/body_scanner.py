@@ -11,6 +11,7 @@ from typing import Final
 from twistedmail_mta.mail.content import MAX_BOUNDARY, OPAQUE, PLAIN, Content, content_of, default_in
 from twistedmail_mta.mail.envelope import NO_ENVELOPE, counted_envelope
 from twistedmail_mta.mail.parts import Nesting
+from twistedmail_mta.model import CRLF
 
 MAX_DEPTH: Final = 100
 """Parts inside one another; a deeper one is opaque if anything could be in it."""
@@ -27,6 +28,7 @@ MAX_WORDS: Final = 5000
 BATCH: Final = 16 * 1024
 """Octets that are gathered before they are looked at."""
 
+_CR: Final = ord("\r")
 _HEADER_END = re.compile(rb"\n\r?\n")
 _AHEAD: Final = len(b"\n--" + b"--") + MAX_BOUNDARY
 _STRIDE: Final = 8 * 1024
@@ -98,7 +100,7 @@ class BodyScanner:
     A line belongs to the longest boundary it begins with; one of an outer
     multipart ends all that is inside, a header too; lines end in LF, and a CR
     before it belongs to it; the line end before a boundary belongs to the
-    boundary, unless it ends a header. So does Dovecot, which clients know.
+    boundary, be it the empty line of a header.
 
     Held are the octets of a batch, at most `MAX_PART_HEADER` of a header, and
     of each of at most `MAX_PARTS` parts what BODYSTRUCTURE says of it. A body
@@ -106,8 +108,8 @@ class BodyScanner:
     """
 
     __slots__ = (
-        "_batch", "_boundaries", "_closing", "_counted", "_fresh", "_held", "_lines", "_octets", "_open", "_position",
-        "_room", "_root", "_start", "_state", "_words",
+        "_batch", "_boundaries", "_closing", "_counted", "_floor", "_fresh", "_held", "_lines", "_octets", "_open",
+        "_position", "_room", "_root", "_start", "_state", "_words",
     )  # fmt: skip
 
     def __init__(self, header: bytes, batch: int = BATCH) -> None:
@@ -121,9 +123,10 @@ class BodyScanner:
         self._root = Node()
         self._open = [self._root]  # from the whole message to the innermost part
         self._boundaries: list[_Boundary] = []  # outermost first
-        self._held = bytearray(b"\n")  # the body begins as if after a line end
-        self._start = -1  # the place of the first octet held
-        self._position = 1  # in what is held: all before is done
+        self._held = bytearray(CRLF)  # the body begins as if after a line end
+        self._start = -len(CRLF)  # the place of the first octet held
+        self._position = len(CRLF)  # in what is held: all before is done, and at least a line end of it there
+        self._floor = 0  # where the line of the last boundary ended, before a part
         self._lines = 0  # line ends before the position
         self._octets = 0
         self._fresh = 0  # octets not looked at yet
@@ -156,10 +159,10 @@ class BodyScanner:
         limit = len(self._held) if final else len(self._held) - _AHEAD
         while self._step(limit, final=final):
             pass
-        done = self._position - 1
+        done = self._position - len(CRLF)
         del self._held[:done]
         self._start += done
-        self._position = 1
+        self._position = len(CRLF)
         self._fresh = 0
 
     def _step(self, limit: int, *, final: bool) -> bool:
@@ -186,7 +189,7 @@ class BodyScanner:
             self._advance(max(self._position, len(self._held) - 1))  # the last octet may be a CR
             return False
         if self._closing:
-            self._advance(self._line_end(end))  # it may be that of another boundary
+            self._advance(max(self._position, self._line_end(end)))  # it may be that of another boundary
             self._state = _State.BODY
         else:
             self._advance(end + 1)
@@ -268,13 +271,13 @@ class BodyScanner:
 
     def _meet(self, place: int, boundary: _Boundary) -> None:
         """End what the boundary ends, whose line follows the LF at `place`."""
-        end = self._line_end(place)
+        end = max(self._position, self._line_end(place))
         if self._state is _State.HEADER:
             self._end_header(end)
         while self._state is _State.HEADER:  # of a message that isn't there
             self._end_header(end)
         self._advance(end)
-        self._close(boundary.depth + 1, self._start + end)
+        self._close(boundary.depth + 1, self._start + self._line_end(place))
         behind = place + len(boundary.line)
         self._closing = self._held[behind : behind + 2] == b"--"
         while self._boundaries[-1] is not boundary:
@@ -285,7 +288,8 @@ class BodyScanner:
         self._state = _State.BOUNDARY
 
     def _begin_part(self) -> None:
-        part = Node(header=self._start + self._position)
+        self._floor = self._start + self._position
+        part = Node(header=self._floor)
         self._add(part)
         self._state = _State.HEADER
         if self._counted == MAX_PARTS:
@@ -338,18 +342,26 @@ class BodyScanner:
         self._counted += 1
 
     def _line_end(self, place: int) -> int:
-        """Return where the line end begins whose LF is at `place`, but not what is before the position."""
-        begin = place - 1 if self._held[place - 1 : place] == b"\r" else place
-        return max(begin, self._position)
+        """Return where the line end begins whose LF is at `place`."""
+        return place - 1 if self._held[place - 1] == _CR else place
 
     def _advance(self, position: int) -> None:
         self._lines += self._held.count(b"\n", self._position, position)
         self._position = position
 
     def _close(self, depth: int, end: int) -> None:
-        """End the parts at this depth and deeper."""
+        """End the parts at this depth and deeper.
+
+        Args:
+            depth: the place of the outermost among the open parts.
+            end: their end; before the position when the line end of the
+                boundary is also the empty line of a header.
+        """
+        end = max(end, self._floor)
+        lines = self._lines - (end < self._start + self._position)
         for part in self._open[depth:]:
-            part.end, part.lines = end, self._lines - part.lines
+            part.header, part.begin, part.end = min(part.header, end), min(part.begin, end), end
+            part.lines = max(lines - part.lines, 0)
             if part.content.nesting is Nesting.MULTIPART and not part.children:
                 part.children.append(Node(PLAIN, part.begin, part.begin, end, part.lines))
         del self._open[depth:]
