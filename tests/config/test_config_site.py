@@ -73,7 +73,7 @@ def test_the_shipped_sample() -> None:
     """etc/mta.toml is a site as it stands."""
     read = read_site(SAMPLE)
 
-    assert set(read.listen) == {"mx", "submission", "submissions"}
+    assert set(read.listen) == {"mx", "submission", "submissions", "pop3", "pop3s"}
     assert read.server.user == "mta"
     assert read.domains["example.com"].recipients == f"file:{SAMPLE.parent / 'recipients-example.com'}"
 
@@ -82,7 +82,7 @@ def test_the_sample_shows_true_defaults() -> None:
     """Every line `# key = value` of the sample names a key that exists, and its default."""
     text = SAMPLE.read_text()
     examples = "addresses|nameservers|certificate|key |ca_file|match|via|tls +=.*req|auth|limits"
-    examples += "|concurrency = 5|messages_per|rate |pause |after "
+    examples += "|concurrency = 5|messages_per|rate |pause |after |login_delay"
     uncommented = re.sub(rf"^# (?=[a-z_]+ *= )(?!{examples})", "", text, flags=re.MULTILINE)
     assert len(tomllib.loads(uncommented)["limits"]) == 12
 
