@@ -98,6 +98,28 @@ def test_garbage_is_searched_for_less_often_while_the_site_runs() -> None:
     assert (gc.get_threshold(), gc.get_freeze_count()) == (usual, 0)
 
 
+@pytest.mark.parametrize(
+    ("twistd", "ours"),
+    [
+        (["--nodaemon", "--pidfile="], True),
+        (["--nodaemon", "--pidfile=", "--logfile=-"], True),
+        (["--nodaemon", "--pidfile=", "--logfile=x"], False),
+        (["--nodaemon", "--pidfile=", "--logger=twisted.logger.LogPublisher"], False),
+    ],
+)
+def test_who_writes_the_log(twistd: list[str], ours: bool, tmp_path: Path) -> None:
+    """Standard output gets our lines; what twistd's options name elsewhere stays Twisted's business."""
+    script = (
+        "import sys\n"
+        "from twisted.scripts.twistd import ServerOptions\n"
+        "from twistedmail_mta.tap import logs_to_stdout\n"
+        "options = ServerOptions(); options.parseOptions(sys.argv[1:])\n"
+        "print(logs_to_stdout(options.subOptions))\n"
+    )
+
+    assert run("-c", script, *twistd, "mta", folder=tmp_path).stdout == f"{ours}\n"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_root_is_given_up_between_binding_and_starting() -> None:
     """Ports are bound as root; files are opened as the user of the site file."""

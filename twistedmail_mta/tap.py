@@ -7,20 +7,22 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Final, NoReturn, cast
 
 from twisted.application.service import MultiService, Service
 from twisted.internet.interfaces import IReactorFromThreads
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger
+from twisted.python.components import Componentized
 from twisted.python.usage import Options as TwistdOptions
 
 from twistedmail_mta.checks import errors_of, findings_of
 from twistedmail_mta.config.problems import ConfigError, Problem
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.config.trial import NAMES, ChosenSite, Trial, choose_site, open_trial, welcome
+from twistedmail_mta.observe.lines import IReactorLines, LineLog
 from twistedmail_mta.privileges import PrivilegeError, User, become, find_user, running_user
 from twistedmail_mta.store.owner import make_state_directory
 from twistedmail_mta.tls.certificates import write_self_signed
@@ -62,12 +64,15 @@ def makeService(options: Options) -> MultiService:  # noqa: N802 - Twisted's nam
     except (ConfigError, PrivilegeError, OSError) as error:
         _refuse(str(error))
     site_service = SiteService(cast(IReactorSite, reactor), chosen.site, trial)
-    return service_of(site_service, site_service.reload, user, cast(IReactorFromThreads, reactor))
+    whole = service_of(site_service, site_service.reload, user, cast(IReactorFromThreads, reactor))
+    if logs_to_stdout(options):
+        whole.lines = LineLog(sys.stdout, cast(IReactorLines, reactor))
+        reactor.callWhenRunning(whole.lines.start)
+        reactor.addSystemEventTrigger("after", "shutdown", whole.lines.stop)
+    return whole
 
 
-def service_of(
-    site_service: Service, reload: Callable[[], object], user: User, reactor: IReactorFromThreads
-) -> MultiService:
+def service_of(site_service: Service, reload: Callable[[], object], user: User, reactor: IReactorFromThreads) -> Whole:
     """Return the whole: ports are bound first, then root is given up, then the site starts.
 
     Args:
@@ -76,12 +81,28 @@ def service_of(
         user: whom the process becomes.
         reactor: calls `reload`.
     """
-    whole = MultiService()
+    whole = Whole()
     UserChange(user).setServiceParent(whole)  # before the site: services start in this order
     site_service.setServiceParent(whole)
     ReloadSignal(reactor, reload).setServiceParent(whole)
     RareCollection().setServiceParent(whole)
     return whole
+
+
+class Whole(MultiService):
+    """All that twistd starts.
+
+    Attributes:
+        lines: where log events go; None for what twistd's options say.
+    """
+
+    lines: LineLog | None = None
+
+    def setServiceParent(self, parent: Componentized) -> None:  # noqa: N802 - Twisted's name
+        """Become part of an application, which twistd asks where log events go."""
+        if self.lines is not None:
+            parent.setComponent(ILogObserver, self.lines)
+        super().setServiceParent(parent)
 
 
 class UserChange(Service):
@@ -126,6 +147,13 @@ class ReloadSignal(Service):
         """Begin to listen for the signal."""
         super().startService()
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._reload))
+
+
+def logs_to_stdout(options: Options) -> bool:
+    """Whether twistd's own options leave the log on standard output."""
+    twistd: Mapping[str, object] = options.parent or {}
+    elsewhere = any(twistd.get(name) for name in ("logger", "syslog")) or twistd.get("logfile") not in {None, "-"}
+    return bool(twistd.get("nodaemon")) and not elsewhere
 
 
 def raise_file_limit() -> None:

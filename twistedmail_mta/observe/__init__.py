@@ -1,0 +1,1 @@
+"""What the running server tells people and programs about itself."""

@@ -1,0 +1,98 @@
+"""Writes log events as lines, those of one turn of the reactor together."""
+
+from __future__ import annotations
+
+from threading import get_ident
+from typing import TextIO
+
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from twisted.logger import ILogObserver, LogEvent, formatEventAsClassicLogText, formatTime
+from zope.interface import implementer
+
+
+class IReactorLines(IReactorTime, IReactorFromThreads):
+    """What of the reactor the lines use."""
+
+
+@implementer(ILogObserver)
+class LineLog:
+    """Writes the lines that Twisted's own observer writes, for a third of its work.
+
+    That one makes the time anew for each line, looks at every field for a
+    call, and writes each line by itself.  Here the lines of a turn leave when
+    it ends; after `stop`, or before the reactor runs, each leaves at once.
+    """
+
+    def __init__(self, stream: TextIO, reactor: IReactorLines) -> None:
+        """Begin a log.
+
+        Args:
+            stream: where the lines go.
+            reactor: in whose turns they are gathered, once `start` was called.
+        """
+        self._stream = stream
+        self._reactor = reactor
+        self._lines: list[str] = []
+        self._second = -1
+        self._stamp = ""
+        self._thread: int | None = None
+
+    def __call__(self, event: LogEvent) -> None:
+        """Write an event as a line, or gather it; on any thread."""
+        line = self._line(event)
+        if not line:
+            return
+        self._lines.append(line)
+        if self._thread is None:
+            self._write()
+        elif self._thread != get_ident():
+            self._reactor.callFromThread(self._write)
+        elif len(self._lines) == 1:
+            self._reactor.callLater(0, self._write)
+
+    def start(self) -> None:
+        """Gather lines from now on; called on the reactor's thread."""
+        self._thread = get_ident()
+
+    def stop(self) -> None:
+        """Write what was gathered, and from now on everything at once."""
+        self._thread = None
+        self._write()
+
+    def _write(self) -> None:
+        count = len(self._lines)  # other threads may add more meanwhile
+        lines = "".join(self._lines[:count])
+        del self._lines[:count]
+        try:
+            self._stream.write(lines)
+            self._stream.flush()
+        except OSError:
+            pass  # an error can't be told of either
+
+    def _line(self, event: LogEvent) -> str:
+        text = _text(event)
+        if text is None:
+            return formatEventAsClassicLogText(event) or ""
+        second = int(event["log_time"])
+        if second != self._second:
+            self._second, self._stamp = second, formatTime(second)
+        return f"{self._stamp} [{_system(event)}] {text}\n" if text else ""
+
+
+def _text(event: LogEvent) -> str | None:
+    """Return the text of an event; None for one that the usual means can't make, or that has a traceback."""
+    form = event.get("log_format")
+    if not isinstance(form, str) or "()" in form or "log_failure" in event:
+        return None
+    try:
+        return form.format_map(event).replace("\n", "\n\t")
+    except Exception:  # noqa: BLE001 - fields may be anything; Twisted says what is wrong with them
+        return None
+
+
+def _system(event: LogEvent) -> str:
+    system = event.get("log_system")
+    if system is not None:
+        return str(system)
+    level = event.get("log_level")
+    return f"{event.get('log_namespace', '-')}#{'-' if level is None else level.name}"
