@@ -29,6 +29,8 @@ admin     = "{ACCOUNT}"
 certificate = "mta-state/trial-certificate.pem"
 key         = "mta-state/trial-key.pem"
 
+[domains.localhost]
+
 [listen.mx]
 endpoint = "tcp:2525:interface=127.0.0.1"
 role     = "mx"
@@ -43,10 +45,26 @@ endpoint = "tcp:2465:interface=127.0.0.1"
 role     = "submission"
 tls      = "implicit"
 
+[listen.pop3]
+endpoint = "tcp:2110:interface=127.0.0.1"
+role     = "pop3"
+plaintext_login = ["127.0.0.0/8", "::1"]
+
+[listen.pop3s]
+endpoint = "tcp:2995:interface=127.0.0.1"
+role     = "pop3"
+tls      = "implicit"
+
 [[route]]
 match = {{}}
 via   = "smtp://{SINK}"
 """
+
+_ROLES: Final = {
+    "mx": "MX: mail from other servers",
+    "submission": f"submission: mail of {ACCOUNT}",
+    "pop3": f"POP3: mail for {ACCOUNT}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +112,11 @@ def welcome(site: Site, trial: Trial) -> str:
 No site file found, so this is the trial site: for this machine only.
 {listeners}
 State: {state_dir}    Account: {ACCOUNT}    Password: {password}
-Send a first message with curl (it asks for the password; then type a text and end it with Ctrl-D):
-  curl -k --ssl-reqd smtp://127.0.0.1:2587 -u {ACCOUNT} --mail-from {ACCOUNT} --mail-rcpt you@example.net -T -
-The trial site sends everything to {SINK} and nothing to the world.  Until an SMTP server
-listens there the message waits: see it with `mta queue list`.  For more, write a site file, mta.toml."""
+Send a first message with curl (it asks for the password; then type a text and end it with Ctrl-D), and read it:
+  curl -k --ssl-reqd smtp://127.0.0.1:2587 -u {ACCOUNT} --mail-from {ACCOUNT} --mail-rcpt {ACCOUNT} -T -
+  curl -k --ssl-reqd pop3://127.0.0.1:2110/1 -u {ACCOUNT}
+Mail to other addresses goes to {SINK} and never to the world; until an SMTP server listens there
+it waits: see it with `mta queue list`.  For more, write a site file, mta.toml."""
 
 
 def _place(site: Site, name: str) -> str:
@@ -107,9 +126,7 @@ def _place(site: Site, name: str) -> str:
 def _about(site: Site, name: str) -> str:
     listener = site.listen[name]
     how = {"starttls": "STARTTLS offered", "implicit": "TLS from the start"}[listener.tls]
-    return {"mx": "MX: mail from other servers", "submission": f"submission: mail of {ACCOUNT}"}[
-        listener.role
-    ] + f"; {how}"
+    return f"{_ROLES[listener.role]}; {how}"
 
 
 @dataclass(frozen=True, slots=True)
