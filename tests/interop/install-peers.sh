@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the interop tests talk to: Postfix, Dovecot, knot, swaks, and Exim
-# and OpenSMTPD unpacked beside them (their packages conflict with Postfix's) in
+# Installs what the interop tests talk to: Postfix, Dovecot, knot, swaks, POP3 clients,
+# and Exim and OpenSMTPD unpacked beside them (their packages conflict with Postfix's) in
 # the folders that MTA_TEST_EXIM and MTA_TEST_OPENSMTPD name.  OpenSMTPD's own
 # folders have fixed places: its spool stays empty, the tests mount one there.
 # For Debian, as root; quick when everything is there.
@@ -9,7 +9,7 @@ set -eu
 
 EXIM=${MTA_TEST_EXIM:-/var/cache/mta-tests/exim}
 OPENSMTPD=${MTA_TEST_OPENSMTPD:-/var/cache/mta-tests/opensmtpd}
-PACKAGES="postfix dovecot-lmtpd knot knot-dnsutils swaks libnet-ssleay-perl"
+PACKAGES="postfix dovecot-lmtpd knot knot-dnsutils swaks libnet-ssleay-perl curl fetchmail mpop"
 export DEBIAN_FRONTEND=noninteractive
 
 installed() {
