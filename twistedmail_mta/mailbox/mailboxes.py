@@ -44,6 +44,10 @@ class Mailbox:
     messages: int
     octets: int
 
+    def uidl(self, uid: int) -> str:
+        """Return what POP3 calls a message that wasn't called otherwise elsewhere (RFC 1939 section 7)."""
+        return f"{self.uid_validity:08x}{uid:08x}"
+
 
 def mailbox_name(text: str) -> str:
     """Return the spelling under which a mailbox is kept.

@@ -45,7 +45,7 @@ class Listing(Sequence[DropMessage]):
             uidls: what messages are called that came from another server, by UID.
         """
         self.mailbox = mailbox.id
-        self._prefix = f"{mailbox.uid_validity:08x}"
+        self._own = mailbox.uidl
         self._uids: array[int] = view.uids[:]
         self._sizes: array[int] = view.sizes[:]
         self._uidls = uidls
@@ -72,7 +72,7 @@ class Listing(Sequence[DropMessage]):
         return map(DropMessage, self._uids, self._sizes, map(self._uidl, self._uids))
 
     def _uidl(self, uid: int) -> str:
-        return self._uidls.get(uid) or f"{self._prefix}{uid:08x}"
+        return self._uidls.get(uid) or self._own(uid)
 
     def size(self, uid: int) -> int:
         """Return the size of a message; 0 when it isn't here."""

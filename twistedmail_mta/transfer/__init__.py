@@ -1,0 +1,1 @@
+"""Mail brought from other servers' files, and put into such files."""
