@@ -1,37 +1,54 @@
-"""`mta account`: who can log in."""
+"""`mta account`: who can log in and have mail."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any, Final, Literal
 
 import click
 
-from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, print_table
-from twistedmail_mta.directory.accounts import Account, account_name
+from twistedmail_mta.cli.account_import import import_
+from twistedmail_mta.cli.account_show import list_, show
+from twistedmail_mta.cli.alias_check import followed, places, warn
+from twistedmail_mta.cli.hosting import (
+    OpenDirectory,
+    as_account,
+    as_count,
+    as_quota,
+    confirm,
+    demand_home,
+    names_of,
+    open_directory,
+    report,
+)
+from twistedmail_mta.cli.offline import ImmediateDatabase, body_store, finished
+from twistedmail_mta.cli.site import Invocation, pass_invocation
+from twistedmail_mta.config.units import format_size
+from twistedmail_mta.directory.accounts import Account, DirectoryError
+from twistedmail_mta.directory.alias_rows import aliases_to
+from twistedmail_mta.directory.aliases import shown
 from twistedmail_mta.directory.passwords import PasswordHash, StoredPassword
 from twistedmail_mta.directory.patterns import parse_pattern
+from twistedmail_mta.directory.quotas import usage_of
 from twistedmail_mta.directory.tables import (
     add_account,
     change_account,
+    change_quotas,
     find_account,
-    list_accounts,
     remove_account,
     set_password,
 )
 from twistedmail_mta.interfaces import Transaction
-from twistedmail_mta.store.sync import SyncDatabase
+from twistedmail_mta.mailbox.accounts import forget_mailboxes, remove_mail
+from twistedmail_mta.model import Expansion
+from twistedmail_mta.smtp.address import parse_address
 
-_PAGE = 1000
+_MEANING: Final = {"none": 0, "default": None}
 
-
-def _name(_: click.Context, __: click.Parameter, value: str) -> str:
-    try:
-        return account_name(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
+Quotas = Mapping[Literal["quota", "quota_messages"], int | None]
 
 
 def _patterns(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
@@ -41,8 +58,11 @@ def _patterns(_: click.Context, __: click.Parameter, values: Sequence[str]) -> t
         raise click.BadParameter(str(error)) from error
 
 
-_address = click.argument("name", metavar="ADDRESS", callback=_name)
+_address = click.argument("name", metavar="ADDRESS", callback=as_account)
 _password_stdin = click.option("--password-stdin", is_flag=True, help="Read the password from the first line of input.")
+_external = click.option(
+    "--external", is_flag=True, help="No password is kept here: a checker of the site file judges."
+)
 _send_as = click.option(
     "--send-as",
     metavar="PATTERN",
@@ -50,107 +70,193 @@ _send_as = click.option(
     callback=_patterns,
     help="May send as user@domain, *@domain or <> too; may be repeated.",
 )
+_quota = click.option(
+    "--quota", metavar="SIZE", callback=as_quota, help='What it may hold, "none", or "default": as its domain says.'
+)
+_quota_messages = click.option(
+    "--quota-messages", metavar="NUMBER", callback=as_count, help="Likewise, how many messages."
+)
 
 
 @click.group()
 def account() -> None:
-    """Add, change, list and remove accounts."""
+    """Add, change, show and remove accounts."""
+
+
+account.add_command(list_)
+account.add_command(show)
+account.add_command(import_)
 
 
 @account.command()
 @_address
 @_password_stdin
+@_external
 @_send_as
+@_quota
+@_quota_messages
 @pass_invocation
-def add(invocation: Invocation, name: str, send_as: tuple[str, ...], *, password_stdin: bool) -> None:
-    """Add an account that can log in with its address and password."""
-    stored = _ask_password(from_input=password_stdin)
+def add(
+    invocation: Invocation,
+    /,
+    name: str,
+    send_as: tuple[str, ...],
+    *,
+    password_stdin: bool,
+    external: bool,
+    **quotas: Any,  # noqa: ANN401 - click's options
+) -> None:
+    """Add an account: it logs in with its address, and has mail if its domain is hosted here."""
+    stored = _password(from_input=password_stdin, external=external)
     now = time.time()
-    with invocation.database() as database:
-        database.write(partial(_add, name=name, password=stored, created_at=now, send_as=send_as))
-    _report(invocation, f"Added {name}.", {"added": name})
+    with open_directory(invocation) as directory:
+
+        def add(tx: Transaction) -> bool:
+            domain = demand_home(directory, name, tx)
+            add_account(tx, name, stored, now, separators="+" if domain is None else domain.subaddress)
+            change_account(tx, name, send_as=send_as)
+            _change_quotas(tx, name, _given(quotas))
+            return domain is not None
+
+        hosted = directory.change(add)
+        warn(directory.read(partial(_oddities, directory, name)))
+    words = (
+        f"Added {name}." if hosted else f"Added {name}. Its domain isn't hosted here: it can send mail, and gets none."
+    )
+    report(invocation, words, {"added": name, "hosted": hosted})
 
 
 @account.command()
 @_address
+@click.option("--yes", is_flag=True, help="Don't ask.")
 @pass_invocation
-def remove(invocation: Invocation, name: str) -> None:
-    """Remove an account; it can't log in any more from then on."""
-    with invocation.database() as database:
-        database.write(lambda tx: remove_account(tx, name))
-    _report(invocation, f"Removed {name}.", {"removed": name})
+def remove(invocation: Invocation, name: str, *, yes: bool) -> None:
+    """Remove an account and all its mail."""
+    with open_directory(invocation) as directory:
+        found = _demand(directory, name)
+        octets, messages = directory.read(partial(usage_of, accounts=[found.id])).get(found.id, (0, 0))
+        if messages:
+            confirm(f"{name} has {messages} messages, {format_size(octets)}. Remove it with its mail?", yes=yes)
+        _remove(directory, found)
+        warn(directory.read(partial(_left_behind, directory, name)))
+    report(invocation, f"Removed {name}.", {"removed": name, "messages": messages})
 
 
 @account.command()
 @_address
 @_password_stdin
+@_external
 @pass_invocation
-def password(invocation: Invocation, name: str, *, password_stdin: bool) -> None:
-    """Set the password of an account."""
-    with invocation.database() as database:
-        if database.read(lambda tx: find_account(tx, name)) is None:
-            raise click.ClickException(f"there is no account {name}")
-        stored = _ask_password(from_input=password_stdin)
-        database.write(lambda tx: set_password(tx, name, stored))
-    _report(invocation, f"Changed the password of {name}.", {"changed": name})
+def password(invocation: Invocation, name: str, *, password_stdin: bool, external: bool) -> None:
+    """Set the password of an account; whoever uses the old one is logged out."""
+    with open_directory(invocation) as directory:
+        _demand(directory, name)
+        stored = _password(from_input=password_stdin, external=external)
+        directory.change(lambda tx: set_password(tx, name, stored))
+    report(invocation, f"Changed the password of {name}.", {"changed": name})
 
 
 @account.command(name="set")
 @_address
 @_send_as
-@click.option("--enable/--disable", "enabled", default=None, help="Whether the account can be used at all.")
 @click.option("--no-send-as", is_flag=True, help="May send as its own address alone.")
+@click.option("--enable/--disable", "enabled", default=None, help="Whether it can be used and takes mail at all.")
+@_quota
+@_quota_messages
 @pass_invocation
 def set_(
-    invocation: Invocation, name: str, send_as: tuple[str, ...], *, enabled: bool | None, no_send_as: bool
+    invocation: Invocation,
+    /,
+    name: str,
+    send_as: tuple[str, ...],
+    *,
+    enabled: bool | None,
+    no_send_as: bool,
+    **quotas: Any,  # noqa: ANN401 - click's options
 ) -> None:
-    """Change what an account may do; patterns given replace those it had."""
-    if not send_as and not no_send_as and enabled is None:
-        raise click.UsageError("Nothing to change: give --send-as, --no-send-as, --enable or --disable.")
+    """Change what is given of an account, and leave the rest; patterns replace those it had."""
+    given = _given(quotas)
+    if not send_as and not no_send_as and enabled is None and not given:
+        raise click.UsageError("Nothing to change: see --help.")
     if send_as and no_send_as:
         raise click.UsageError("--send-as and --no-send-as contradict each other.")
     patterns = send_as if send_as or no_send_as else None
-    with invocation.database() as database:
-        database.write(lambda tx: change_account(tx, name, enabled=enabled, send_as=patterns))
-    _report(invocation, f"Changed {name}.", {"changed": name})
+    with open_directory(invocation) as directory:
+
+        def change(tx: Transaction) -> None:
+            change_account(tx, name, enabled=enabled, send_as=patterns)
+            _change_quotas(tx, name, given)
+
+        directory.change(change)
+    report(invocation, f"Changed {name}.", {"changed": name})
 
 
-@account.command(name="list")
-@pass_invocation
-def list_(invocation: Invocation) -> None:
-    """List the accounts."""
-    with invocation.database() as database:
-        accounts = _all(database)
-    if invocation.as_json:
-        print_json([_as_object(item) for item in accounts])
-        return
-    rows = [[item.address, "yes" if item.enabled else "no", " ".join(item.send_as)] for item in accounts]
-    print_table(["Address", "Enabled", "May send as, too"], rows, "There are no accounts.")
+def _demand(directory: OpenDirectory, name: str) -> Account:
+    found = directory.read(lambda tx: find_account(tx, name))
+    if found is None:
+        raise DirectoryError(f"there is no account {name}")
+    return found
 
 
-def _add(tx: Transaction, name: str, password: StoredPassword, created_at: float, send_as: Sequence[str]) -> None:
-    add_account(tx, name, password, created_at)
-    change_account(tx, name, send_as=send_as)
+def _given(quotas: Mapping[str, Any]) -> Quotas:
+    """Return the quotas that were given, as the rows have them."""
+    given: dict[Literal["quota", "quota_messages"], int | None] = {}
+    if quotas["quota"] is not None:
+        given["quota"] = _MEANING.get(quotas["quota"], quotas["quota"])
+    if quotas["quota_messages"] is not None:
+        given["quota_messages"] = _MEANING.get(quotas["quota_messages"], quotas["quota_messages"])
+    return given
 
 
-def _all(database: SyncDatabase) -> list[Account]:
-    accounts, last = list[Account](), ""
-    while page := database.read(partial(list_accounts, after=last, limit=_PAGE)):
-        accounts += page
-        last = page[-1].address
-    return accounts
+def _change_quotas(tx: Transaction, name: str, quotas: Quotas) -> None:
+    if quotas:
+        change_quotas(tx, name, quotas)
 
 
-def _as_object(item: Account) -> dict[str, object]:
-    return {
-        "address": item.address,
-        "enabled": item.enabled,
-        "send_as": list(item.send_as),
-        "created_at": item.created_at,
-    }
+def _oddities(directory: OpenDirectory, name: str, tx: Transaction) -> list[str]:
+    """Return why mail for a new account's address doesn't reach it."""
+    where = places(directory, tx)
+    address = parse_address(name)
+    if address.domain not in where.domains:
+        return []
+    found, _ = followed(address, where, tx)
+    account = find_account(tx, name)
+    if account is None or (isinstance(found, Expansion) and account.id in (each.account for each in found.deliveries)):
+        return []
+    return [f"there is an alias {name}, too, which takes its mail; let it lead to {name} as well"]
 
 
-def _ask_password(*, from_input: bool) -> StoredPassword:
+def _left_behind(directory: OpenDirectory, name: str, tx: Transaction) -> list[str]:
+    """Return which aliases led to an account that is gone."""
+    return [
+        f"the alias {shown(item.address)} still leads to {name}"
+        for item in aliases_to(tx, names_of(directory, name, tx))
+    ]
+
+
+def _remove(directory: OpenDirectory, found: Account) -> None:
+    """Remove an account: first it takes no mail any more, then its mail goes, a piece at a time, last its row."""
+    directory.change(lambda tx: change_account(tx, found.address, enabled=False))
+    bodies = body_store(directory.state_dir)
+    gone = False
+    while not gone:
+        finished(remove_mail(ImmediateDatabase(directory.database), bodies, found.id))
+        gone = directory.change(partial(_forget, found=found))
+
+
+def _forget(tx: Transaction, found: Account) -> bool:
+    if not forget_mailboxes(tx, found.id):
+        return False
+    remove_account(tx, found.address)
+    return True
+
+
+def _password(*, from_input: bool, external: bool) -> StoredPassword | None:
+    """Ask for a password; None when it isn't kept here."""
+    if external and from_input:
+        raise click.UsageError("--external and --password-stdin contradict each other.")
+    if external:
+        return None
     if from_input:
         text = sys.stdin.readline().rstrip("\r\n")
     else:
@@ -159,10 +265,3 @@ def _ask_password(*, from_input: bool) -> StoredPassword:
         return PasswordHash().store(text)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
-
-
-def _report(invocation: Invocation, words: str, value: dict[str, str]) -> None:
-    if invocation.as_json:
-        print_json(value)
-    else:
-        click.echo(words)

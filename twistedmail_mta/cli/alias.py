@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import click
 
+from twistedmail_mta.cli.alias_check import followed, oddities, places, warn
 from twistedmail_mta.cli.hosting import OpenDirectory, as_domain, open_directory, report
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json_list, print_table
 from twistedmail_mta.directory.accounts import DirectoryError
 from twistedmail_mta.directory.alias_rows import add_targets, list_aliases, remove_targets
-from twistedmail_mta.directory.aliases import Alias, alias_key, make_alias, read_aliases, shown, target_address
+from twistedmail_mta.directory.aliases import Alias, alias_key, make_alias, read_aliases, shown
 from twistedmail_mta.directory.domains import HostedDomain
-from twistedmail_mta.directory.expansion import DISABLED, MISCONFIGURED, NO_SUCH_ADDRESS, Places, Walk
+from twistedmail_mta.directory.expansion import MISCONFIGURED
 from twistedmail_mta.directory.site_domains import site_domains
 from twistedmail_mta.interfaces import Transaction
-from twistedmail_mta.model import Address, Expansion, Reply
 
 _PAGE: Final = 1000
-_WARNINGS: Final = 20
-_SAID: Final = {NO_SUCH_ADDRESS: "is no address here", DISABLED: "is disabled"}
 
 
 def _key(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, str] | None:
@@ -53,8 +51,7 @@ def add(invocation: Invocation, address: str, targets: Sequence[str]) -> None:
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     with open_directory(invocation) as directory:
-        warnings = directory.change(partial(_add, directory, wanted))
-    _warn(warnings)
+        warn(directory.change(partial(_add, directory, wanted)))
     report(
         invocation,
         f"{shown(wanted.address)} leads to {', '.join(wanted.targets)}.",
@@ -117,8 +114,7 @@ def import_(invocation: Invocation, file: Path, domain: str | None) -> None:
         raise click.ClickException(f"{file}: {error}{hint}") from error
     with open_directory(invocation) as directory:
         directory.change(partial(_import, directory, wanted))
-        warnings = directory.read(partial(_oddities, directory, wanted))
-    _warn(warnings)
+        warn(directory.read(partial(oddities, directory, wanted)))
     report(invocation, f"Imported {len(wanted)} aliases.", {"imported": len(wanted)})
 
 
@@ -126,10 +122,10 @@ def _add(directory: OpenDirectory, wanted: Alias, tx: Transaction) -> list[str]:
     """Add an alias; return what is odd about where it leads, and refuse one that leads nowhere at all."""
     _import(directory, [wanted], tx)
     if not wanted.address.startswith("@"):
-        found, problem = _followed(_own_address(wanted), _places(directory, tx), tx)
+        found, problem = followed(wanted.own_address, places(directory, tx), tx)
         if found == MISCONFIGURED:
             raise DirectoryError(f"{shown(wanted.address)} {problem}")
-    return _oddities(directory, [wanted], tx)
+    return oddities(directory, [wanted], tx)
 
 
 def _import(directory: OpenDirectory, wanted: Sequence[Alias], tx: Transaction) -> None:
@@ -145,42 +141,6 @@ def _demand_hosted(item: Alias, domain: HostedDomain | None) -> None:
     if domain.alias_of is not None:
         meant = shown(item.address.removesuffix(item.domain) + domain.alias_of)
         raise DirectoryError(f"{shown(item.address)}: {item.domain} is an alias of {domain.alias_of}; say {meant}")
-
-
-def _oddities(directory: OpenDirectory, wanted: Iterable[Alias], tx: Transaction) -> list[str]:
-    """Return which targets of aliases get no mail, and why."""
-    places, found = _places(directory, tx), list[str]()
-    for item in wanted:
-        for target in map(target_address, item.targets):
-            refusal, problem = _followed(target, places, tx)
-            if isinstance(refusal, Reply) and target != _own_address(item):
-                found.append(f"{shown(item.address)} leads to {target}, which {problem or _SAID[refusal]}")
-    return found
-
-
-def _places(directory: OpenDirectory, tx: Transaction) -> Places:
-    aliases = site_domains(directory.site.domains).aliases
-    return Places(directory.domains(tx), aliases, directory.site.server.admin)
-
-
-def _followed(start: Address, places: Places, tx: Transaction) -> tuple[Expansion | Reply, str]:
-    """Return what an address stands for, and what is wrong with it."""
-    walk = Walk(start, places)
-    while not walk.go_on(tx):
-        pass
-    return walk.end(), walk.problem
-
-
-def _own_address(item: Alias) -> Address:
-    local, _, domain = item.address.rpartition("@")
-    return Address(local, domain)
-
-
-def _warn(warnings: Sequence[str]) -> None:
-    for warning in warnings[:_WARNINGS]:
-        click.echo(f"Warning: {warning}", err=True)
-    if len(warnings) > _WARNINGS:
-        click.echo(f"Warning: and {len(warnings) - _WARNINGS} more like these", err=True)
 
 
 def _every(directory: OpenDirectory) -> Iterator[tuple[Alias, str]]:

@@ -9,6 +9,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 import click
 
+from twistedmail_mta.cli.alias_check import oddities, warn
 from twistedmail_mta.cli.hosting import (
     OpenDirectory,
     as_count,
@@ -82,6 +83,7 @@ def add(invocation: Invocation, /, name: str, alias_of: str | None, catch_all: s
     wanted = replace(HostedDomain(name, alias_of), **_given(settings))
     with open_directory(invocation) as directory:
         directory.change(partial(_add, directory, wanted, catch_all))
+        warn(directory.read(partial(_oddities, directory, name)))
     words = f"Added {name}." if alias_of is None else f"Added {name}, with the addresses of {alias_of}."
     report(invocation, words, {"added": name})
 
@@ -97,6 +99,7 @@ def set_(invocation: Invocation, /, name: str, catch_all: str | None, **settings
         raise click.UsageError("Nothing to change: see --help.")
     with open_directory(invocation) as directory:
         directory.change(partial(_set, directory, name, given, catch_all))
+        warn(directory.read(partial(_oddities, directory, name)))
     report(invocation, f"Changed {name}.", {"changed": name})
 
 
@@ -196,6 +199,12 @@ def _set_catch_all(tx: Transaction, name: str, catch_all: str | None) -> None:
             add_targets(tx, [make_alias(f"@{name}", [catch_all], name)])
         except ValueError as error:
             raise DirectoryError(f"--catch-all: {error}") from error
+
+
+def _oddities(directory: OpenDirectory, name: str, tx: Transaction) -> list[str]:
+    """Return what is odd about the catch-all of a domain."""
+    found = find_alias(tx, (f"@{name}", f"@{name}"))
+    return [] if found is None else oddities(directory, [found], tx)
 
 
 def _listed(directory: OpenDirectory, tx: Transaction) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from twistedmail_mta.config.site import Site
 from twistedmail_mta.config.units import format_size, parse_size
 from twistedmail_mta.config.values import domain_name
 from twistedmail_mta.control.client import RefusedError, tell
+from twistedmail_mta.directory.accounts import DirectoryError, account_name
 from twistedmail_mta.directory.domain_rows import list_domains
 from twistedmail_mta.directory.domains import HostedDomain
 from twistedmail_mta.directory.site_domains import hosted_domains
@@ -23,9 +24,6 @@ from twistedmail_mta.store.files import DATABASE_NAME
 from twistedmail_mta.store.sync import SyncDatabase
 
 T = TypeVar("T")
-
-NO_QUOTA = 0
-"""How an account says that it has no limit, whatever its domain says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +64,34 @@ def open_directory(invocation: Invocation) -> Iterator[OpenDirectory]:
     site, state_dir = invocation.chosen_site().site, invocation.state_dir()
     with SyncDatabase(state_dir / DATABASE_NAME) as database:
         yield OpenDirectory(site, state_dir, database)
+
+
+def names_of(directory: OpenDirectory, name: str, tx: Transaction) -> frozenset[str]:
+    """Return the name of an account at every domain that has the addresses of its own."""
+    local, _, at = name.rpartition("@")
+    others = (domain.name for domain in directory.domains(tx).values() if domain.alias_of == at)
+    return frozenset((name, *(f"{local}@{other}" for other in others)))
+
+
+def demand_home(directory: OpenDirectory, name: str, tx: Transaction) -> HostedDomain | None:
+    """Return the domain of a new account, None if that isn't hosted here.
+
+    Raises:
+        DirectoryError: the domain is an alias of another, so nobody would ever be found there.
+    """
+    local, _, at = name.rpartition("@")
+    domain = directory.domains(tx).get(at)
+    if domain is not None and domain.alias_of is not None:
+        raise DirectoryError(f"{at} is an alias of {domain.alias_of}; add {local}@{domain.alias_of}")
+    return domain
+
+
+def as_account(_: click.Context, __: click.Parameter, value: str) -> str:
+    """Read the name of an account."""
+    try:
+        return account_name(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def as_domain(_: click.Context, __: click.Parameter, value: str | None) -> str | None:

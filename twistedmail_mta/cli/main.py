@@ -29,7 +29,9 @@ class Entry:
 
 _COMMANDS: Final = {
     "check": Entry("twistedmail_mta.cli.check:check", "Validate the site file, certificates and directories."),
+    "domain": Entry("twistedmail_mta.cli.domain:domain", "Add, change, list and remove domains that mail is kept for."),
     "account": Entry("twistedmail_mta.cli.account:account", "Add, change, list and remove accounts."),
+    "alias": Entry("twistedmail_mta.cli.alias:alias", "Add, list, remove and import aliases."),
     "queue": Entry("twistedmail_mta.cli.queue:queue", "Look at the mail that waits, and act on it."),
 }
 

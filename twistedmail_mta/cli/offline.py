@@ -70,9 +70,14 @@ class WallClock:
         return time.time()
 
 
+def body_store(state_dir: Path) -> BodyStore:
+    """Return the large bodies of a state directory."""
+    return BodyStore(cast(WorkerPool, ImmediatePool()), state_dir / BODIES_NAME)
+
+
 def queue_control(database: SyncDatabase, state_dir: Path) -> QueueControl:
     """Return a hand on the queue that tells a running server what it does."""
-    bodies = BodyStore(cast(WorkerPool, ImmediatePool()), state_dir / BODIES_NAME)
+    bodies = body_store(state_dir)
 
     def tell_server(wishes: Wishes, wanted: bool) -> None:
         tell(state_dir, "queue.changed", {"recipients": list(wishes), "wanted": wanted})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from twistedmail_mta.directory.accounts import DirectoryError
-from twistedmail_mta.directory.aliases import Alias, shown
+from twistedmail_mta.directory.accounts import DirectoryError, address_key
+from twistedmail_mta.directory.aliases import Alias, shown, target_address
 from twistedmail_mta.interfaces import Transaction
 
 
@@ -43,6 +43,15 @@ def aliases_at(transaction: Transaction, domain: str) -> Sequence[str]:
         (domain,),
     )
     return [shown(address) for (address,) in rows]
+
+
+def aliases_to(transaction: Transaction, names: Collection[str]) -> Sequence[Alias]:
+    """Return the aliases that lead to one of some accounts, however its letters are written; it reads all aliases."""
+    found, after = list[Alias](), ("", "")
+    while page := list_aliases(transaction, after):
+        found += [alias for alias in page if any(address_key(target_address(text)) in names for text in alias.targets)]
+        after = (page[-1].folded, page[-1].address)
+    return found
 
 
 def add_targets(transaction: Transaction, aliases: Iterable[Alias]) -> None:

@@ -40,6 +40,12 @@ class Alias:
         """The domain of its address."""
         return self.address.rpartition("@")[2]
 
+    @property
+    def own_address(self) -> Address:
+        """Its address; that of a catch-all has no local part."""
+        local, _, domain = self.address.rpartition("@")
+        return Address(local, domain)
+
 
 def make_alias(address: str, targets: Iterable[str], domain: str | None = None) -> Alias:
     """Return an alias from what an operator typed.

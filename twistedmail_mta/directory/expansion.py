@@ -219,10 +219,12 @@ class Walk:
         """Go where mail to an address goes that is neither an alias nor an account."""
         if is_role(stop.address):
             self._lead_on([self._places.admin], stop)
-        elif targets := rows.targets(stop.domain, stop.catch_all, ""):
-            self._lead_on(targets, stop)
-        else:
+            return
+        targets = rows.targets(stop.domain, stop.catch_all, "")
+        others = [target for target in targets if not self._is_itself(target, stop, stop.address.local)]
+        if not targets or len(others) < len(targets):
             self._end_at(stop, NO_SUCH_ADDRESS)
+        self._lead_on(others, stop)
 
     def _lead_on(self, targets: Iterable[Address], stop: _Stop) -> None:
         for target in targets:
