@@ -142,3 +142,28 @@ def test_odd_input_loses_nothing(data: bytes) -> None:
 
     assert header + body == data
     assert not Header(header).without(b"bcc").has(b"bcc")
+
+
+FIELDS = [
+    b"A: 1\r\n",
+    b"a: 2\r\n",
+    b"B : 3\r\n",
+    b"Ab: 4\r\n",
+    b"A:\r\n",
+    b" more\r\n",
+    b"broken\r\n",
+    b"C:x\r\n\ty\r\n",
+    b"\r\n",
+]
+
+
+@settings(max_examples=200, derandomize=True, deadline=None)
+@given(st.lists(st.sampled_from(FIELDS), max_size=8).map(b"".join))
+def test_collected_at_once(block: bytes) -> None:
+    """Looking for many names at once finds what looking for each does."""
+    header = Header(block)
+
+    found = header.collect((b"a", b"b", b"c"))
+
+    assert found == {name: values for name in (b"a", b"b", b"c") if (values := header.get_all(name))}
+    assert sum(map(len, header.collect((b"a", b"b", b"c"), up_to=1).values())) <= 1

@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
+from twistedmail_mta.mail.field_value import behind_comment, unquoted
+
+_TOKENS: Final = 5
+"""Tokens that are read for each mailbox there may be."""
 NO_DOMAIN: Final = b"MISSING_DOMAIN"
 """Stands for a domain that isn't there; Dovecot's word, which clients know."""
 NO_LOCAL_PART: Final = b"MISSING_MAILBOX"
@@ -30,7 +34,6 @@ class Mailbox(NamedTuple):
 
 GROUP_END: Final = Mailbox(None, None, None, None)
 
-_MAX_PARENTHESES: Final = 100
 _LOCAL = rb'[^\x00-\x20\x7f()<>\[\]:;@\\,"]++'
 _DOMAIN = rb'[^\x00-\x20\x7f()<>\[\]:;@\\,"]++'
 _COMMON = re.compile(
@@ -46,8 +49,6 @@ _TOKEN = re.compile(
       | (?P<atom>(?:\[[^\[\]]*+\]|[^ \t\r\n"<>:;@,(])[^ \t\r\n"<>:;@,(]*+)""",
     re.VERBOSE | re.DOTALL,
 )
-_IN_COMMENT = re.compile(rb"\\.|[()]", re.DOTALL)
-_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 
 Token = tuple[str, bytes]
 """Its kind, for a special the character itself, and its text."""
@@ -67,7 +68,7 @@ def address_list(value: bytes, up_to: int) -> list[Mailbox]:
     while position < end and len(found) < up_to:
         match = _COMMON.match(value, position)
         if match is None:
-            return _Reader(found, up_to).read(_tokens(value, position))
+            return _Reader(found, up_to).read(islice(_tokens(value, position), up_to * _TOKENS))
         quoted, phrase, local, domain, bare, bare_domain = match.groups()
         name = phrase.rstrip() if phrase else quoted
         found.append(Mailbox(name or None, None, local or bare, domain or bare_domain))
@@ -81,23 +82,13 @@ def _tokens(value: bytes, position: int) -> Iterator[Token]:
         kind, position = str(match.lastgroup), match.end()
         text = match[kind]
         if kind == "comment":
-            position = _behind_comment(value, match.start())
+            position = behind_comment(value, match.start()) or len(value)
             text = value[match.end() : position].removesuffix(b")")
         elif kind == "quoted":
-            text = _PAIR.sub(rb"\1", text)
+            text = unquoted(text)
         elif kind == "special":
             kind = text.decode()
         yield kind, text
-
-
-def _behind_comment(value: bytes, start: int) -> int:
-    """Return where the comment at `start` ends, comments in it included; one without an end runs to the value's."""
-    depth = 0
-    for found in islice(_IN_COMMENT.finditer(value, start), _MAX_PARENTHESES):
-        depth += {b"(": 1, b")": -1}.get(found[0], 0)
-        if not depth:
-            return found.end()
-    return len(value)
 
 
 class _Reader:

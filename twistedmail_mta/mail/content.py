@@ -7,8 +7,9 @@ from typing import Final, NamedTuple
 
 from twistedmail_mta.mail.content_type import Parameter, content_type, disposition, languages
 from twistedmail_mta.mail.content_type import token as first_token
+from twistedmail_mta.mail.field_value import unfolded
 from twistedmail_mta.mail.header import Header
-from twistedmail_mta.mail.imap_string import NIL, nstring, string, unfolded
+from twistedmail_mta.mail.imap_string import NIL, nstring, string
 from twistedmail_mta.mail.parts import Encoding, Nesting
 
 MAX_BOUNDARY: Final = 80

@@ -8,6 +8,8 @@ from itertools import islice
 from typing import Final
 from urllib.parse import quote_from_bytes
 
+from twistedmail_mta.mail.field_value import behind_comment, unquoted
+
 MAX_COMMENTS: Final = 100
 """Comments and quoted strings that are told apart in a field; comments behind them are left in."""
 MAX_PARAMETERS: Final = 100
@@ -25,9 +27,7 @@ _PARAMETER = re.compile(
     (?: "( (?: [^"\\] | \\. )*+ ) | ([^\x00-\x20;]*+) )""",
     re.VERBOSE | re.DOTALL,
 )
-_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 _COMMENT_OR_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?|(?<![^\x00-\x20;=/])\(', re.DOTALL)
-_IN_COMMENT = re.compile(rb"\\.|[()]", re.DOTALL)
 _CONTINUED = re.compile(rb"([^*]++)\*([0-9]{1,4})(\*?)")
 
 
@@ -111,23 +111,13 @@ def without_comments(value: bytes) -> bytes:
             break
         position = found.end()
         if found[0] == b"(":
-            position = _behind_comment(value, found.start())
-            if not position:
+            end = behind_comment(value, found.start())
+            if end is None:
                 break
             pieces.append(value[done : found.start()])
-            done = position
+            done = position = end
     pieces.append(value[done:])
     return b" ".join(pieces)
-
-
-def _behind_comment(value: bytes, start: int) -> int:
-    """Return where the comment at `start` ends, comments in it included; 0 when it doesn't."""
-    depth = 0
-    for found in islice(_IN_COMMENT.finditer(value, start), MAX_COMMENTS):
-        depth += {b"(": 1, b")": -1}.get(found[0], 0)
-        if not depth:
-            return found.end()
-    return 0
 
 
 def _parameters(value: bytes, start: int) -> tuple[Parameter, ...]:
@@ -137,7 +127,7 @@ def _parameters(value: bytes, start: int) -> tuple[Parameter, ...]:
     for match in islice(_PARAMETER.finditer(value, start), MAX_PARAMETERS):
         name, quoted, word = match.groups(b"")
         continued = continued or b"*" in name
-        found.append((name, word or (_PAIR.sub(rb"\1", quoted) if b"\\" in quoted else quoted)))
+        found.append((name, word or unquoted(quoted)))
     return tuple(_joined(found)) if continued else tuple(found)
 
 

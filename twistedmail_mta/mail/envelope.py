@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from twistedmail_mta.mail.address_list import Mailbox, address_list
+from twistedmail_mta.mail.field_value import unfolded
 from twistedmail_mta.mail.header import Header
-from twistedmail_mta.mail.imap_string import NIL, nstring, string, unfolded
+from twistedmail_mta.mail.imap_string import NIL, nstring, string
 
 _TEXTS: Final = (b"date", b"subject")
 _ADDRESSES: Final = (b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc")
@@ -15,6 +16,8 @@ _NAMES: Final = _TEXTS + _ADDRESSES + _IDS
 
 MAX_MAILBOXES: Final = 1000
 """Mailboxes, group marks and fields in an ENVELOPE; those behind are left out."""
+_OCTETS: Final = 50
+"""Octets that count as a mailbox, whatever is in them."""
 NO_ENVELOPE: Final = b"(%b)" % b" ".join([NIL] * len(_NAMES))
 """The ENVELOPE of a message without a header."""
 
@@ -36,9 +39,12 @@ def counted_envelope(header: bytes) -> tuple[bytes, int]:
         return NO_ENVELOPE, 0
     words, count = {}, len(fields)
     for name in _ADDRESSES:
-        if name in fields and (found := address_list(unfolded(b",".join(fields[name])), MAX_MAILBOXES - count)):
-            words[name] = b"(" + b"".join(map(_address, found)) + b")"
-            count += len(found)
+        if name in fields:
+            value = unfolded(b",".join(fields[name]))
+            found = address_list(value, MAX_MAILBOXES - count)
+            count += max(len(found), len(value) // _OCTETS)
+            if found:
+                words[name] = b"(" + b"".join(map(_address, found)) + b")"
     author = words.get(b"from", NIL)
     items = (
         _text(fields.get(b"date")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -62,6 +63,7 @@ class Part:
 PartTree = Part
 """The part that is the whole message."""
 
+_NUMBER: Final = re.compile("[1-9][0-9]{0,9}")
 _NARROW: Final = struct.Struct("<BBHIIII")
 _WIDE: Final = struct.Struct("<BBHQQQQ")
 _RECORDS: Final = {1: _NARROW, 2: _WIDE}  # by the first octet of what is packed
@@ -107,10 +109,9 @@ def find(tree: PartTree, number: str) -> Part | None:
         return tree
     found, inside = tree, _parts_of_message(tree)
     for digits in number.split("."):
-        place = int(digits) if digits.isdecimal() and len(digits) < 10 else 0
-        if not 0 < place <= len(inside):
+        if not _NUMBER.fullmatch(digits) or int(digits) > len(inside):
             return None
-        found = inside[place - 1]
+        found = inside[int(digits) - 1]
         inside = _parts_inside(found)
     return found
 

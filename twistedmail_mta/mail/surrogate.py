@@ -16,7 +16,7 @@ import idna
 from twistedmail_mta.mail.address_list import GROUP_END, Mailbox, address_list
 from twistedmail_mta.mail.content_type import Parameter, content_type, disposition
 from twistedmail_mta.mail.encoded_words import encoded_words
-from twistedmail_mta.mail.imap_string import unfolded
+from twistedmail_mta.mail.field_value import unfolded
 
 NOBODY: Final = "invalid@internationalized-address.invalid"
 """Stands for an address that ASCII can't say; mail to it goes nowhere (RFC 2606 section 2)."""
