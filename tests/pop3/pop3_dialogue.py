@@ -70,7 +70,9 @@ class Dialogue:
                 pass
 
     def _log_in(self, right: bool) -> None:
-        self.session.send_response(self.session.enter(self.messages) if right else WRONG)
+        self.session.send_response(
+            self.session.enter(self.messages, sum(message.size for message in self.messages)) if right else WRONG
+        )
 
     def type(self, *lines: str) -> str:
         """Send lines, one after another; return the last answer."""

@@ -223,7 +223,7 @@ class POP3Conversation:
         self._drop = drop
         self._retrieval = Retrieval(drop, self._session, self._connection, self._listener.terms.tasks)
         self._unwatch = self._listener.logins.watch(avatar, lambda: self._connection.end(Ending.LOGIN_ENDED))
-        self._session.send_response(self._session.enter(drop.messages))
+        self._session.send_response(self._session.enter(drop.messages, drop.octets))
 
     def _visit_of(self, avatar: IMaildropAccess) -> Response | None:
         listener, connection = self._listener, self._connection

@@ -74,6 +74,11 @@ class Listing(Sequence[DropMessage]):
     def _uidl(self, uid: int) -> str:
         return self._uidls.get(uid) or self._own(uid)
 
+    @property
+    def octets(self) -> int:
+        """The octets of all of them."""
+        return sum(self._sizes)
+
     def size(self, uid: int) -> int:
         """Return the size of a message; 0 when it isn't here."""
         place = bisect_left(self._uids, uid)
@@ -95,6 +100,7 @@ class Maildrop:
             messages: the snapshot.
         """
         self.messages: Sequence[DropMessage] = messages
+        self.octets = messages.octets
         self._store = store
         self._listing = messages
         self._read: tuple[int, Stored] | None = None

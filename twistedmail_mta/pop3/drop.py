@@ -22,10 +22,17 @@ class Drop:
         octets: of those together.
     """
 
-    __slots__ = ("_deleted", "_messages", "count", "octets")
+    __slots__ = ("_deleted", "_messages", "_octets", "count", "octets")
 
-    def __init__(self, messages: Sequence[DropMessage]) -> None:
+    def __init__(self, messages: Sequence[DropMessage], octets: int) -> None:
+        """Begin with none deleted.
+
+        Args:
+            messages: in the order of their numbers.
+            octets: of all of them; they are many, and made when they are asked for.
+        """
         self._messages = messages
+        self._octets = octets
         self.reset()
 
     def __len__(self) -> int:
@@ -50,7 +57,7 @@ class Drop:
         """Take all marks away."""
         self._deleted: set[int] = set()
         self.count = len(self._messages)
-        self.octets = sum(message.size for message in self._messages)
+        self.octets = self._octets
 
     def deleted(self) -> tuple[int, ...]:
         """Return the UIDs of what is marked, in their order."""
