@@ -1,10 +1,10 @@
 """A process to be killed.  It writes a line for each fact that it acknowledges.
 
-crash_child.py steps                     reads jobs "SITE COUNT", one a line; forks a child for each, which
+crash_child.py steps                     reads jobs "SITE LIFE COUNT", one a line; forks a child for each, which
                                          lives and kills itself at its COUNTth operation on files; answers
                                          "killed|finished LAST", the last step acknowledged
 crash_child.py load SITE SEED            accepts and settles without end, until it is killed
-crash_child.py life SITE                 lives once
+crash_child.py life SITE LIFE            lives once
 """
 
 # ruff: noqa: T201
@@ -18,14 +18,16 @@ import time
 import traceback
 from pathlib import Path
 from random import Random
+from typing import cast
 
-from crash_site import LATER, NEVER, OK, CrashSite, content, live
+from crash_lives import Kind, live
+from crash_site import LATER, NEVER, OK, CrashSite, content
 from faultfs import FaultDisk, Faults, FaultVFS
 
 from twistedmail_mta.model import NULL_PATH, Claim, Deferred, Delivered, Failed, Outcome, Report, Settlement
 from twistedmail_mta.tasks import TaskGroup
 
-SIZES = (0, 200, 4096, 30_000, 150_000)
+SIZES = (0, 200, 4096, 30_000, 300_000)
 ACCEPTING, SETTLING = 8, 4
 
 
@@ -51,12 +53,12 @@ def say(line: bytes, pipe: int = 1) -> None:
 def take_jobs() -> None:
     """Fork a child for each job."""
     for line in sys.stdin:
-        site, count = line.split()
+        site, kind, count = line.split()
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
             os.close(reading)
-            die_at(Path(site), int(count), writing)
+            die_at(Path(site), cast(Kind, kind), int(count), writing)
         os.close(writing)
         with os.fdopen(reading, "rb") as acknowledged:
             last = acknowledged.read()[-1:]
@@ -65,13 +67,13 @@ def take_jobs() -> None:
         print(outcome, last[0] if last else -1, flush=True)
 
 
-def die_at(path: Path, count: int, acknowledged: int) -> None:
+def die_at(path: Path, kind: Kind, count: int, acknowledged: int) -> None:
     """Live in a forked child, which ends here."""
     try:
         faults = Deadly(count)
         vfs = FaultVFS(faults=faults)
         site = CrashSite(path, vfs=vfs.name, disk=FaultDisk(faults=faults))
-        live(site, lambda number: say(bytes([number]), acknowledged))
+        live(site, kind, lambda number: say(bytes([number]), acknowledged))
         site.close()
     except BaseException:  # noqa: BLE001 - a forked child must not go on as its parent
         traceback.print_exc()
@@ -154,9 +156,9 @@ def main() -> None:
             take_jobs()
         case ["load", path, seed]:
             bear_load(Path(path), int(seed))
-        case ["life", path]:
+        case ["life", path, kind]:
             site = CrashSite(Path(path))
-            live(site, lambda number: say(b"acknowledged %d\n" % number))
+            live(site, cast(Kind, kind), lambda number: say(b"acknowledged %d\n" % number))
             site.close()
 
 

@@ -1,8 +1,7 @@
-"""A whole store and spool to be killed, and what must be found afterwards.
+"""A whole store with spool and mailboxes to be killed, and what must be found afterwards.
 
-`STEPS` is a life in which everything happens once; each step is acknowledged
-when it is over.  The clock stands still, so that two sites which took the same
-steps hold the same rows.
+The clock stands still, so that two sites which took the same steps hold the
+same rows.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +16,21 @@ import apsw
 from hand_reactor import HandReactor
 from twisted.internet.task import Clock
 
+from twistedmail_mta.interfaces import Transaction
+from twistedmail_mta.mailbox.store import MailboxStore
 from twistedmail_mta.model import (
-    NULL_PATH,
     Address,
     Body,
-    Claim,
-    Deferred,
-    Delivered,
+    Delivery,
     Envelope,
-    Failed,
-    InlineBody,
+    LocalMail,
     Message,
     Origin,
     Recipient,
     Reply,
-    Report,
-    Settlement,
-    Withdrawn,
+    Structure,
 )
 from twistedmail_mta.spool.control import QueueControl
-from twistedmail_mta.spool.operator_selection import Selection
 from twistedmail_mta.spool.owners import Host
 from twistedmail_mta.spool.spool import Spool
 from twistedmail_mta.spool.sweep import Sweep
@@ -54,6 +47,12 @@ LATER = Reply(451, "4.3.0", "Try again later")
 NEVER = Reply(550, "5.1.1", "No such user")
 
 State = dict[str, Any]
+
+ACCOUNTS = 50
+ACCOUNT = """
+INSERT INTO accounts (id, address, enabled, protocols, credential_version, created_at) VALUES (?, ?, 1, 'pop3', 1, 0.0)
+ON CONFLICT DO NOTHING
+"""
 
 
 def content(number: int, size: int) -> bytes:
@@ -83,13 +82,16 @@ class CrashSite:
         self.start()
 
     def start(self) -> None:
-        """Begin as a process begins."""
+        """Begin as a process begins; the accounts are there."""
         seconds = self.clock.seconds
+        self.hand.wait(self.database.write(_add_accounts))
         self.tenure = self.hand.wait(begin_tenure(self.database, self.clock, seconds, Host("boot", 0)))
-        self.spool = Spool(self.database, self.bodies, self.tasks, self.tenure)
+        self.mailboxes = MailboxStore(self.database, self.bodies, self.tasks, seconds)
+        self.spool = Spool(self.database, self.bodies, self.tasks, self.tenure, self.mailboxes.note)
         self.sweep = Sweep(self.database, self.bodies, self.tenure)
         self.control = QueueControl(self.database, self.bodies, self.clock, seconds, "boot", self.spool.note_wishes)
         self.hand.wait(self.sweep.give_back_claims())
+        self.hand.wait(self.mailboxes.release())
 
     def close(self) -> None:
         self.hand.wait(self.tasks.finish())
@@ -116,135 +118,89 @@ class CrashSite:
         return await writer.finish()
 
 
+def _add_accounts(tx: Transaction) -> None:
+    list(tx.executemany(ACCOUNT, [(number, f"user{number}@example.org") for number in range(1, ACCOUNTS + 1)]))
+
+
+def local(*places: tuple[int, str]) -> LocalMail:
+    """Return a delivery into mailboxes, given as accounts and names."""
+    return LocalMail(
+        Structure(b"(envelope)", b"(structure)", b"parts"),
+        tuple(Delivery(account, Address(f"user{account}", "example.org"), name) for account, name in places),
+    )
+
+
 def _still_clock() -> Clock:
     clock = Clock()
     clock.advance(NOW)
     return clock
 
 
-class Life:
-    """The steps, one method each, in the order of `STEPS`."""
-
-    def __init__(self, site: CrashSite) -> None:
-        self._site = site
-        self._spool = site.spool
-        self._claims: list[Claim] = []
-        self._first = 0
-
-    async def accept_small(self) -> None:
-        """One row for the body, four recipients, claimed at birth."""
-        names = [f"{name}@example.net" for name in "abcde"]
-        message = self._site.message(InlineBody(content(1, 4096)), *names)
-        self._claims = list(await self._spool.accept(message, claim=True))
-        self._first = message.id
-
-    async def hold(self) -> None:
-        """A wish about a claimed recipient."""
-        await self._site.control.change("hold", Selection(to="d@*"))
-
-    async def settle_each_way(self) -> None:
-        """Delivered, deferred, failed, held: in one transaction."""
-        outcomes = (Delivered(OK), Deferred(LATER), Failed(NEVER), Withdrawn())
-        await self._spool.settle(
-            [
-                Settlement(claim, outcome, NOW, NOW + 60 if isinstance(outcome, Deferred) else None)
-                for claim, outcome in zip(self._claims, outcomes, strict=False)
-            ],
-            None,
-        )
-
-    async def settle_with_bounce(self) -> None:
-        """The last claim fails, and the bounce for both that failed is spooled."""
-        bounce = self._site.message(InlineBody(content(2, 9000)), "ann@example.org", sender=NULL_PATH)
-        settlement = Settlement(self._claims[4], Failed(NEVER), NOW)
-        assert await self._spool.settle([settlement], Report(self._first, frozenset({2, 4}), bounce))
-
-    async def accept_large(self) -> None:
-        """A file and its row."""
-        body = await self._site.write_body(content(3, 300_000))
-        await self._spool.accept(self._site.message(body, "x@example.com"), claim=False)
-
-    async def accept_inline_at_the_limit(self) -> None:
-        """A row of many pages."""
-        body = await self._site.write_body(content(4, 65_536))
-        await self._spool.accept(self._site.message(body, "y@example.com"), claim=False)
-
-    async def claim(self) -> None:
-        """Whatever is due."""
-        self._claims = list(await self._spool.claim(10, frozenset()))
-        assert len(self._claims) == 3
-
-    async def settle_large(self) -> None:
-        """Rows and file go."""
-        await self._spool.settle([Settlement(self._claims[1], Delivered(OK), NOW)], None)
-        await self._site.tasks.finish()
-
-    async def release_claims(self) -> None:
-        """The rest goes back."""
-        await self._spool.release_claims([self._claims[0], self._claims[2]])
-
-    async def delete(self) -> None:
-        """The operator wants none of it."""
-        assert await self._site.control.change("delete", Selection()) == 4
-
-
-STEPS: tuple[Callable[[Life], Awaitable[None]], ...] = (
-    Life.accept_small,
-    Life.hold,
-    Life.settle_each_way,
-    Life.settle_with_bounce,
-    Life.accept_large,
-    Life.accept_inline_at_the_limit,
-    Life.claim,
-    Life.settle_large,
-    Life.release_claims,
-    Life.delete,
-)
-
-
-def live(site: CrashSite, acknowledge: Callable[[int], None]) -> None:
-    """Take every step, acknowledging its number when it is over; 0 is the start."""
-    life = Life(site)
-    acknowledge(0)
-    for number, step in enumerate(STEPS, 1):
-        site.hand.wait(step(life))
-        acknowledge(number)
-
-
 def state_of(site: Path) -> State:
-    """Read everything that a site holds, bodies as their digests; checks that all of it fits together."""
+    """Read everything that a site holds, bodies as their digests; checks that all of it fits together.
+
+    What only waits to be given up, and mailboxes that nothing ever was in, are left out.
+    """
     connection = apsw.Connection(str(site / "mta.db"))
     try:
         assert connection.pragma("integrity_check") == "ok"
-        rows = {
-            "message": list(connection.execute("SELECT * FROM message ORDER BY id")),
-            "recipient": list(connection.execute("SELECT * FROM recipient ORDER BY message, n")),
-            "downtime": list(connection.execute("SELECT * FROM downtime")),
-        }
+        rows = {name: list(connection.execute(sql)) for name, sql in STATE.items()}
         bodies = list(connection.execute("SELECT id, refs, size, file, data FROM body ORDER BY id"))
-        references = list(connection.execute("SELECT body, count(*) FROM message GROUP BY body ORDER BY body"))
-        lonely = "SELECT id FROM message WHERE id NOT IN (SELECT message FROM recipient)"
-        assert not list(connection.execute(lonely))
+        for misfits in MISFITS:
+            assert not list(connection.execute(misfits)), misfits
+        assert not list(connection.pragma("foreign_key_check") or ())
+        used = {body for (body,) in connection.execute(USED)}
     finally:
         connection.close()
-    assert [(body, refs) for body, refs, *_ in bodies] == references
-    return {**rows, "body": [_digest(site, body) for body in bodies]}
+    digests = {row[0]: _digest(site, row) for row in bodies}
+    return {**rows, "body": [digests[body] for body in sorted(used)]}
+
+
+STATE = {
+    "message": "SELECT * FROM message ORDER BY id",
+    "recipient": "SELECT * FROM recipient ORDER BY message, n",
+    "downtime": "SELECT * FROM downtime",
+    "mailbox": "SELECT * FROM mailbox WHERE uid_next > 1 ORDER BY id",
+    "mail": "SELECT m.*, a.*, c.body, c.header, c.envelope, c.structure, c.parts FROM mail m"
+    " JOIN arrival a USING (mailbox, uid) JOIN content c ON c.id = m.content ORDER BY m.mailbox, m.uid",
+    "uidl": "SELECT * FROM uidl ORDER BY mailbox, uid",
+    "vanished": "SELECT * FROM vanished ORDER BY mailbox, modseq",
+    "delivered": "SELECT * FROM delivered ORDER BY message, n, account, mailbox",
+}
+"""What a site holds, but for bodies and contents."""
+
+MISFITS = (
+    "SELECT id FROM message WHERE id NOT IN (SELECT message FROM recipient)",
+    (
+        "SELECT id FROM body b WHERE refs <> (SELECT count(*) FROM message WHERE body = b.id)"
+        " + (SELECT count(*) FROM content WHERE body = b.id)"
+    ),
+    (
+        "SELECT id FROM content c WHERE refs <> (SELECT count(*) FROM mail WHERE content = c.id)"
+        " + coalesce((SELECT refs FROM released WHERE content = c.id), 0)"
+    ),
+    (
+        "SELECT id FROM mailbox b WHERE (messages, octets) <>"
+        " (SELECT count(*), coalesce(sum(size), 0) FROM arrival WHERE mailbox = b.id)"
+    ),
+    "SELECT mailbox, uid FROM mail EXCEPT SELECT mailbox, uid FROM arrival",
+    "SELECT mailbox, uid FROM arrival EXCEPT SELECT mailbox, uid FROM mail",
+    "SELECT mailbox, uid FROM uidl EXCEPT SELECT mailbox, uid FROM mail",
+    "SELECT message FROM delivered EXCEPT SELECT id FROM message",
+    "SELECT content FROM mail EXCEPT SELECT id FROM content",
+    "SELECT body FROM content EXCEPT SELECT id FROM body",
+    "SELECT body FROM message EXCEPT SELECT id FROM body",
+)
+"""Queries that find nothing where everything fits together."""
+
+USED = "SELECT body FROM message UNION SELECT c.body FROM mail m JOIN content c ON c.id = m.content"
 
 
 def _digest(site: Path, row: tuple[Any, ...]) -> tuple[Any, ...]:
-    number, refs, size, file, octets = row
+    number, _, size, file, octets = row
     found = (site / "bodies" / file).read_bytes() if file is not None else octets or b""
     assert len(found) == size
-    return number, refs, file is None, hashlib.sha256(found).hexdigest()
-
-
-def states_of_a_life(site: Path, **options: Any) -> list[State]:
-    """Return what a site holds after each step when nothing goes wrong."""
-    states: list[State] = []
-    crash_site = CrashSite(site, **options)
-    live(crash_site, lambda _: states.append(state_of(site)))
-    crash_site.close()
-    return states
+    return number, file is None, hashlib.sha256(found).hexdigest()
 
 
 def child(*arguments: str) -> tuple[list[str], dict[str, str]]:

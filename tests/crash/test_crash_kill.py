@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from shutil import rmtree
+from shutil import copytree, rmtree
 
 import apsw
 import pytest
-from crash_site import CrashSite, State, body_files, child, content, state_of, states_of_a_life
+from crash_lives import KINDS, Kind, states_of_a_life
+from crash_site import CrashSite, State, body_files, child, content, state_of
 
 Key = tuple[int, int]
 
@@ -28,11 +29,11 @@ def forks() -> Iterator[subprocess.Popen[str]]:
         process.stdin.close()
 
 
-def killed_at(forks: subprocess.Popen[str], site: Path, count: int) -> tuple[str, int]:
+def killed_at(forks: subprocess.Popen[str], site: Path, kind: Kind, count: int) -> tuple[str, int]:
     """Let a child live until its operation `count`; return how it ended and what it acknowledged last."""
     assert forks.stdin is not None
     assert forks.stdout is not None
-    forks.stdin.write(f"{site} {count}\n")
+    forks.stdin.write(f"{site} {kind} {count}\n")
     forks.stdin.flush()
     outcome, last = forks.stdout.readline().split()
     return outcome, int(last)
@@ -43,16 +44,21 @@ def check_step(states: list[State], last: int, site: Path) -> None:
         assert state_of(site) in states[last : last + 2], f"after step {last} and before the end of the next"
 
 
-def test_kill_at_every_operation(forks: subprocess.Popen[str], tmp_path: Path) -> None:
-    """Opening, every accept and every settle: all of a step is there or nothing of it."""
-    (tmp_path / "whole").mkdir()
-    states = states_of_a_life(tmp_path / "whole")
+@pytest.mark.parametrize("kind", KINDS)
+def test_kill_at_every_operation(forks: subprocess.Popen[str], tmp_path: Path, kind: Kind) -> None:
+    """Every accept, settle, delivery and removal: all of a step is there or nothing of it; one life opens the site."""
+    begun, whole = tmp_path / "begun", tmp_path / "whole"
+    begun.mkdir()
+    if kind != "spool":
+        CrashSite(begun).close()
+    copytree(begun, whole)
+    states = states_of_a_life(whole, kind)
     seen, count, outcome = set(), 0, "killed"
     while outcome == "killed":
         count += 1
         site = tmp_path / str(count)
-        site.mkdir()
-        outcome, last = killed_at(forks, site, count)
+        copytree(begun, site)
+        outcome, last = killed_at(forks, site, kind, count)
         check_step(states, last, site)
         seen.add(last)
         rmtree(site)

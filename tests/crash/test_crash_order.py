@@ -5,20 +5,39 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from crash_site import STEPS, Life, child
+from crash_lives import KINDS, MAILBOX_STEPS, SPOOL_STEPS, Kind, MailboxLife, SpoolLife
+from crash_site import child
 
 FILE = re.compile(r"/bodies/\d+/[0-9a-f]+-[0-9a-f]+$")
 
 
+SYNCED: dict[Kind, tuple[Sequence[object], object, Sequence[object]]] = {
+    "spool": (
+        SPOOL_STEPS,
+        SpoolLife.accept_large,
+        (SpoolLife.accept_small, SpoolLife.settle_each_way, SpoolLife.settle_large),
+    ),
+    "mailboxes": (
+        MAILBOX_STEPS,
+        MailboxLife.accept_into_mailboxes,
+        (MailboxLife.accept_into_mailboxes_alone, MailboxLife.append, MailboxLife.remove_the_last),
+    ),
+}
+"""The steps of each life, the one that writes a file, and others that write to the database alone."""
+
+
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
-def test_nothing_is_acknowledged_before_it_is_synced(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_acknowledged_before_it_is_synced(tmp_path: Path, kind: Kind) -> None:
     """What was written to file, directory and WAL since the last acknowledgement is synced by the next."""
+    names, writes_file, others = SYNCED[kind]
     trace, site = tmp_path / "trace", tmp_path / "site"
     site.mkdir()
-    command, environment = child("life", str(site))
+    command, environment = child("life", str(site), kind)
     calls = "trace=fsync,fdatasync,write,pwrite64,writev,pwritev,openat,mkdir"
     done = subprocess.run(
         ["strace", "-f", "-y", "-o", str(trace), "-e", calls, *command],
@@ -27,19 +46,19 @@ def test_nothing_is_acknowledged_before_it_is_synced(tmp_path: Path) -> None:
         timeout=100,
         check=False,
     )
-    assert done.stdout.count(b"acknowledged") == len(STEPS) + 1, done.stderr
+    assert done.stdout.count(b"acknowledged") == len(names) + 1, done.stderr
 
     steps = steps_of(trace.read_text(), str(site))
 
-    assert len(steps) == len(STEPS) + 1
+    assert len(steps) == len(names) + 1
     for step in steps:
         assert step.unsynced() == []
-    large = steps[1 + STEPS.index(Life.accept_large)].calls
+    large = steps[1 + names.index(writes_file)].calls
     file, directory = (FILE.search(path) for path in [path for call, path in large if call == "sync"][-3:-1])
     assert file
     assert not directory
-    for number in (STEPS.index(Life.accept_small), STEPS.index(Life.settle_each_way), STEPS.index(Life.settle_large)):
-        assert ("sync", f"{site}/mta.db-wal") in steps[1 + number].calls
+    for other in others:
+        assert ("sync", f"{site}/mta.db-wal") in steps[1 + names.index(other)].calls
 
 
 class StepTrace:

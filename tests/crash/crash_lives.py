@@ -1,0 +1,208 @@
+"""Lives of a site in which everything happens once; each step is acknowledged when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from crash_site import LATER, NEVER, NOW, OK, CrashSite, State, content, local, state_of
+
+from twistedmail_mta.mailbox.appending import Incoming
+from twistedmail_mta.mailbox.flags import ANSWERED, SEEN
+from twistedmail_mta.model import (
+    NULL_PATH,
+    Claim,
+    Deferred,
+    Delivered,
+    Failed,
+    InlineBody,
+    Report,
+    Settlement,
+    Withdrawn,
+)
+from twistedmail_mta.spool.operator_selection import Selection
+
+Kind = Literal["spool", "mailboxes"]
+KINDS: tuple[Kind, ...] = ("spool", "mailboxes")
+
+
+class SpoolLife:
+    """Mail is accepted, tried, settled and deleted: the steps, one method each, in the order of `SPOOL_STEPS`."""
+
+    def __init__(self, site: CrashSite) -> None:
+        self._site = site
+        self._spool = site.spool
+        self._claims: list[Claim] = []
+        self._first = 0
+
+    async def accept_small(self) -> None:
+        """One row for the body, four recipients, claimed at birth."""
+        names = [f"{name}@example.net" for name in "abcde"]
+        message = self._site.message(InlineBody(content(1, 4096)), *names)
+        self._claims = list(await self._spool.accept(message, claim=True))
+        self._first = message.id
+
+    async def hold(self) -> None:
+        """A wish about a claimed recipient."""
+        await self._site.control.change("hold", Selection(to="d@*"))
+
+    async def settle_each_way(self) -> None:
+        """Delivered, deferred, failed, held: in one transaction."""
+        outcomes = (Delivered(OK), Deferred(LATER), Failed(NEVER), Withdrawn())
+        await self._spool.settle(
+            [
+                Settlement(claim, outcome, NOW, NOW + 60 if isinstance(outcome, Deferred) else None)
+                for claim, outcome in zip(self._claims, outcomes, strict=False)
+            ],
+            None,
+        )
+
+    async def settle_with_bounce(self) -> None:
+        """The last claim fails, and the bounce for both that failed is spooled."""
+        bounce = self._site.message(InlineBody(content(2, 9000)), "ann@example.org", sender=NULL_PATH)
+        settlement = Settlement(self._claims[4], Failed(NEVER), NOW)
+        assert await self._spool.settle([settlement], Report(self._first, frozenset({2, 4}), bounce))
+
+    async def accept_large(self) -> None:
+        """A file and its row."""
+        body = await self._site.write_body(content(3, 300_000))
+        await self._spool.accept(self._site.message(body, "x@example.com"), claim=False)
+
+    async def accept_inline_at_the_limit(self) -> None:
+        """A row of many pages."""
+        body = await self._site.write_body(content(4, 65_536))
+        await self._spool.accept(self._site.message(body, "y@example.com"), claim=False)
+
+    async def claim(self) -> None:
+        """Whatever is due."""
+        self._claims = list(await self._spool.claim(10, frozenset()))
+        assert len(self._claims) == 3
+
+    async def settle_large(self) -> None:
+        """Rows and file go."""
+        await self._spool.settle([Settlement(self._claims[1], Delivered(OK), NOW)], None)
+        await self._site.tasks.finish()
+
+    async def release_claims(self) -> None:
+        """The rest goes back."""
+        await self._spool.release_claims([self._claims[0], self._claims[2]])
+
+    async def delete(self) -> None:
+        """The operator wants none of it."""
+        assert await self._site.control.change("delete", Selection()) == 4
+
+
+class MailboxLife:
+    """Mail goes into mailboxes, is flagged and removed: the steps, one method each, in the order of `MAILBOX_STEPS`."""
+
+    def __init__(self, site: CrashSite) -> None:
+        self._site = site
+        self._spool = site.spool
+
+    async def accept_into_mailboxes(self) -> None:
+        """A file that a mailbox and the spool share; the account had no mailboxes before."""
+        body = await self._site.write_body(content(5, 300_000))
+        self._list = self._site.message(body, "list@example.org")
+        self._claims = list(await self._spool.accept(self._list, claim=True, local=local((1, "INBOX"))))
+
+    async def deliver_a_chunk(self) -> None:
+        """Another mailbox gets what is spooled."""
+        await self._site.mailboxes.deliver(self._list, local((1, "Lists")), (self._list.id, 0))
+
+    async def deliver_a_chunk_again(self) -> None:
+        """Of two mailboxes one has it already."""
+        await self._site.mailboxes.deliver(self._list, local((1, "Lists"), (2, "INBOX")), (self._list.id, 0))
+
+    async def settle_the_list(self) -> None:
+        """The spool gives up its share, and what was delivered is forgotten."""
+        await self._spool.settle([Settlement(claim, Delivered(OK), NOW) for claim in self._claims], None)
+
+    async def accept_into_mailboxes_alone(self) -> None:
+        """Nothing goes into the spool."""
+        message = self._site.message(InlineBody(content(6, 3000)))
+        await self._spool.accept(message, claim=True, local=local((1, "INBOX"), (1, "Lists")))
+
+    async def append(self) -> None:
+        """Three messages at once, with flags."""
+        self._lists = (await self._site.mailboxes.make(1, "Lists")).id
+        bodies = [InlineBody(content(n, 500)) for n in range(3)]
+        messages = [
+            Incoming(self._spool.new_id(), b"\r\n", body, local().structure, 1, flags=n, uidl=f"u{n}")
+            for n, body in enumerate(bodies)
+        ]
+        await self._site.mailboxes.append(self._lists, messages)
+
+    async def set_flags(self) -> None:
+        """Of some."""
+        await self._site.mailboxes.set_flags(self._lists, [1, 3, 4], add=SEEN, remove=ANSWERED)
+
+    async def remove_some(self) -> None:
+        """Of two messages one is shared."""
+        await self._remove(self._lists, [1, 3])
+
+    async def remove_more(self) -> None:
+        """Another share of the file goes."""
+        await self._remove((await self._site.mailboxes.make(1, "INBOX")).id, [1])
+
+    async def remove_the_last(self) -> None:
+        """The file goes with the last mailbox that has it."""
+        await self._remove((await self._site.mailboxes.make(2, "INBOX")).id, [1])
+
+    async def _remove(self, mailbox: int, uids: list[int]) -> None:
+        await self._site.mailboxes.remove(mailbox, uids)
+        await self._site.tasks.finish()
+
+
+SPOOL_STEPS = (
+    SpoolLife.accept_small,
+    SpoolLife.hold,
+    SpoolLife.settle_each_way,
+    SpoolLife.settle_with_bounce,
+    SpoolLife.accept_large,
+    SpoolLife.accept_inline_at_the_limit,
+    SpoolLife.claim,
+    SpoolLife.settle_large,
+    SpoolLife.release_claims,
+    SpoolLife.delete,
+)
+
+MAILBOX_STEPS = (
+    MailboxLife.accept_into_mailboxes,
+    MailboxLife.deliver_a_chunk,
+    MailboxLife.deliver_a_chunk_again,
+    MailboxLife.settle_the_list,
+    MailboxLife.accept_into_mailboxes_alone,
+    MailboxLife.append,
+    MailboxLife.set_flags,
+    MailboxLife.remove_some,
+    MailboxLife.remove_more,
+    MailboxLife.remove_the_last,
+)
+
+
+def begin_life(site: CrashSite, kind: Kind) -> list[Callable[[], Awaitable[None]]]:
+    """Return the steps of a life, to be taken one after the other."""
+    if kind == "spool":
+        spool = SpoolLife(site)
+        return [partial(step, spool) for step in SPOOL_STEPS]
+    mailboxes = MailboxLife(site)
+    return [partial(step, mailboxes) for step in MAILBOX_STEPS]
+
+
+def live(site: CrashSite, kind: Kind, acknowledge: Callable[[int], None]) -> None:
+    """Take every step, acknowledging its number when it is over; 0 is the start."""
+    acknowledge(0)
+    for number, step in enumerate(begin_life(site, kind), 1):
+        site.hand.wait(step())
+        acknowledge(number)
+
+
+def states_of_a_life(site: Path, kind: Kind, **options: Any) -> list[State]:
+    """Return what a site holds after each step when nothing goes wrong."""
+    states: list[State] = []
+    crash_site = CrashSite(site, **options)
+    live(crash_site, kind, lambda _: states.append(state_of(site)))
+    crash_site.close()
+    return states
