@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 import click
 
-from twistedmail_mta.cli.offline import ImmediateDatabase, ImmediatePool, finished
+from twistedmail_mta.cli.offline import ImmediateDatabase, body_store, finished
 from twistedmail_mta.cli.progress import progress
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, print_table, printable
 from twistedmail_mta.directory.accounts import account_name
@@ -21,9 +20,8 @@ from twistedmail_mta.directory.tables import find_account
 from twistedmail_mta.mailbox.mailboxes import Mailbox, mailbox_name, mailboxes
 from twistedmail_mta.spool.ids import MessageIds
 from twistedmail_mta.store.bodies import BodyStore
-from twistedmail_mta.store.files import BODIES_NAME, DATABASE_NAME
+from twistedmail_mta.store.files import DATABASE_NAME
 from twistedmail_mta.store.sync import SyncDatabase
-from twistedmail_mta.tasks import WorkerPool
 from twistedmail_mta.transfer.dovecot import DEFAULT_UIDL, is_uidl_format
 from twistedmail_mta.transfer.exporting import Export
 from twistedmail_mta.transfer.importing import Import, Tally
@@ -179,7 +177,7 @@ def _write_all(source: Export, chosen: list[Mailbox], writer: MaildirWriter | Mb
 def _opened(invocation: Invocation) -> Iterator[tuple[SyncDatabase, BodyStore]]:
     state_dir = invocation.state_dir()
     with SyncDatabase(state_dir / DATABASE_NAME) as database:
-        yield database, BodyStore(cast(WorkerPool, ImmediatePool()), state_dir / BODIES_NAME)
+        yield database, body_store(state_dir)
 
 
 def _id(database: SyncDatabase, name: str) -> int:

@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "domain": Entry("twistedmail_mta.cli.domain:domain", "Add, change, list and remove domains that mail is kept for."),
     "account": Entry("twistedmail_mta.cli.account:account", "Add, change, list and remove accounts."),
     "alias": Entry("twistedmail_mta.cli.alias:alias", "Add, list, remove and import aliases."),
+    "mailbox": Entry("twistedmail_mta.cli.mailbox:mailbox", "List mailboxes; import and export mail."),
     "queue": Entry("twistedmail_mta.cli.queue:queue", "Look at the mail that waits, and act on it."),
 }
 

@@ -22,7 +22,7 @@ _FORGET: Final = """
 DELETE FROM mailbox WHERE account = ? AND NOT EXISTS (SELECT 1 FROM mail WHERE mailbox = mailbox.id) RETURNING id
 """
 
-_SATELLITES: Final = ("vanished", "keyword", "snapshot")
+_SATELLITES: Final = ("vanished", "keyword", "snapshot", "imported")
 
 _UNSUBSCRIBE: Final = "DELETE FROM subscription WHERE account = ?"
 
