@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
-from twistedmail_mta.config.checking import PasswdFileTable
+from twistedmail_mta.config.checking import LDAPTable, PAMTable, PasswdFileTable
 from twistedmail_mta.config.endpoints import parse_endpoint
 from twistedmail_mta.config.problems import key_path
 from twistedmail_mta.config.secrets import is_credential, read_secret
@@ -17,6 +17,7 @@ from twistedmail_mta.config.sending import WayTable
 from twistedmail_mta.config.site import CertificateTable, Site
 from twistedmail_mta.directory.passwd_file import parse_passwords
 from twistedmail_mta.directory.recipients import RecipientFile
+from twistedmail_mta.directory.site_logins import shortcoming
 from twistedmail_mta.privileges import (
     PrivilegeError,
     User,
@@ -29,6 +30,8 @@ from twistedmail_mta.privileges import (
 from twistedmail_mta.tls.certificates import CertificateError, read_identity, shortcomings
 from twistedmail_mta.tls.client import ClientTLS
 from twistedmail_mta.tls.server import server_context
+
+_PAM_FOLDERS: Final = (Path("/etc/pam.d"), Path("/usr/lib/pam.d"), Path("/usr/share/pam.d"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def findings_of(site: Site, now: datetime) -> Iterator[Finding]:
     yield from _program(user)
     yield from _state_dir(site.server.state_dir, user)
     yield from _certificates(site, user, now)
-    yield from _authorities(site.outbound.ca_file, user)
+    yield from _authorities("outbound.ca_file", site.outbound.ca_file, user)
     yield from _recipient_files(site, user)
     yield from _checkers(site, user)
     yield from _logins(site, user)
@@ -133,16 +136,16 @@ def _certificate(
         yield Finding("warning", path, f"{files.key} is open to everybody: chmod o= {files.key}")
 
 
-def _authorities(file: Path | None, user: User) -> Iterator[Finding]:
+def _authorities(path: str, file: Path | None, user: User) -> Iterator[Finding]:
     if file is None:
         return
     if unreadable_for(user, [file]):
-        yield Finding("error", "outbound.ca_file", f"{user.name} can't read {file}")
+        yield Finding("error", path, f"{user.name} can't read {file}")
         return
     try:
         ClientTLS(file)
     except CertificateError as error:
-        yield Finding("error", "outbound.ca_file", str(error))
+        yield Finding("error", path, str(error))
 
 
 def _recipient_files(site: Site, user: User) -> Iterator[Finding]:
@@ -162,8 +165,18 @@ def _recipient_files(site: Site, user: User) -> Iterator[Finding]:
 
 def _checkers(site: Site, user: User) -> Iterator[Finding]:
     for place, table in enumerate(site.checker):
-        if isinstance(table, PasswdFileTable):
-            yield from _passwd_file(table, key_path(("checker", place, "path")), user)
+        path = key_path(("checker", place))
+        if text := shortcoming(table):
+            yield Finding("error", path, text)
+        match table:
+            case PasswdFileTable():
+                yield from _passwd_file(table, f"{path}.path", user)
+            case LDAPTable():
+                yield from _authorities(f"{path}.ca_file", table.ca_file, user)
+                yield from _login(table, f"{path}.auth", user)
+            case PAMTable() if not any((folder / table.service).exists() for folder in _PAM_FOLDERS):
+                text = f'there is no service {table.service} in /etc/pam.d, so PAM would use "other"'
+                yield Finding("warning", f"{path}.service", text)
 
 
 def _passwd_file(table: PasswdFileTable, path: str, user: User) -> Iterator[Finding]:
@@ -183,7 +196,7 @@ def _logins(site: Site, user: User) -> Iterator[Finding]:
         yield from _login(site.outbound.fallback, key_path(("outbound", "fallback", "auth")), user)
 
 
-def _login(way: WayTable, path: str, user: User) -> Iterator[Finding]:
+def _login(way: WayTable | LDAPTable, path: str, user: User) -> Iterator[Finding]:
     if way.auth is None:
         return
     file = way.auth.password_file

@@ -13,7 +13,7 @@ from pathlib import Path
 from random import SystemRandom
 from typing import Final, Literal
 
-from twisted.internet.interfaces import IReactorCore, IReactorUNIX
+from twisted.internet.interfaces import IReactorCore
 
 from twistedmail_mta.access.connection import Terms
 from twistedmail_mta.access.pop3_conversation import turned_away
@@ -36,13 +36,14 @@ from twistedmail_mta.deliver.pool import Pool
 from twistedmail_mta.deliver.providers import shipped_providers
 from twistedmail_mta.deliver.router import Fallback, Router, RouteRule
 from twistedmail_mta.deliver.sources import Source, Sources
+from twistedmail_mta.directory.checkers import IReactorLogins
 from twistedmail_mta.directory.live_logins import LiveLogins
 from twistedmail_mta.directory.quotas import Quotas
 from twistedmail_mta.directory.realm import MailRealm
 from twistedmail_mta.directory.recipients import RecipientFile
 from twistedmail_mta.directory.resolution import Directory
 from twistedmail_mta.directory.site_domains import site_domains
-from twistedmail_mta.directory.site_logins import IReactorLogins, SiteLogins
+from twistedmail_mta.directory.site_logins import SiteLogins
 from twistedmail_mta.directory.tables import add_account, find_account
 from twistedmail_mta.dns.exchange import IReactorDNS
 from twistedmail_mta.dns.nameservers import Nameserver, nameservers, system_nameservers
@@ -77,7 +78,7 @@ PROCESS: Final = 0
 """The number of the only process there is."""
 
 
-class IReactorSite(IReactorCore, IReactorDelivery, IReactorDNS, IReactorUNIX, IReactorLogins):
+class IReactorSite(IReactorCore, IReactorDelivery, IReactorDNS, IReactorLogins):
     """What of the reactor a site uses."""
 
 
@@ -123,13 +124,14 @@ class Parts:
         self.changes.subscribe(self.mailboxes.look_at_all)
         self._router = make_router(site, self.directory.hosts)
         self._callout = Callout(self._dialer, self._hosts, self._router, reactor)
+        self._live_logins = LiveLogins(self.database, self.changes, reactor)
         self._logins = SiteLogins(
             reactor,
             self.database,
             site.checker,
             MailRealm(self.directory.separators, partial(open_maildrop, self.mailboxes)),
+            self._live_logins.end,
         )
-        self._live_logins = LiveLogins(self.database, self.changes, reactor)
         self._visits = Visits(reactor)
         self._checks = {name: self._recipient_check(table) for name, table in site.relayed.items()}
 

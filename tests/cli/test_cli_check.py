@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from mta_command import SITE, Command
 
+from twistedmail_mta.directory import site_logins
 from twistedmail_mta.privileges import running_user
 
 
@@ -120,6 +121,31 @@ def test_files_of_passwords(command: Command, tmp_path: Path) -> None:
     assert f"warning: checker[0].path: {tmp_path / 'users'} is open to everybody" in output
     assert "users, line 1: the scheme OTP is unknown" in output
     assert output.endswith("is ready to be used.\n")
+
+
+def test_directories_and_pam(command: Command, tmp_path: Path) -> None:
+    """What a checker needs is looked for before anybody logs in."""
+    ldap = '[[checker]]\nuse = "ldap"\nurl = "ldaps://h"\nbase = "dc=x"\n'
+
+    assert "error: checker[0]: filter is none of RFC 4515" in added(command, ldap + 'filter = "mail={address}"\n')
+    ldap += 'filter = "(mail={address})"\n'
+    assert "error: checker[0].ca_file: " in added(command, ldap + 'ca_file = "none.pem"\n')
+    assert "error: checker[0].auth: " in added(command, ldap + 'auth = { user = "x", password_file = "none" }\n')
+    assert "is ready to be used" in added(command, ldap)
+    assert "warning: checker[0].service: there is no service mta-test-none" in added(
+        command, '[[checker]]\nuse = "pam"\nservice = "mta-test-none"\n'
+    )
+
+
+@pytest.mark.parametrize("use", ["ldap", "pam"])
+def test_extras_that_are_missing(command: Command, monkeypatch: pytest.MonkeyPatch, use: str) -> None:
+    """The operator is told what to install."""
+    monkeypatch.setattr(site_logins, "find_spec", lambda _: None)
+    more = 'url = "ldaps://h"\nuser_dn = "mail={address}"\n' if use == "ldap" else ""
+
+    output = added(command, f'[[checker]]\nuse = "{use}"\n{more}')
+
+    assert f"error: checker[0]: use = \"{use}\" needs more: pip install 'twistedmail-mta[{use}]'" in output
 
 
 def test_login_in_clear_is_warned_of(command: Command) -> None:

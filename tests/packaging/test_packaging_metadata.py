@@ -17,11 +17,15 @@ DISTRIBUTIONS = {
     "argon2": "argon2-cffi",
     "dns": "dnspython",
     "flufl": "flufl.bounce",
+    "pam": "python-pam",
     "pydantic_core": "pydantic",
     "service_identity": "service-identity",
     "xdist": "pytest-xdist",
     "zope": "zope.interface",
 }
+
+EXTRAS = {"directory/ldap.py": "ldap", "directory/ldap_connection.py": "ldap", "directory/pam.py": "pam"}
+"""Parts that need an extra."""
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +59,26 @@ def test_every_import_is_declared(options: ConfigParser) -> None:
         line.partition(">")[0].partition("[")[0].lower() for line in lines(options, "options", "install_requires")
     }
 
-    imported = {DISTRIBUTIONS.get(name, name) for path in PACKAGE.rglob("*.py") for name in foreign_imports(path)}
+    imported = {
+        DISTRIBUTIONS.get(name, name)
+        for path in PACKAGE.rglob("*.py")
+        if path.relative_to(PACKAGE).as_posix() not in EXTRAS
+        for name in foreign_imports(path)
+    }
 
     assert imported == declared
+
+
+def test_extras_bring_what_their_parts_import(options: ConfigParser) -> None:
+    """A part that isn't for everybody imports its extra's library and nobody else does; the tests have it, too."""
+    for path, extra in EXTRAS.items():
+        wanted = lines(options, "options.extras_require", extra)
+        declared = {line.partition(">")[0].lower() for line in wanted}
+
+        imported = {DISTRIBUTIONS.get(name, name) for name in foreign_imports(PACKAGE / path)}
+
+        assert imported & declared
+        assert wanted <= lines(options, "options.extras_require", "test")
 
 
 def test_what_the_tests_import_is_declared(options: ConfigParser) -> None:

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from twistedmail_mta.config.sending import AuthTable
 from twistedmail_mta.config.values import Count, Domain, FilePath, Table, Wait, sequence
@@ -16,7 +16,7 @@ from twistedmail_mta.config.values import Count, Domain, FilePath, Table, Wait, 
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 _PLACEHOLDERS: Final = ("address", "local", "domain")
 _URLS: Final = "must be ldaps://HOST[:PORT], ldap://HOST[:PORT] or ldapi://PATH with %2F for each slash"
-_SERVICE: Final = r"[A-Za-z0-9_.-]+"
+_SERVICE: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", re.ASCII)
 _NAMES_NO_DOMAIN: Final = "leaves the domain out of the name, so domains must say whose names it is for"
 
 
@@ -27,6 +27,12 @@ def _template(value: object) -> object:
     found = _PLACEHOLDER.findall(value)
     if not found or any(name not in _PLACEHOLDERS for name in found):
         raise ValueError("must hold {address}, or {local} and {domain}, where the name goes")
+    return value
+
+
+def _service(value: str) -> str:
+    if not _SERVICE.fullmatch(value):
+        raise ValueError("must be the name of a file in /etc/pam.d")
     return value
 
 
@@ -136,7 +142,7 @@ class PAMTable(NamesTable):
     """
 
     use: Literal["pam"]
-    service: Annotated[str, Field(pattern=_SERVICE)] = "mta"
+    service: Annotated[str, AfterValidator(_service)] = "mta"
     user: Literal["address", "local"] = "address"
     timeout: Wait = 10.0
     connections: Count = 4
@@ -148,7 +154,7 @@ class PAMTable(NamesTable):
         return self
 
 
-CheckerTable = Annotated[InternalTable | PasswdFileTable, Field(discriminator="use")]
+CheckerTable = Annotated[InternalTable | PasswdFileTable | LDAPTable | PAMTable, Field(discriminator="use")]
 
 
 def one_internal(value: tuple[CheckerTable, ...]) -> tuple[CheckerTable, ...]:

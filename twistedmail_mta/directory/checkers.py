@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, Protocol
 
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTCP, IReactorTime, IReactorUNIX
 from twisted.logger import Logger
 
 from twistedmail_mta.directory.accounts import Account
@@ -20,6 +21,10 @@ from twistedmail_mta.tasks import Cancelled, TaskGroup
 
 REMEMBERED_FROM_OUTSIDE: Final = 60.0
 """Seconds for which an answer counts whose change nobody tells us."""
+
+
+class IReactorLogins(IReactorTCP, IReactorUNIX, IReactorTime, IReactorFromThreads):
+    """What of the reactor logins use."""
 
 
 @dataclass(frozen=True, slots=True)

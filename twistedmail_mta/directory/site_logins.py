@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from importlib.util import find_spec
 from typing import Final
 
 from twisted.cred.portal import IRealm, Portal
-from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 
-from twistedmail_mta.config.checking import CheckerTable, InternalTable, PasswdFileTable
+from twistedmail_mta.config.checking import CheckerTable, InternalTable, LDAPTable, PAMTable, PasswdFileTable
+from twistedmail_mta.config.secrets import read_secret
 from twistedmail_mta.directory.authenticator import Authenticator
 from twistedmail_mta.directory.checker import PasswordChecker
-from twistedmail_mta.directory.checkers import Checker, CheckerChain, InternalChecker, Place
+from twistedmail_mta.directory.checkers import Checker, CheckerChain, InternalChecker, IReactorLogins, Place
 from twistedmail_mta.directory.comparisons import BACKLOG, THREADS, Comparisons
 from twistedmail_mta.directory.judge import PasswordJudge
+from twistedmail_mta.directory.ldap_names import search_filter
 from twistedmail_mta.directory.logins import RememberedLogins
 from twistedmail_mta.directory.passwd_file import PasswdFile
 from twistedmail_mta.directory.passwords import PasswordHash, StoredPassword
@@ -24,10 +26,8 @@ from twistedmail_mta.tasks import TaskGroup, WorkerPool
 
 _SECRET: Final = 32
 _INTERNAL: Final = InternalTable(use="internal")
-
-
-class IReactorLogins(IReactorFromThreads, IReactorTime):
-    """What of the reactor logins use."""
+_MODULES: Final = {"ldap": "ldaptor", "pam": "pam"}
+"""What the extras bring, by the checkers that need them."""
 
 
 class SiteLogins:
@@ -38,7 +38,12 @@ class SiteLogins:
     """
 
     def __init__(
-        self, reactor: IReactorLogins, database: IDatabase, tables: Sequence[CheckerTable], realm: IRealm
+        self,
+        reactor: IReactorLogins,
+        database: IDatabase,
+        tables: Sequence[CheckerTable],
+        realm: IRealm,
+        end: Callable[[Collection[str]], None],
     ) -> None:
         """Put it together; blocks, so before the reactor serves.
 
@@ -47,13 +52,18 @@ class SiteLogins:
             database: where the accounts are.
             tables: the checkers, in the order of the site file; without any it is our own.
             realm: makes the avatars.
+            end: ends the logins to accounts, by their names, whose passwords a file has dropped.
 
         Raises:
             OSError: a file of passwords can't be read.
+            CertificateError: a file of authorities can't be used.
+            ValueError: a checker lacks what it needs; the text says what.
         """
         throttle = LoginThrottle(reactor)
         remembered = RememberedLogins(reactor, secrets.token_bytes(_SECRET))
+        self._reactor = reactor
         self._database = database
+        self._end = end
         self._pool = WorkerPool(reactor, "argon2", THREADS, BACKLOG)
         self._comparisons = Comparisons(PasswordHash(), self._pool, throttle)
         self._reloading = TaskGroup()
@@ -64,6 +74,8 @@ class SiteLogins:
         self.authenticator = Authenticator(Portal(realm, [PasswordChecker(database, judge)]), throttle, reactor)
 
     def _checker(self, table: CheckerTable) -> Checker:
+        if text := shortcoming(table):
+            raise ValueError(text)
         match table:
             case PasswdFileTable():
                 file = PasswdFile(table.path, table.domain, self._comparisons)
@@ -71,6 +83,10 @@ class SiteLogins:
                 return file
             case InternalTable():
                 return InternalChecker(self._database, self._comparisons)
+            case LDAPTable():
+                return _ldap_checker(self._reactor, table)
+            case PAMTable():
+                return _pam_checker(self._reactor, table)
 
     async def store(self, password: str) -> StoredPassword:
         """Return what to keep of a password.
@@ -91,9 +107,37 @@ class SiteLogins:
         while self._is_stale:
             self._is_stale = False
             for file in self._files:
-                await file.reload()
+                self._end(await file.reload())
 
     def close(self) -> None:
         """Let the threads end."""
         self._reloading.cancel()
         self._pool.stop()
+
+
+def shortcoming(table: CheckerTable) -> str | None:
+    """Return what keeps a checker from being made, as far as its table alone tells; or None."""
+    module = _MODULES.get(table.use)
+    if module is not None and find_spec(module) is None:
+        return f"use = \"{table.use}\" needs more: pip install 'twistedmail-mta[{table.use}]'"
+    if isinstance(table, LDAPTable):
+        return _bad_filter(table)
+    return None
+
+
+def _bad_filter(table: LDAPTable) -> str | None:
+    from twistedmail_mta.directory.ldap_connection import complaint  # noqa: PLC0415 - an extra
+
+    return complaint(search_filter(table.filter, "x@example.org")) if table.filter is not None else None
+
+
+def _ldap_checker(reactor: IReactorLogins, table: LDAPTable) -> Checker:
+    from twistedmail_mta.directory.ldap import LDAPChecker  # noqa: PLC0415 - an extra
+
+    return LDAPChecker(reactor, table, read_secret)
+
+
+def _pam_checker(reactor: IReactorLogins, table: PAMTable) -> Checker:
+    from twistedmail_mta.directory.pam import PAMChecker  # noqa: PLC0415 - an extra
+
+    return PAMChecker(reactor, table)
