@@ -24,7 +24,7 @@ MAX_PART_HEADER: Final = 64 * 1024
 MAX_PART_HEADERS: Final = 1024 * 1024
 """Octets of all of them; parts behind that are opaque."""
 MAX_WORDS: Final = 5000
-"""Fields, parameters and addresses of the parts' headers; parts behind that are opaque."""
+"""What may be read of the parts' headers, in fields, parameters and addresses; parts behind that are opaque."""
 BATCH: Final = 16 * 1024
 """Octets that are gathered before they are looked at."""
 
@@ -360,8 +360,9 @@ class BodyScanner:
         end = max(end, self._floor)
         lines = self._lines - (end < self._start + self._position)
         for part in self._open[depth:]:
-            part.header, part.begin, part.end = min(part.header, end), min(part.begin, end), end
-            part.lines = max(lines - part.lines, 0)
+            part.end, part.lines = end, lines - part.lines
+            if part.begin > end:
+                part.header, part.begin, part.lines = min(part.header, end), end, 0
             if part.content.nesting is Nesting.MULTIPART and not part.children:
                 part.children.append(Node(PLAIN, part.begin, part.begin, end, part.lines))
         del self._open[depth:]

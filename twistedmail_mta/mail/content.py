@@ -29,7 +29,8 @@ _ENCODINGS: Final = {
 }
 _TEXT_PLAIN: Final = b"text/plain"
 _US_ASCII: Final = ((b"charset", b"us-ascii"),)
-_MAX_CACHED: Final = 100
+_MAX_CACHED: Final = 256
+_MULTIPART_WORDS: Final = 10
 
 
 class Content(NamedTuple):
@@ -44,7 +45,7 @@ class Content(NamedTuple):
             subtype alone of a multipart (RFC 9051 section 7.5.2).
         extension: all fields behind the size, of a multipart those behind
             the subtype; a space before each.
-        words: fields and parameters that were read.
+        words: what it took to read: fields, parameters, more for a multipart.
     """
 
     nesting: Nesting
@@ -85,6 +86,10 @@ def content_of(header: bytes, default: bytes = _TEXT_PLAIN, *, mime: bool = Fals
         mime: its fields count even if neither MIME-Version nor Content-Type
             is there: it is a part of a multipart.
     """
+    return (_known_content if len(header) <= _MAX_CACHED else _content)(header, default, mime)
+
+
+def _content(header: bytes, default: bytes, mime: bool) -> Content:
     fields = Header(header).collect(_NAMES)
     if not (mime or _TYPE in fields or _VERSION in fields):
         return PLAIN
@@ -94,6 +99,7 @@ def content_of(header: bytes, default: bytes = _TEXT_PLAIN, *, mime: bool = Fals
     words += kind.words + len(fields)
     if kind.nesting is Nesting.MULTIPART:
         extension = b" " + kind.parameters + extension
+        words += _MULTIPART_WORDS
         return Content(kind.nesting, Encoding.IDENTITY, False, kind.boundary, kind.type, extension, words)
     encoding = first_token(said.get(_ENCODING, b"")) or b"7bit"
     basic = (kind.type, kind.parameters, nstring(said.get(_ID)), nstring(said.get(_DESCRIPTION)), string(encoding))
@@ -113,6 +119,10 @@ def default_in(multipart: Content) -> bytes:
     return b"message/rfc822" if multipart.basic.lower() == b'"digest"' else _TEXT_PLAIN
 
 
+_known_content = lru_cache(maxsize=1024)(_content)
+"""Most parts say what others have said: their headers are short and made by few programs."""
+
+
 class _Kind(NamedTuple):
     """What a Content-Type says: `type` holds type and subtype, of a multipart the subtype alone."""
 
@@ -125,8 +135,7 @@ class _Kind(NamedTuple):
 
 
 def _kind_of(value: bytes) -> _Kind:
-    """Read a Content-Type; short ones are known from the last messages, most often."""
-    return _known_kind(value) if len(value) <= _MAX_CACHED else _kind(value)
+    return (_known_kind if len(value) <= _MAX_CACHED else _kind)(value)
 
 
 def _kind(value: bytes) -> _Kind:

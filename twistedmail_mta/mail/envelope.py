@@ -16,8 +16,8 @@ _NAMES: Final = _TEXTS + _ADDRESSES + _IDS
 
 MAX_MAILBOXES: Final = 1000
 """Mailboxes, group marks and fields in an ENVELOPE; those behind are left out."""
-_OCTETS: Final = 50
-"""Octets that count as a mailbox, whatever is in them."""
+_OCTETS: Final = 20
+"""Octets of addresses that count as one more word."""
 NO_ENVELOPE: Final = b"(%b)" % b" ".join([NIL] * len(_NAMES))
 """The ENVELOPE of a message without a header."""
 
@@ -33,16 +33,17 @@ def envelope(header: bytes) -> bytes:
 
 
 def counted_envelope(header: bytes) -> tuple[bytes, int]:
-    """Return the ENVELOPE, and how many fields and mailboxes were read for it."""
+    """Return the ENVELOPE, and what it took to read: fields, mailboxes, octets of theirs."""
     fields = Header(header).collect(_NAMES)
     if not fields:
         return NO_ENVELOPE, 0
-    words, count = {}, len(fields)
+    words, count, octets = {}, len(fields), 0
     for name in _ADDRESSES:
         if name in fields:
             value = unfolded(b",".join(fields[name]))
             found = address_list(value, MAX_MAILBOXES - count)
-            count += max(len(found), len(value) // _OCTETS)
+            count += len(found)
+            octets += len(value)
             if found:
                 words[name] = b"(" + b"".join(map(_address, found)) + b")"
     author = words.get(b"from", NIL)
@@ -58,7 +59,7 @@ def counted_envelope(header: bytes) -> tuple[bytes, int]:
         _text(fields.get(b"in-reply-to")),
         _text(fields.get(b"message-id")),
     )
-    return b"(" + b" ".join(items) + b")", count
+    return b"(" + b" ".join(items) + b")", count + octets // _OCTETS
 
 
 def _text(values: list[bytes] | None) -> bytes:
