@@ -37,6 +37,22 @@ def numbers(part: Part) -> list[int]:
     return own + [number for child in part.children for number in numbers(child)]
 
 
+@pytest.mark.parametrize(
+    ("end", "packed"),
+    [
+        (3, "01 0201 0100 00000000 00000000 03000000 07000000 0002 0000 01000000 02000000 03000000 01000000"),
+        (1 << 32, "02 0201 0100 0000000000000000 0000000000000000 0000000001000000 0700000000000000"),
+    ],
+)
+def test_form(end: int, packed: str) -> None:
+    """What was packed once must be read for ever, so its form doesn't change."""
+    inside = Part(Nesting.LEAF, Encoding.BASE64, 1, 2, 3, 1)
+    tree = Part(Nesting.MESSAGE, Encoding.QUOTED_PRINTABLE, 0, 0, end, 7, (inside,))
+
+    assert pack(tree).startswith(bytes.fromhex(packed))
+    assert read_parts(pack(tree)) == tree
+
+
 def test_small() -> None:
     """A message of one part takes 21 octets."""
     assert len(pack(Part(Nesting.LEAF, Encoding.BASE64, 0, 0, 1 << 31, 1 << 25))) == 21
