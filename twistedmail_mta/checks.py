@@ -15,6 +15,7 @@ from twistedmail_mta.config.problems import key_path
 from twistedmail_mta.config.secrets import is_credential, read_secret
 from twistedmail_mta.config.sending import WayTable
 from twistedmail_mta.config.site import CertificateTable, Site
+from twistedmail_mta.directory.alias_file import AliasFile
 from twistedmail_mta.directory.passwd_file import parse_passwords
 from twistedmail_mta.directory.recipients import RecipientFile
 from twistedmail_mta.directory.site_logins import shortcoming
@@ -67,6 +68,7 @@ def findings_of(site: Site, now: datetime) -> Iterator[Finding]:
     yield from _certificates(site, user, now)
     yield from _authorities("outbound.ca_file", site.outbound.ca_file, user)
     yield from _recipient_files(site, user)
+    yield from _alias_files(site, user)
     yield from _checkers(site, user)
     yield from _logins(site, user)
     yield from _plaintext(site)
@@ -159,6 +161,20 @@ def _recipient_files(site: Site, user: User) -> Iterator[Finding]:
             continue
         try:
             RecipientFile(Path(file))
+        except (OSError, ValueError) as error:
+            yield Finding("error", path, str(error))
+
+
+def _alias_files(site: Site, user: User) -> Iterator[Finding]:
+    for name, domain in site.hosted.items():
+        path, file = key_path(("domains", name, "aliases_file")), domain.aliases_file
+        if file is None:
+            continue
+        if unreadable_for(user, [file]):
+            yield Finding("error", path, f"{user.name} can't read {file}")
+            continue
+        try:
+            AliasFile(file, name)
         except (OSError, ValueError) as error:
             yield Finding("error", path, str(error))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import apsw
 import pytest
 from mta_command import SITE, Command
 
@@ -184,3 +185,77 @@ def test_no_site_file(command: Command, monkeypatch: pytest.MonkeyPatch) -> None
 
     assert result.exit_code == 1
     assert "can't be read: No such file or directory" in result.output
+
+
+def hosted(command: Command, *names: str, **keys: str) -> None:
+    """Let the site file declare hosted domains."""
+    with command.file.open("a") as file:
+        for name in names:
+            file.write(f'[domains."{name}"]\n' + "".join(f'{key} = "{value}"\n' for key, value in keys.items()))
+
+
+def test_aliases_file(command: Command) -> None:
+    """One that isn't there or can't be understood keeps the server from starting."""
+    hosted(command, "example.org", aliases_file="aliases")
+    assert "aliases_file: " in command("check").output
+
+    (command.file.parent / "aliases").write_text("a: b\nroot: |cmd\n")
+    result = command("check")
+
+    assert result.exit_code == 1
+    assert 'error: domains."example.org".aliases_file: ' in result.output
+    assert "line 2: |cmd is a command" in result.output
+
+
+def test_domain_in_both_places(command: Command) -> None:
+    """The server wouldn't start, and here is said why."""
+    command("domain", "add", "example.org")
+    command("account", "add", "postmaster@example.org", "--external")
+    hosted(command, "example.org")
+
+    result = command("check")
+
+    assert result.exit_code == 1
+    assert 'error: domains."example.org": stands in the site file and in the database' in result.output
+
+
+def test_what_is_odd_about_hosted_domains(command: Command) -> None:
+    """The site file is held against the database; what is found there lets the server start."""
+    for name in ("tim@dashed.example", "tim-x@dashed.example"):
+        command("account", "add", name, "--external")
+    hosted(command, "b.example", alias_of="gone.example")
+    hosted(command, "dashed.example", subaddress="-", catch_all="tim@dashed.example")
+    command.file.write_text(command.file.read_text().replace("postmaster@example.org", "tim@dashed.example"))
+
+    found = {(item["level"], item["path"], item["text"]) for item in command.json("check")["findings"]}
+
+    assert found == {
+        ("warning", 'domains."b.example"', "is an alias of gone.example, which has no addresses here"),
+        (
+            "warning",
+            'domains."dashed.example"',
+            "the account tim-x@dashed.example would be a subaddress of the account tim@dashed.example",
+        ),
+    }
+
+
+def test_admin_who_is_nobody(command: Command) -> None:
+    """Somebody must get mail for postmaster (RFC 5321 section 4.5.1)."""
+    command("domain", "add", "example.org")
+    (found,) = command.json("check")["findings"]
+    assert (found["level"], found["path"]) == ("warning", "server.admin")
+    assert "postmaster@example.org is nobody here who takes mail" in found["text"]
+
+    command("account", "add", "postmaster@example.org", "--external")
+    assert command.json("check")["findings"] == []
+
+
+def test_database_of_another_release_is_left_alone(command: Command) -> None:
+    """A check changes nothing, least of all the schema under a server of an older release."""
+    command("domain", "add", "example.org")
+    database = apsw.Connection(str(command.state_dir / "mta.db"))
+    database.pragma("user_version", 2)
+
+    assert command.json("check")["findings"] == []
+    assert database.pragma("user_version") == 2
+    database.close()

@@ -119,6 +119,17 @@ def test_domain_aliases(command: Command) -> None:
     )
     assert "b.example is an alias of example.org" in words(command("domain", "set", "b.example", "--quota", "1GB"))
     assert "b.example is an alias of example.org" in words(command("domain", "remove", "example.org", "--yes"))
+    with command.file.open("a") as file:
+        file.write('[domains."d.example"]\nalias_of = "c.example"\n')
+    refused = command("domain", "add", "c.example", "--alias-of", "example.org")
+    assert "d.example is an alias of c.example; change that first" in words(refused)
+    command("domain", "add", "c.example")
+    assert "d.example is an alias of c.example" in words(command("domain", "remove", "c.example"))
+    command("domain", "remove", "c.example")
+    command.file.write_text(
+        command.file.read_text().replace("d.example", "e.example").replace("c.example", "example.org")
+    )
+    command("domain", "remove", "c.example")
     command("account", "add", "ann@c.example", "--external")
     assert "ann@c.example would get no mail any more" in words(
         command("domain", "add", "c.example", "--alias-of", "example.org")

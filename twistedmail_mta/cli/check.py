@@ -10,7 +10,13 @@ import click
 
 from twistedmail_mta.checks import Finding, errors_of, findings_of
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json
-from twistedmail_mta.config.problems import ConfigError
+from twistedmail_mta.config.problems import ConfigError, key_path
+from twistedmail_mta.config.site import Site
+from twistedmail_mta.directory.inspection import Shortcoming, shortcomings
+from twistedmail_mta.directory.site_domains import site_domains
+from twistedmail_mta.store.files import DATABASE_NAME
+from twistedmail_mta.store.owner import act_as_owner_of
+from twistedmail_mta.store.sync import look_into
 
 
 @click.command()
@@ -41,7 +47,26 @@ def _look(invocation: Invocation) -> tuple[str | None, Sequence[Finding]]:
         return error.source, [Finding("error", item.path, item.text) for item in error.problems]
     if chosen.source is None:
         return None, []
-    return str(chosen.source), list(findings_of(chosen.site, datetime.now(UTC)))
+    findings = list(findings_of(chosen.site, datetime.now(UTC)))
+    if not errors_of(findings):
+        findings += _findings_of_directory(chosen.site)
+    return str(chosen.source), findings
+
+
+def _findings_of_directory(site: Site) -> list[Finding]:
+    """Look at domains, accounts and aliases, if there is a database of this release yet."""
+    path = site.server.state_dir / DATABASE_NAME
+    if not path.exists():
+        return []
+    act_as_owner_of(path.parent)
+    of_site, admin = site_domains(site.domains), site.server.admin
+    found = look_into(path, lambda tx: list(shortcomings(of_site, admin, tx)))
+    return [_finding(item) for item in found or ()]
+
+
+def _finding(item: Shortcoming) -> Finding:
+    path = key_path(("domains", item.domain)) if item.domain is not None else "server.admin"
+    return Finding("error" if item.is_fatal else "warning", path, item.text)
 
 
 def _verdict(source: str | None, *, refused: bool) -> str:

@@ -27,6 +27,7 @@ from twistedmail_mta.directory.alias_rows import add_targets, aliases_at, find_a
 from twistedmail_mta.directory.aliases import make_alias
 from twistedmail_mta.directory.domain_rows import add_domain, change_domain, find_domain, list_domains, remove_domain
 from twistedmail_mta.directory.domains import HostedDomain
+from twistedmail_mta.directory.inspection import subaddressed
 from twistedmail_mta.directory.site_domains import SiteDomains, site_domains
 from twistedmail_mta.directory.tables import accounts_at, accounts_by_domain
 from twistedmail_mta.interfaces import Transaction
@@ -111,6 +112,7 @@ def remove(invocation: Invocation, name: str, *, yes: bool) -> None:
     """Remove a domain and its aliases; accounts there stay, with their mail, and get no more."""
     with open_directory(invocation) as directory:
         _demand_in_database(directory, name)
+        directory.read(partial(_demand_no_alias_of, directory, name))
         accounts, aliases = directory.read(lambda tx: (len(accounts_at(tx, name)), len(aliases_at(tx, name))))
         if accounts or aliases:
             confirm(f"Mail for {name} will be refused: {accounts} accounts, {aliases} aliases. Remove it?", yes=yes)
@@ -154,12 +156,18 @@ def _demand_alias(directory: OpenDirectory, name: str, alias_of: str, tx: Transa
     if meant is None or meant.alias_of is not None:
         what = "isn't hosted here" if meant is None else f"is an alias itself, of {meant.alias_of}"
         raise DirectoryError(f"{alias_of} {what}")
-    if others := [other.name for other in directory.domains(tx).values() if other.alias_of == name]:
-        raise DirectoryError(f"{others[0]} is an alias of {name}, which then couldn't be one itself")
+    _demand_no_alias_of(directory, name, tx)
     if accounts := accounts_at(tx, name):
         raise DirectoryError(f"{accounts[0]} would get no mail any more: remove the accounts at {name} first")
     if aliases := aliases_at(tx, name):
         raise DirectoryError(f"{aliases[0]} would lead nowhere any more: remove the aliases at {name} first")
+
+
+def _demand_no_alias_of(directory: OpenDirectory, name: str, tx: Transaction) -> None:
+    """Refuse what would leave domains without the addresses of another."""
+    for other in directory.domains(tx).values():
+        if other.alias_of == name:
+            raise DirectoryError(f"{other.name} is an alias of {name}; change that first")
 
 
 def _set(directory: OpenDirectory, name: str, given: Mapping[str, Any], catch_all: str | None, tx: Transaction) -> None:
@@ -182,11 +190,8 @@ def _demand_in_database(directory: OpenDirectory, name: str) -> None:
 
 def _refuse_relatives(tx: Transaction, domain: HostedDomain) -> None:
     """Refuse what would make accounts of a domain subaddresses of one another: they could send as each other."""
-    accounts = set(accounts_at(tx, domain.name))
-    for address in accounts:
-        for base, tag in domain.bases(address.rpartition("@")[0]):
-            if tag and f"{base}@{domain.name}" in accounts:
-                raise DirectoryError(f"{address} would be a subaddress of the account {base}@{domain.name}")
+    for address, base in subaddressed(domain, tx):
+        raise DirectoryError(f"{address} would be a subaddress of the account {base}")
 
 
 def _set_catch_all(tx: Transaction, name: str, catch_all: str | None) -> None:

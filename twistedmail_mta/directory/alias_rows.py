@@ -45,6 +45,11 @@ def aliases_at(transaction: Transaction, domain: str) -> Sequence[str]:
     return [shown(address) for (address,) in rows]
 
 
+def alias_domains(transaction: Transaction) -> set[str]:
+    """Return the domains at which there are aliases."""
+    return {folded.rpartition("@")[2] for (folded,) in transaction.execute("SELECT DISTINCT folded FROM aliases")}
+
+
 def aliases_to(transaction: Transaction, names: Collection[str]) -> Sequence[Alias]:
     """Return the aliases that lead to one of some accounts, however its letters are written; it reads all aliases."""
     found, after = list[Alias](), ("", "")

@@ -74,6 +74,11 @@ def migrate(connection: apsw.Connection, migrations: Sequence[Migration]) -> Non
             _apply(connection, migration)
 
 
+def is_current(connection: apsw.Connection) -> bool:
+    """Return whether the database has the schema of this release."""
+    return _version(connection) == max(migration.number for migration in shipped_migrations())
+
+
 def _version(connection: apsw.Connection) -> int:
     return int(connection.pragma("user_version"))
 

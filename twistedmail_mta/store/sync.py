@@ -14,7 +14,7 @@ from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.store.files import DatabaseFiles
 from twistedmail_mta.store.group import Committer, Job
 from twistedmail_mta.store.replies import STORE_FAILED
-from twistedmail_mta.store.schema import Migration
+from twistedmail_mta.store.schema import Migration, UnusableDatabase, is_current
 from twistedmail_mta.store.sqlite import is_disk_failure, read_transaction
 
 T = TypeVar("T")
@@ -90,3 +90,23 @@ class SyncDatabase:
             if is_disk_failure(error) or isinstance(error, apsw.BusyError):
                 raise TemporaryError(STORE_FAILED) from error
             raise
+
+
+def look_into(path: Path, function: Callable[[Transaction], T]) -> T | None:
+    """Run `function` on one consistent state of a database that is left as it is.
+
+    Returns:
+        What it returned; None when the schema isn't that of this release.
+
+    Raises:
+        UnusableDatabase: it is no database, or can't be read.
+    """
+    files = DatabaseFiles(path)
+    try:
+        connection = files.connect_reader()
+        try:
+            return read_transaction(connection, function) if is_current(connection) else None
+        finally:
+            connection.close()
+    except apsw.Error as error:
+        raise UnusableDatabase(f"the database {path} can't be used: {error}") from error
