@@ -95,9 +95,10 @@ class RunningSite:
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             said = self.log_path.read_bytes()[begun:].decode(errors="replace")
-            ports = dict(re.findall(r"listening (\S+) \S*:(\d+)", said))
-            if len(ports) >= wanted:
-                self.ports = {name: int(port) for name, port in ports.items()}
+            places = dict(re.findall(r"listening (\S+) (\S+)\n", said))
+            if len(places) >= wanted:
+                ports = {name: place.rpartition(":")[2] for name, place in places.items()}
+                self.ports = {name: int(port) for name, port in ports.items() if port.isdigit()}
                 return
             if self.process is None or self.process.poll() is not None:
                 break

@@ -172,7 +172,7 @@ class SiteService(Service):
         return any(factory.connections for factory in self._factories.values())
 
     def reload(self) -> bool:
-        """Read certificates, and files of recipients and the like, again; return whether the certificates are in use."""
+        """Read certificates, and files of recipients and the like, again; return whether the former are in use."""
         return self._parts is not None and self._parts.reload()
 
     def _commands(self) -> dict[str, Command]:
@@ -274,7 +274,7 @@ def _place(port: IListeningPort) -> str:
     address = port.getHost()
     host = getattr(address, "host", None)
     if host is None:
-        return str(getattr(address, "name", address))
+        return os.fsdecode(getattr(address, "name", None) or "a socket")
     return f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"  # type: ignore[attr-defined]
 
 

@@ -1,8 +1,8 @@
 """The site of the interop tests: a name server, two peers and the server under test.
 
 Host 53 of the run's own loopback network is knot, 10 Postfix, 11 Exim, 12
-Dovecot, 13 OpenSMTPD, 20 the server under test; nothing listens on 99.  Without the peers' packages, which
-`install-peers.sh` installs, the tests are skipped.
+Dovecot, 13 OpenSMTPD, 20 the server under test, 22 another that keeps mail; nothing listens on
+99.  Without the peers' packages, which `install-peers.sh` installs, the tests are skipped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 import trustme
 from interop_daemons import Daemon, LoopbackNetwork, own_network
-from interop_dovecot import LMTP_SERVER, Dovecot, start_dovecot
+from interop_dovecot import LMTP_PORT, LMTP_SERVER, Dovecot, start_dovecot
+from interop_kept import kept_socket
 from interop_peers import EXIM, OPENSMTPD, Peer, start_exim, start_knot, start_opensmtpd, start_postfix
 from interop_server import HOSTNAME, MailServer, make_server
 from interop_swaks import SWAKS
@@ -98,7 +99,8 @@ def knot(root: Path, network: LoopbackNetwork) -> Iterator[Daemon]:
 def postfix(root: Path, network: LoopbackNetwork, certificate: Path) -> Iterator[Peer]:
     """Postfix, with mailboxes, sending `relayed.test` to the server under test."""
     domains = "sender.test postfix.test second.test"
-    peer = start_postfix(root, network, certificate, domains, relayed="relayed.test")
+    lmtp = {"kept.test": f"inet:[{network.address(22)}]:{LMTP_PORT}", "socket.kept.test": f"unix:{kept_socket(root)}"}
+    peer = start_postfix(root, network, certificate, domains=domains, relayed="relayed.test", lmtp=lmtp)
     yield peer
     peer.daemon.stop()
 

@@ -92,9 +92,18 @@ class Peer:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
 
-def start_postfix(root: Path, network: LoopbackNetwork, certificate: Path, domains: str, relayed: str) -> Peer:
+def start_postfix(
+    root: Path,
+    network: LoopbackNetwork,
+    certificate: Path,
+    *,
+    domains: str,
+    relayed: str,
+    lmtp: Mapping[str, str],
+) -> Peer:
     """Start a Postfix that delivers `domains`, and sends `relayed` to host 20 of the network.
 
+    The domains of `lmtp` it delivers by LMTP, each to an address as Postfix writes it.
     Recipients whose local part is `nobody` are refused with 550.
     """
     home = folder(root / "postfix")
@@ -102,6 +111,7 @@ def start_postfix(root: Path, network: LoopbackNetwork, certificate: Path, domai
     folder(home / "queue")
     mail = folder(home / "mail", MAIL_USER, 0o755)
     user = pwd.getpwnam(MAIL_USER)
+    ways = {relayed: f"smtp:[{network.address(20)}]:{SMTP_PORT}"} | {each: f"lmtp:{to}" for each, to in lmtp.items()}
     write(
         home / "main.cf",
         f"""
@@ -142,7 +152,7 @@ virtual_uid_maps = static:{user.pw_uid}
 virtual_gid_maps = static:{user.pw_gid}
 virtual_mailbox_limit = 0
 message_size_limit = 52428800
-transport_maps = inline:{{ {{ {relayed} = smtp:[{network.address(20)}]:{SMTP_PORT} }} }}
+transport_maps = inline:{{ {", ".join(f"{{ {domain} = {way} }}" for domain, way in ways.items())} }}
 """,
     )
     write(home / "recipients", "/^nobody@/ 550 5.1.1 there is nobody here\n")
@@ -159,6 +169,7 @@ proxymap unix - - n - - proxymap
 proxywrite unix - - n - 1 proxymap
 smtp unix - - n - - smtp
 relay unix - - n - - smtp
+lmtp unix - - n - - lmtp
 error unix - - n - - error
 retry unix - - n - - error
 virtual unix - n n - - virtual
