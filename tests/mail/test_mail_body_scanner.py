@@ -297,6 +297,8 @@ HOSTILE = {
     "line ends": (MIXED, b"\r\n"),
     "no line ends": (MIXED, b"-"),
     "ends": (MIXED, b"--b--\r\n"),
+    "boundary without line end": (MIXED, b"--bx"),
+    "end without line end": (MIXED, b"--b--x"),
     "messages": (b"Content-Type: message/rfc822\r\n\r\n", b"Content-Type: message/rfc822\r\n\r\n"),
     "multiparts": (MIXED, b"--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n"),
     "messages in parts": (MIXED, b"--b\r\nContent-Type: message/rfc822\r\n\r\n"),

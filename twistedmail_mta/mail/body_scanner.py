@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import sys
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
+from twistedmail_mta.mail.boundaries import STRIDE, Boundaries, Boundary
 from twistedmail_mta.mail.content import MAX_BOUNDARY, OPAQUE, PLAIN, Content, content_of, default_in
-from twistedmail_mta.mail.envelope import NO_ENVELOPE, counted_envelope
+from twistedmail_mta.mail.envelope import counted_envelope
 from twistedmail_mta.mail.parts import Nesting
+from twistedmail_mta.mail.scanned_body import Node, ScannedBody
 from twistedmail_mta.model import CRLF
 
 MAX_DEPTH: Final = 100
@@ -31,59 +31,6 @@ BATCH: Final = 16 * 1024
 _CR: Final = ord("\r")
 _HEADER_END = re.compile(rb"\n\r?\n")
 _AHEAD: Final = len(b"\n--" + b"--") + MAX_BOUNDARY
-_STRIDE: Final = 8 * 1024
-"""Octets searched for one boundary before the others are searched for there."""
-
-
-@dataclass(slots=True)
-class Node:
-    """A part that has been met. All places count octets from the begin of the message's body.
-
-    Attributes:
-        content: what its header says.
-        header: where its header begins.
-        begin: where its body begins.
-        end: where its body ends.
-        lines: line ends in its body; until that ends, those before it.
-        envelope: of a message inside another, ready to send.
-    """
-
-    content: Content = PLAIN
-    header: int = 0
-    begin: int = 0
-    end: int = 0
-    lines: int = 0
-    envelope: bytes = NO_ENVELOPE
-    children: list[Node] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Boundary:
-    """The boundary of a multipart that can still end or go on.
-
-    Attributes:
-        line: how its lines begin, the LF before included.
-        depth: the place of the multipart among the open parts.
-        clear: no line of it begins before this place.
-        all_clear: neither does one of an outer multipart, before this place.
-    """
-
-    line: bytes
-    depth: int
-    clear: int
-    all_clear: int
-
-
-@dataclass(frozen=True, slots=True)
-class ScannedBody:
-    """What a scanner found.
-
-    Attributes:
-        message: the whole message, a multipart with at least one part in it:
-            where none began, its whole body is one, plain text.
-    """
-
-    message: Node
 
 
 class _State(Enum):
@@ -122,7 +69,7 @@ class BodyScanner:
         self._batch = batch
         self._root = Node()
         self._open = [self._root]  # from the whole message to the innermost part
-        self._boundaries: list[_Boundary] = []  # outermost first
+        self._boundaries = Boundaries()
         self._held = bytearray(CRLF)  # the body begins as if after a line end
         self._start = -len(CRLF)  # the place of the first octet held
         self._position = len(CRLF)  # in what is held: all before is done, and at least a line end of it there
@@ -174,7 +121,7 @@ class BodyScanner:
         return self._in_header(limit, final=final)
 
     def _in_body(self, limit: int) -> bool:
-        found = self._find(self._position - 1, limit)
+        found = self._boundaries.find(self._held, self._start, self._position - 1, limit)
         if found is not None:
             self._meet(*found)
             return True
@@ -211,12 +158,12 @@ class BodyScanner:
             return False
         return True
 
-    def _find_header_end(self, stop: int) -> tuple[tuple[int, _Boundary] | None, int]:
+    def _find_header_end(self, stop: int) -> tuple[tuple[int, Boundary] | None, int]:
         """Return the boundary that ends the header, or the place behind its empty line, if it begins up to `stop`."""
         start = self._position - 1
         while start <= stop:
-            edge = min(start + _STRIDE, stop + 1)
-            boundary = self._find_before(start, edge)
+            edge = min(start + STRIDE, stop + 1)
+            boundary = self._boundaries.find_before(self._held, self._start, start, edge)
             end = _HEADER_END.search(self._held, start, (boundary[0] if boundary else edge) + 2)
             if end is not None:
                 return None, end.end()
@@ -225,51 +172,7 @@ class BodyScanner:
             start = edge
         return None, 0
 
-    def _find(self, start: int, stop: int) -> tuple[int, _Boundary] | None:
-        """Return the first boundary that begins from `start` up to `stop`, the place of its LF first."""
-        while start <= stop and self._boundaries:
-            edge = min(start + _STRIDE, stop + 1)
-            found = self._find_before(start, edge)
-            if found is not None:
-                return found
-            start = edge
-        return None
-
-    def _find_before(self, start: int, edge: int) -> tuple[int, _Boundary] | None:
-        """Return the first boundary from `start` on and before `edge`, of several there the longest, then innermost.
-
-        What was found out about outer boundaries is kept: each octet is
-        searched once for each.
-        """
-        found, end, index = None, edge + self._start, len(self._boundaries)
-        place = end - 1  # the last one that is of interest
-        for boundary in reversed(self._boundaries):
-            if boundary.all_clear > place:
-                break
-            index -= 1
-            self._search(boundary, start, edge)
-            if boundary.clear < place or (
-                boundary.clear == place and (found is None or len(boundary.line) > len(found.line))
-            ):
-                place, found = boundary.clear, boundary
-        self._keep_clear(index)
-        return None if found is None else (place - self._start, found)
-
-    def _search(self, boundary: _Boundary, start: int, edge: int) -> None:
-        """Find out how far all is clear of this boundary from `start` on; it doesn't matter from `edge` on."""
-        start = max(start, boundary.clear - self._start)
-        if start < edge:
-            place = self._held.find(boundary.line, start, edge + len(boundary.line) - 1)
-            boundary.clear = self._start + (edge if place < 0 else place)
-
-    def _keep_clear(self, index: int) -> None:
-        """Work out anew how far all is clear, from the boundary at `index` inwards."""
-        boundaries = self._boundaries
-        clear = boundaries[index - 1].all_clear if index else sys.maxsize
-        for boundary in boundaries[index:]:
-            boundary.all_clear = clear = min(clear, boundary.clear)
-
-    def _meet(self, place: int, boundary: _Boundary) -> None:
+    def _meet(self, place: int, boundary: Boundary) -> None:
         """End what the boundary ends, whose line follows the LF at `place`."""
         end = max(self._position, self._line_end(place))
         if self._state is _State.HEADER:
@@ -280,10 +183,7 @@ class BodyScanner:
         self._close(boundary.depth + 1, self._start + self._line_end(place))
         behind = place + len(boundary.line)
         self._closing = self._held[behind : behind + 2] == b"--"
-        while self._boundaries[-1] is not boundary:
-            self._boundaries.pop()
-        if self._closing:
-            self._boundaries.pop()
+        self._boundaries.end_at(boundary, closing=self._closing)
         self._advance(place + 1)
         self._state = _State.BOUNDARY
 
@@ -329,9 +229,7 @@ class BodyScanner:
         part.begin, part.lines = self._start + self._position, self._lines
         self._state = _State.BODY
         if content.boundary is not None:
-            self._boundaries.append(
-                _Boundary(b"\n--" + content.boundary, len(self._open) - 1, part.begin - 1, part.begin - 1)
-            )
+            self._boundaries.open(content.boundary, len(self._open) - 1, part.begin - 1)
         elif content.nesting is Nesting.MESSAGE:
             self._add(Node(header=part.begin))
             self._state = _State.HEADER

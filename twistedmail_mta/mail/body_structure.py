@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from twistedmail_mta.mail.body_scanner import Node
 from twistedmail_mta.mail.parts import Nesting
+from twistedmail_mta.mail.scanned_body import Node
 
 _List: TypeAlias = list["bytes | _List"]
 """A list of words and lists, each with the space before it."""

@@ -6,10 +6,11 @@ what was found.
 
 from __future__ import annotations
 
-from twistedmail_mta.mail.body_scanner import BodyScanner, Node, ScannedBody
+from twistedmail_mta.mail.body_scanner import BodyScanner
 from twistedmail_mta.mail.body_structure import body_structure
 from twistedmail_mta.mail.envelope import envelope
 from twistedmail_mta.mail.parts import Part, pack
+from twistedmail_mta.mail.scanned_body import Node, ScannedBody
 from twistedmail_mta.model import Structure
 
 __all__ = ["BodyScanner", "ScannedBody", "structure", "structure_of"]
