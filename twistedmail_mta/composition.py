@@ -231,6 +231,7 @@ class Parts:
             admission=Admission(self._checks, self.directory, server.admin),
             quotas=self._quotas,
             authenticator=self._logins.authenticator,
+            logins=self._live_logins,
             acceptance=self.queue,
             bodies=self.bodies,
             database=self.database,

@@ -22,6 +22,7 @@ from twistedmail_mta.interfaces import (
     IBodyWriter,
     IDatabase,
     IDirectory,
+    ILogins,
     IQuotas,
     IRecipientCheck,
     ISubmitter,
@@ -234,6 +235,23 @@ class Gatekeeper:
         return Somebody(authcid, ("alias@example.org",))
 
 
+@implementer(ILogins)
+class Logins:
+    """Remembers whom to tell when a login ends."""
+
+    def __init__(self) -> None:
+        self.watchers: list[Callable[[], None]] = []
+
+    def watch(self, avatar: Any, ended: Callable[[], None]) -> Callable[[], None]:
+        self.watchers.append(ended)
+        return lambda: self.watchers.remove(ended)
+
+    def end(self) -> None:
+        """Let every login end."""
+        for ended in list(self.watchers):
+            ended()
+
+
 @implementer(IRecipientCheck)
 @dataclass
 class SlowCheck:
@@ -257,7 +275,7 @@ class Reception:
 
     def __post_init__(self) -> None:
         self.clock, self.bodies, self.acceptance, self.disk = Clock(), MemoryBodies(), Acceptance(), Disk()
-        self.directory, self.quotas = Directory(), Quotas()
+        self.directory, self.quotas, self.logins = Directory(), Quotas(), Logins()
         self.tasks, self._ids = TaskGroup(), iter(range(1, 10**6))
         self.factory = ServerFactory(Crowd(3))
         self.factory.serve(self._listener())
@@ -276,6 +294,7 @@ class Reception:
             "admission": Admission(self.checks, self.directory, parse_address(self.admin)),
             "quotas": self.quotas,
             "authenticator": Gatekeeper(),
+            "logins": self.logins,
             "acceptance": self.acceptance,
             "bodies": self.bodies,
             "database": self.disk,

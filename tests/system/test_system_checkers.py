@@ -49,3 +49,27 @@ def test_file_that_is_missing(tmp_path: Path) -> None:
 
     with pytest.raises(AssertionError, match=r"checker\[0\]\.path: .* can't read .*users"):
         site.start()
+
+
+def test_new_password_ends_sessions(tmp_path: Path) -> None:
+    """A session that was let in by the old password is told and ended, without having said a word; others go on."""
+    site = RunningSite(tmp_path)
+    site.start()
+    site.add_account(ACCOUNT, PASSWORD)
+    site.add_account("bob@example.org", PASSWORD)
+    with (
+        smtplib.SMTP("127.0.0.1", site.ports["submission"], timeout=20) as bob,
+        smtplib.SMTP("127.0.0.1", site.ports["submission"], timeout=20) as client,
+    ):
+        bob.login("bob@example.org", PASSWORD)
+        client.login(ACCOUNT, PASSWORD)
+
+        site.mta("account", "password", ACCOUNT, "--password-stdin", stdin="another\n")
+
+        assert client.getreply() == (421, b"4.7.0 Your login has ended: please log in again")
+        client.close()
+        assert bob.noop()[0] == 250
+    assert answer(site, PASSWORD) == 535
+    assert answer(site, "another") == 235
+    assert site.stop() == 0
+    assert "Traceback" not in site.log

@@ -30,12 +30,28 @@ class Dialogue:
     log: ClassVar[Logger] = Logger()
 
     def __init__(
-        self, listener: Listener, session: smtp.ServerSession, client: Client, start_tls: Callable[[], None]
+        self,
+        listener: Listener,
+        session: smtp.ServerSession,
+        client: Client,
+        start_tls: Callable[[], None],
+        end_login: Callable[[], None],
     ) -> None:
+        """Begin.
+
+        Args:
+            listener: what the client came in by.
+            session: what it says.
+            client: who it is.
+            start_tls: encrypts the connection.
+            end_login: called when the login isn't good any more.
+        """
         self._listener = listener
         self._session = session
         self._client = client
         self._start_tls = start_tls
+        self._end_login = end_login
+        self._stop_watching: Callable[[], None] | None = None
         self._transaction: Transaction | None = None
         self._login: Login | None = None
         self._commands_at_message = 0
@@ -89,6 +105,16 @@ class Dialogue:
         if self._transaction is not None:
             self._transaction.abandon()
             self._transaction = None
+
+    def leave(self) -> None:
+        """Forget the transaction and the login: the client is gone."""
+        self.drop()
+        self._forget_login()
+
+    def _forget_login(self) -> None:
+        if self._stop_watching is not None:
+            self._stop_watching()
+            self._stop_watching = None
 
     # Commands
 
@@ -179,6 +205,7 @@ class Dialogue:
             self._session.send_reply(outcome)
             return
         self._client.submitter = outcome
+        self._stop_watching = self._listener.logins.watch(outcome, self._end_login)
         self._session.authenticated()
         self._session.send_reply(replies.LOGGED_IN)
 
@@ -186,6 +213,7 @@ class Dialogue:
         self._session.send_reply(replies.READY_FOR_TLS)
         if not self._session.closing:
             self.drop()
+            self._forget_login()
             self._client.forget()
             self._start_tls()
 

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReacto
 
 from twistedmail_mta.config.limits import ListenerLimits
 from twistedmail_mta.config.roles import Role
-from twistedmail_mta.interfaces import IAcceptance, IAuthenticator, IBodyStore, IDatabase, IQuotas
+from twistedmail_mta.interfaces import IAcceptance, IAuthenticator, IBodyStore, IDatabase, ILogins, IQuotas
 from twistedmail_mta.networks import Network
 from twistedmail_mta.receive.admission import Admission
 from twistedmail_mta.tasks import TaskGroup
@@ -47,6 +47,7 @@ class Listener:
     admission: Admission
     quotas: IQuotas
     authenticator: IAuthenticator
+    logins: ILogins
     acceptance: IAcceptance
     bodies: IBodyStore
     database: IDatabase

@@ -25,11 +25,13 @@ from twistedmail_mta.receive.replies import (
     BROKEN,
     FLOODED,
     IDLE_TOO_LONG,
+    LOGIN_ENDED,
     SHUTTING_DOWN,
     TOO_MANY_COMMANDS,
     TOO_MANY_ERRORS,
     TRANSACTION_TOO_LONG,
 )
+from twistedmail_mta.smtp.events import BodyBlock, BodyEnd
 from twistedmail_mta.smtp.reply import encode_reply
 from twistedmail_mta.smtp.server import ServerSession, SessionSettings
 from twistedmail_mta.tasks import Cancelled, Task, sleep
@@ -80,7 +82,7 @@ class ServerProtocol(Protocol):
         self._reading = True
         self._output_full = False
         self._closing = False
-        self._finishing = False
+        self._farewell: Reply | None = None
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Let the client in, or tell it why not."""
@@ -95,7 +97,7 @@ class ServerProtocol(Protocol):
             return
         self._connections.add(self)
         self._client = Client(host, id_text(listener.new_id()))
-        self._dialogue = Dialogue(listener, self._session, self._client, self._start_tls)
+        self._dialogue = Dialogue(listener, self._session, self._client, self._start_tls, self._end_login)
         self._session.tls_available = listener.tls is not None and bool(host)
         self.transport.registerProducer(self, streaming=True)
         self._progress = listener.clock.seconds()
@@ -168,6 +170,9 @@ class ServerProtocol(Protocol):
                 turn = await self._let_others()
                 if self._closing:
                     break
+            if self._farewell is LOGIN_ENDED and not isinstance(event, BodyBlock | BodyEnd):
+                self._give_up(LOGIN_ENDED)
+                break
             await dialogue.answer(event)
             self._progress = self._listener.clock.seconds()
             if session.errors > limits.errors:
@@ -190,8 +195,8 @@ class ServerProtocol(Protocol):
         _cancel(self._flusher)
         if self._session.closing:
             self._close()
-        elif self._finishing and self._is_idle():
-            self._give_up(SHUTTING_DOWN)
+        elif self._farewell is not None and self._is_idle() and not self._closing:
+            self._give_up(self._farewell)
         else:
             self._read(wanted=not self._output_full)
 
@@ -239,9 +244,19 @@ class ServerProtocol(Protocol):
 
     def finish(self) -> None:
         """End the session with 421, at once if no transaction is under way, else after it."""
-        self._finishing = True
+        self._part(SHUTTING_DOWN)
+
+    def _end_login(self) -> None:
+        """End the session with 421 at its next command, at once if no transaction is under way.
+
+        A message whose text is on its way was let in when the login was good: it ends first.
+        """
+        self._part(LOGIN_ENDED)
+
+    def _part(self, farewell: Reply) -> None:
+        self._farewell = farewell
         if self._is_idle() and not self._closing:
-            self._give_up(SHUTTING_DOWN)
+            self._give_up(farewell)
 
     def abort(self) -> None:
         """End the session with 421 whatever it does; what isn't accepted stays with the client."""
@@ -308,7 +323,7 @@ class ServerProtocol(Protocol):
         if self._serving is not None:
             self._serving.cancel()
         if self._dialogue is not None:
-            self._dialogue.drop()
+            self._dialogue.leave()
             self._dialogue = None  # it refers to us, and nobody should have to find that out
         if self._client is not None:
             self._crowd.leave(self._listener.name, self._client.host)
