@@ -7,9 +7,10 @@ on a `WorkerPool`, never on the reactor or its default thread pool.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from threading import Condition, Thread
+from functools import partial
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, cast
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -268,7 +269,10 @@ class _Timed(Generic[T]):
 
 
 class WorkerPool:
-    """A bounded number of threads of its own, with a bounded queue before them."""
+    """A bounded number of threads of its own, with a bounded queue before them.
+
+    Used on the reactor's thread.
+    """
 
     def __init__(self, reactor: IReactorFromThreads, name: str, threads: int, backlog: int) -> None:
         """Make a pool; its threads start with the first work.
@@ -282,11 +286,10 @@ class WorkerPool:
         self._reactor = reactor
         self._name = name
         self._size = threads
-        self._backlog = backlog
-        self._waiting: deque[tuple[Promise[Any], Callable[[], Any]]] = deque()
-        self._wake = Condition()
+        self._most = threads + backlog
+        self._jobs: SimpleQueue[tuple[Promise[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._unanswered = 0
         self._threads: list[Thread] = []
-        self._idle = 0
         self._stopped = False
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -297,23 +300,24 @@ class WorkerPool:
         Raises:
             TemporaryError: too many calls wait already.
         """
+        if self._stopped or self._unanswered >= self._most:
+            raise TemporaryError(POOL_FULL)
         promise: Promise[T] = Promise()
-        with self._wake:
-            if self._stopped or len(self._waiting) >= self._backlog:
-                raise TemporaryError(POOL_FULL)
-            self._waiting.append((promise, lambda: function(*args, **kwargs)))
-            if self._idle < len(self._waiting) and len(self._threads) < self._size:
-                self._spawn()
-            self._wake.notify()
+        self._unanswered += 1
+        self._jobs.put((promise, partial(function, *args, **kwargs)))
+        if len(self._threads) < min(self._size, self._unanswered):
+            self._spawn()
         return await promise
 
     def stop(self) -> None:
         """Let the waiting calls end, then the threads; returns when they have."""
-        with self._wake:
-            self._stopped = True
-            self._wake.notify_all()
+        self._stopped = True
+        for _ in self._threads:
+            self._jobs.put(None)
         for thread in self._threads:
             thread.join()
+        self._jobs.put(None)
+        self._work()  # a call that came just now, if this isn't the reactor's thread
 
     def _spawn(self) -> None:
         thread = Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)
@@ -321,22 +325,16 @@ class WorkerPool:
         thread.start()
 
     def _work(self) -> None:
-        while (job := self._next_job()) is not None:
+        while (job := self._jobs.get()) is not None:
             promise, call = job
             try:
                 result = call()
             except BaseException as error:  # noqa: BLE001 - carried to the caller
-                self._reactor.callFromThread(promise.fail, error)
+                self._reactor.callFromThread(self._answer, promise.fail, error)
             else:
-                self._reactor.callFromThread(promise.resolve, result)
+                self._reactor.callFromThread(self._answer, promise.resolve, result)
             del job, promise, call
 
-    def _next_job(self) -> tuple[Promise[Any], Callable[[], Any]] | None:
-        with self._wake:
-            while not self._waiting:
-                if self._stopped:
-                    return None
-                self._idle += 1
-                self._wake.wait()
-                self._idle -= 1
-            return self._waiting.popleft()
+    def _answer(self, tell: Callable[[Any], None], outcome: object) -> None:
+        self._unanswered -= 1
+        tell(outcome)
