@@ -75,6 +75,7 @@ def test_the_shipped_sample() -> None:
 
     assert set(read.listen) == {"mx", "submission", "submissions", "pop3", "pop3s"}
     assert read.server.user == "mta"
+    assert (set(read.hosted), set(read.relayed)) == ({"example.org"}, {"example.com"})
     assert read.domains["example.com"].recipients == f"file:{SAMPLE.parent / 'recipients-example.com'}"
 
 
@@ -88,6 +89,7 @@ def test_the_sample_shows_true_defaults() -> None:
 
     read, plain = parse_site(uncommented, SAMPLE.parent, "sample"), read_site(SAMPLE)
     assert (read.dns, read.outbound, read.queue, read.listen) == (plain.dns, plain.outbound, plain.queue, plain.listen)
+    assert read.domains == plain.domains
     assert read.limits.model_copy(update={"recipients": None, "connections_per_client": None}) == plain.limits
 
 
