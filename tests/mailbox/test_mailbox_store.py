@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from mail_at_rest import START, STRUCTURE, Rest, run, to
 
 from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.mailbox import release
 from twistedmail_mta.mailbox.flags import DELETED, SEEN
 from twistedmail_mta.model import LocalMail
+from twistedmail_mta.store.replies import STORE_FAILED
 
 
 def test_append_gives_uids_that_follow_one_another() -> None:
@@ -94,3 +98,42 @@ def test_nothing_goes_into_mailboxes_of_nobody() -> None:
 
     assert rest.rows("SELECT count(*) FROM body") == [(0,)]
     assert rest.rows("SELECT count(*) FROM mail") == [(0,)]
+
+
+def test_large_bodies_are_given_up_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each page of a row costs the writer time, and others wait for it."""
+    monkeypatch.setattr(release, "OCTETS_AT_ONCE", 250)
+    rest = Rest()
+    view = rest.view()
+    run(rest.store.append(view.id, [rest.incoming(body=rest.body(b"x" * 100)) for _ in range(7)]))
+    writes = len(rest.database.sizes)
+
+    run(rest.store.remove(view.id, range(1, 8)))
+
+    assert len(rest.database.sizes) == writes + 1 + 3
+    assert rest.rows("SELECT count(*) FROM body") == [(0,)]
+    rest.assert_sound()
+
+
+def test_what_was_not_given_up_is_after_the_next_start() -> None:
+    rest = Rest()
+    rest.accept(to(1), body=rest.body(file=True))
+    view = rest.view()
+    writes = 0
+
+    async def refuse_second(function: Any, urgent: bool = False, size: int = 0) -> Any:
+        nonlocal writes
+        writes += 1
+        if writes == 2:
+            raise TemporaryError(STORE_FAILED)
+        return await real(function, urgent, size)
+
+    real, rest.database.write = rest.database.write, refuse_second  # type: ignore[method-assign]
+    run(rest.store.remove(view.id, [1]))
+    assert len(rest.files.octets) == 1
+
+    rest.restart()
+    run(rest.store.release())
+
+    assert not rest.files.octets
+    rest.assert_sound()

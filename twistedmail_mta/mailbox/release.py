@@ -10,6 +10,9 @@ from twistedmail_mta.mailbox import removal
 RELEASED_AT_ONCE: Final = 100
 """Contents that are given up in one transaction."""
 
+OCTETS_AT_ONCE: Final = 1024 * 1024
+"""Octets of bodies that are rows, after which a transaction ends."""
+
 
 async def release(database: IDatabase, bodies: IBodyStore) -> None:
     """Give up the contents and bodies of messages that were removed.
@@ -19,8 +22,10 @@ async def release(database: IDatabase, bodies: IBodyStore) -> None:
     Raises:
         TemporaryError: the rest is left for the next time.
     """
-    count = RELEASED_AT_ONCE
-    while count == RELEASED_AT_ONCE:
-        count, files = await database.write(lambda tx: removal.release(tx, RELEASED_AT_ONCE), urgent=True)
+    more = True
+    while more:
+        more, files = await database.write(
+            lambda tx: removal.release(tx, RELEASED_AT_ONCE, OCTETS_AT_ONCE), urgent=True
+        )
         if files:
             await bodies.remove(files)

@@ -29,7 +29,10 @@ UPDATE mailbox SET modseq = modseq + 1, messages = messages - ?2, octets = octet
 
 VANISHED: Final = "INSERT INTO vanished (mailbox, modseq, first_uid, last_uid) VALUES (?, ?, ?, ?)"
 
-READ_RELEASED: Final = "SELECT content, refs FROM released LIMIT ?"
+READ_RELEASED: Final = """
+SELECT r.content, r.refs, b.file IS NULL, b.size FROM released r
+JOIN content c ON c.id = r.content JOIN body b ON b.id = c.body LIMIT ?
+"""
 
 LAST_REFERENCES: Final = "DELETE FROM content WHERE id = ? AND refs = ? RETURNING body"
 
@@ -74,17 +77,32 @@ def ranges(uids: Iterable[int]) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
-def release(tx: Transaction, most: int) -> tuple[int, Sequence[str]]:
+def release(tx: Transaction, most: int, octets: int) -> tuple[bool, Sequence[str]]:
     """Give up what removed messages referred to.
 
+    Args:
+        tx: the transaction.
+        most: how many contents.
+        octets: about how many octets of rows, since each page of them costs.
+
     Returns:
-        How many contents were looked at: fewer than `most` when nothing is
-        left to do; and the files that no row names any more.
+        Whether something is left to give up; and the files that no row names
+        any more.
     """
     released = list(tx.execute(READ_RELEASED, (most,)))
-    files = [file for content, refs in released if (file := _release_content(tx, content, refs)) is not None]
-    list(tx.executemany(FORGET_RELEASED, [(content,) for content, _ in released]))
-    return len(released), files
+    chosen = list(_first(released, octets))
+    files = [file for content, refs in chosen if (file := _release_content(tx, content, refs)) is not None]
+    list(tx.executemany(FORGET_RELEASED, [(content,) for content, _ in chosen]))
+    return len(chosen) < len(released) or len(released) == most, files
+
+
+def _first(released: Iterable[Row], octets: int) -> Iterator[tuple[int, int]]:
+    """Yield contents and references until their bodies have so many octets in rows."""
+    for content, refs, is_row, size in released:
+        yield content, refs
+        octets -= size if is_row else 0
+        if octets <= 0:
+            return
 
 
 def _release_content(tx: Transaction, content: int, refs: int) -> str | None:
