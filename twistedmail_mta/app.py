@@ -135,6 +135,7 @@ class SiteService(Service):
             self.log.info("listening {name} {place}", event="site.listening", name=name, place=_place(port))
         self._tasks.start("site.claims", self._repeat(CLAIMS_EVERY, parts.sweep.give_back_claims))
         self._tasks.start("site.orphans", self._repeat(ORPHANS_EVERY, parts.sweep.remove_orphans))
+        self._tasks.start("site.released", self._repeat(ORPHANS_EVERY, parts.mailboxes.release))
 
     async def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         """Do something now and then; what goes wrong is tried again next time."""
