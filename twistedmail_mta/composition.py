@@ -29,6 +29,7 @@ from twistedmail_mta.deliver.connection import Timeouts
 from twistedmail_mta.deliver.dial import Dialer, IReactorDelivery, Outbound
 from twistedmail_mta.deliver.lane_names import lane_names
 from twistedmail_mta.deliver.local import MailboxAgent
+from twistedmail_mta.deliver.maildir import MaildirAgent, MaildirCheck
 from twistedmail_mta.deliver.mx import Hosts
 from twistedmail_mta.deliver.networks import Reach, reach
 from twistedmail_mta.deliver.plan import LanePlan
@@ -139,7 +140,10 @@ class Parts:
         kind, _, path = table.recipients.partition(":")
         if kind == "file":
             return RecipientFile(Path(path))
-        return None if kind == "any" else self._callout
+        if kind == "any":
+            return None
+        hop = table.next_hop(self._site.outbound)
+        return MaildirCheck(self._io, hop.host) if hop.local == "maildir" else self._callout
 
     async def begin(self) -> None:
         """Take up the queue where the last process left it.
@@ -173,10 +177,11 @@ class Parts:
             hosts=self.directory.hosts,
         )
         mailbox_agent = MailboxAgent(self.directory, self.mailboxes, self.bodies)
+        maildir_agent = MaildirAgent(self._io, self.bodies, site.server.hostname, time.time())
         return QueueRunner(
             spool,
             self._router,
-            DeliveryAgent(self._pool, self._hosts, self.bodies, {"mailbox": mailbox_agent}),
+            DeliveryAgent(self._pool, self._hosts, self.bodies, {"mailbox": mailbox_agent, "maildir": maildir_agent}),
             reports,
             self._reactor,
             now=time.time,

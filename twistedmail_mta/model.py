@@ -325,6 +325,11 @@ class NextHop:
         """Whether it is a unix socket of this host."""
         return self.local is None and self.host.startswith("/")
 
+    @property
+    def is_here(self) -> bool:
+        """Whether nothing leaves this host on the way there."""
+        return self.local is not None or self.is_socket
+
 
 MAILBOXES: Final = NextHop("", 0, tls="none", local="mailbox")
 """The next hop of mail for the mailboxes of this host, where the queue delivers it."""

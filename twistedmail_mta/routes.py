@@ -14,7 +14,9 @@ LMTP_PORT: Final = 24
 MAX_SOCKET_PATH: Final = 107
 """Octets in the path of a unix socket, as Linux has it."""
 
-HOPS: Final = '"smtp://HOST[:PORT]", "smtps://HOST[:PORT]", "lmtp://HOST[:PORT]", "lmtp+unix:/PATH" or "mx"'
+HOPS: Final = (
+    '"smtp://HOST[:PORT]", "smtps://HOST[:PORT]", "lmtp://HOST[:PORT]", "lmtp+unix:/PATH", "maildir:/PATH" or "mx"'
+)
 """What a next hop may be."""
 
 _GRAMMAR: Final = HOPS.replace(" or", ",") + ', "discard" or "error:CODE TEXT"'
@@ -34,8 +36,9 @@ def parse_via(via: str, tls: TLSLevel, login: RelayLogin | None = None, port: in
 
     Args:
         via: "smtp://HOST[:PORT]", "smtps://HOST[:PORT]", "lmtp://HOST[:PORT]",
-            "lmtp+unix:/PATH", "mx", "discard" or "error:CODE TEXT"; an IPv6
-            address stands in brackets.
+            "lmtp+unix:/PATH", "maildir:/PATH", "mx", "discard" or
+            "error:CODE TEXT"; an IPv6 address stands in brackets, and in the
+            path of a Maildir {local} and {domain} stand for the recipient's.
         tls: what is demanded of the next hop; a unix socket needs none.
         login: how to log in there.
         port: where MX hosts listen.
@@ -54,16 +57,18 @@ def parse_via(via: str, tls: TLSLevel, login: RelayLogin | None = None, port: in
         return _next_hop(kind, rest[2:], tls, login)
     if kind == "lmtp+unix" and separator:
         return NextHop(_socket(rest), 0, tls="none", login=login, lmtp=True)
+    if kind == "maildir" and separator:
+        return NextHop(_maildir(rest), 0, tls="none", login=login, local="maildir")
     raise ValueError(f"must be {_GRAMMAR}")
 
 
 def hop_text(next_hop: NextHop) -> str:
     """Return how operators write a next hop: the domain whose MX counts, or what `parse_via` reads.
 
-    Places on this host go by the name of their kind.
+    The mailboxes of this host go by the name of their kind.
     """
     if next_hop.local is not None:
-        return next_hop.local
+        return f"maildir:{next_hop.host}" if next_hop.local == "maildir" else next_hop.local
     if next_hop.mx:
         return next_hop.host
     if next_hop.is_socket:
@@ -95,6 +100,17 @@ def _socket(path: str) -> str:
     if len(path.encode("utf-8", "replace")) > MAX_SOCKET_PATH:
         raise ValueError(f"{path!r} is too long for a socket's path: {MAX_SOCKET_PATH} octets at most")
     return path
+
+
+def _maildir(template: str) -> str:
+    levels = template.split("/")[1:]
+    if not template.startswith("/") or "\0" in template:
+        raise ValueError(f"{template!r} is no absolute path of a Maildir")
+    if any(level in {"", ".", ".."} for level in levels):
+        raise ValueError(f"{template!r} has an empty level, or one that leads elsewhere")
+    if re.search(r"[{}]", re.sub(r"\{(?:local|domain)\}", "", template)):
+        raise ValueError(f"{template!r} may hold {{local}} and {{domain}}, and no other brace")
+    return template
 
 
 def _host(text: str) -> str:

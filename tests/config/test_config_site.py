@@ -153,8 +153,18 @@ def test_everything_at_once() -> None:
         ('[[route]]\nmatch = {}\nvia = "relay"\n', 'route[0]: must be "smtp://HOST'),
         ('[[route]]\nmatch = {}\nvia = "smtp://h"\nauth = { user = "u" }\n', "route[0].auth: needs either"),
         ('[domains."a.example"]\nrelay_to = "discard"\n', 'domains."a.example": relay_to must be'),
-        ('[domains."a.b"]\nrelay_to = "lmtp+unix:/run/l"\ntls = "required"\n', 'domains."a.b": a unix socket is no'),
-        ('[[route]]\nmatch = {}\nvia = "lmtp+unix:/run/l"\ntls = "required"\n', "route[0]: a unix socket is no"),
+        ('[domains."a.b"]\nrelay_to = "lmtp+unix:/run/l"\ntls = "required"\n', 'domains."a.b": a unix socket'),
+        ('[[route]]\nmatch = {}\nvia = "lmtp+unix:/run/l"\ntls = "required"\n', "route[0]: a unix socket"),
+        (
+            '[domains."a.b"]\nrelay_to = "maildir:/v/{local}"\ntls = "required"\n',
+            'domains."a.b": a unix socket or a Maildir',
+        ),
+        ('[domains."a.b"]\nrelay_to = "maildir:v"\n', "domains.\"a.b\": 'v' is no absolute path of a Maildir"),
+        (
+            '[[route]]\nmatch = {}\nvia = "maildir:/v"\nauth = { user = "u", password = "env:P" }\n',
+            "route[0]: auth needs",
+        ),
+        ('[outbound]\nfallback = { via = "maildir:/v" }\n', "outbound.fallback: a fallback needs"),
         (
             '[[route]]\nmatch = {}\nvia = "lmtp://h"\nauth = { user = "u", password = "env:X" }\n',
             "route[0]: auth needs",

@@ -112,7 +112,7 @@ class DomainTable(Table):
         if self.relay_to is not None:
             if found := [key for key in _HOSTING if key in said]:
                 raise ValueError(f"{found[0]} is for a domain whose mail is kept here, which relay_to excludes")
-            if _next_hop(self.relay_to, self.tls).is_socket and self.tls == "required":
+            if _next_hop(self.relay_to, self.tls).is_here and self.tls == "required":
                 raise ValueError(NO_TLS_THERE)
         elif found := [key for key in _RELAYING if key in said]:
             raise ValueError(

@@ -23,7 +23,7 @@ from twistedmail_mta.config.values import (
 from twistedmail_mta.model import NextHop, RelayLogin, Route, TLSLevel
 from twistedmail_mta.routes import parse_via
 
-NO_TLS_THERE: Final = "a unix socket is no place for TLS: nothing leaves this host there"
+NO_TLS_THERE: Final = "a unix socket or a Maildir is no place for TLS: nothing leaves this host there"
 
 
 class TimeoutsTable(Table):
@@ -91,8 +91,8 @@ class WayTable(Table):
     """Where mail goes, and what is demanded there.
 
     Attributes:
-        via: "smtp://HOST[:PORT]", "smtps://...", "lmtp://...", "lmtp+unix:/PATH", "mx", "discard" or
-            "error:CODE TEXT".
+        via: "smtp://HOST[:PORT]", "smtps://...", "lmtp://...", "lmtp+unix:/PATH", "maildir:/PATH", "mx",
+            "discard" or "error:CODE TEXT".
         tls: what is demanded of the next hop; None: "required" with `auth`,
             else what [outbound] says.
         auth: how to log in there.
@@ -105,9 +105,9 @@ class WayTable(Table):
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         hop = parse_via(self.via, self.tls or "opportunistic")
-        if isinstance(hop, NextHop) and hop.is_socket and self.tls == "required":
+        if isinstance(hop, NextHop) and hop.is_here and self.tls == "required":
             raise ValueError(NO_TLS_THERE)
-        if self.auth is not None and (not isinstance(hop, NextHop) or hop.mx or hop.lmtp):
+        if self.auth is not None and (not isinstance(hop, NextHop) or hop.mx or hop.lmtp or hop.local):
             raise ValueError("auth needs a via of smtp:// or smtps://")
         if self.auth is not None and self.tls == "opportunistic":
             raise ValueError('auth with tls = "opportunistic" could send the password in clear; say "required"')
@@ -131,7 +131,7 @@ class FallbackTable(WayTable):
     @model_validator(mode="after")
     def _is_a_host(self) -> Self:
         hop = parse_via(self.via, self.tls or "opportunistic")
-        if not isinstance(hop, NextHop) or hop.mx:
+        if not isinstance(hop, NextHop) or hop.mx or hop.local:
             raise ValueError("a fallback needs a via of smtp://, smtps:// or lmtp://")
         return self
 
