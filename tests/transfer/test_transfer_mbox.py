@@ -7,7 +7,7 @@ import mailbox
 from pathlib import Path
 
 import pytest
-from conftest import Host
+from transfer_host import Host
 
 from twistedmail_mta.mailbox.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 from twistedmail_mta.transfer.mbox_writer import file_name
