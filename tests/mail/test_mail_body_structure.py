@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from imap_answer import read_body
+from imap_answer import read_body, read_envelope
 
 from twistedmail_mta.mail.body_structure import body
 from twistedmail_mta.mail.content import MAX_BOUNDARY, PLAIN, content_of
@@ -170,6 +170,41 @@ def test_body_is_without_extension(name: bytes, description: bytes, identity: by
         == [part.octets for part in long.children]
         == [1, len(text) - text.index(b"Subject")]
     )
+
+
+NAMES = (
+    *("Content-Type", "Content-Disposition", "Content-Language", "Content-ID", "Content-Location", "Content-MD5"),
+    *("Content-Transfer-Encoding", "Content-Description", "MIME-Version", "From", "To", "Subject", "X"),
+)
+JUNK = [
+    *'a/b;="\\(),*<>@:',
+    "\r\n",
+    "\r\n ",
+    "\n",
+    "\r",
+    "\0",
+    "ä",
+    " ",
+    "multipart/mixed",
+    "boundary=b",
+    "message/rfc822",
+]
+fields = st.lists(st.tuples(st.sampled_from([*NAMES, ""]), st.lists(st.sampled_from(JUNK), max_size=8)), max_size=6)
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(fields, fields, st.booleans())
+def test_any_header(outer: list[tuple[str, list[str]]], inner: list[tuple[str, list[str]]], ended: bool) -> None:
+    """Whatever a header holds, the answers are of the grammar, and without line breaks but for literals."""
+    head, part = ("".join(f"{name}: {''.join(value)}\r\n" for name, value in one).encode() for one in (outer, inner))
+    text = b"--b\r\n" + part + b"\r\nx\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n" + part + b"\r\ny\r\n--b--"
+
+    for header in (head + b"\r\n" * ended, b"Content-Type: multipart/mixed; boundary=b\r\n" + head):
+        found = structure(header, text)
+        assert read_envelope(found.envelope)
+        assert read_body(found.body)
+        assert read_body(body(found.body), extended=False)
+        assert read_parts(found.parts).end == len(text)
 
 
 def test_sections() -> None:

@@ -62,6 +62,8 @@ def test_repeated() -> None:
 
     assert found[1] == b"1"
     assert found[2] == [A, B]
+    for unended in (b'From: "\r\n', b"From: (\r\n", b"From: <\r\n"):
+        assert read_envelope(envelope(unended + b"From: b@y.org\r\n\r\n"))[2][-1] == B
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ _NAMES: Final = _TEXTS + _ADDRESSES + _IDS
 MAX_MAILBOXES: Final = 1000
 """Mailboxes, group marks and fields in an ENVELOPE; those behind are left out."""
 _OCTETS: Final = 20
-"""Octets of addresses that count as one more word."""
+"""Octets that count as one more word."""
 NO_ENVELOPE: Final = b"(%b)" % b" ".join([NIL] * len(_NAMES))
 """The ENVELOPE of a message without a header."""
 
@@ -33,19 +33,17 @@ def envelope(header: bytes) -> bytes:
 
 
 def counted_envelope(header: bytes) -> tuple[bytes, int]:
-    """Return the ENVELOPE, and what it took to read: fields, mailboxes, octets of theirs."""
+    """Return the ENVELOPE, and what it took to read: fields, mailboxes and octets."""
     fields = Header(header).collect(_NAMES)
     if not fields:
         return NO_ENVELOPE, 0
-    words, count, octets = {}, len(fields), 0
+    count, octets = len(fields), sum(len(value) for values in fields.values() for value in values)
+    words = {}
     for name in _ADDRESSES:
-        if name in fields:
-            value = unfolded(b",".join(fields[name]))
-            found = address_list(value, MAX_MAILBOXES - count)
-            count += len(found)
-            octets += len(value)
-            if found:
-                words[name] = b"(" + b"".join(map(_address, found)) + b")"
+        found = _mailboxes(fields.get(name, []), MAX_MAILBOXES - count)
+        count += len(found)
+        if found:
+            words[name] = b"(" + b"".join(map(_address, found)) + b")"
     author = words.get(b"from", NIL)
     items = (
         _text(fields.get(b"date")),
@@ -64,6 +62,14 @@ def counted_envelope(header: bytes) -> tuple[bytes, int]:
 
 def _text(values: list[bytes] | None) -> bytes:
     return NIL if values is None else string(unfolded(values[0]))
+
+
+def _mailboxes(values: list[bytes], up_to: int) -> list[Mailbox]:
+    """Read each field on its own, so that none is hidden by what another doesn't end."""
+    found: list[Mailbox] = []
+    for value in values:
+        found += address_list(unfolded(value), up_to - len(found))
+    return found
 
 
 def _address(mailbox: Mailbox) -> bytes:
