@@ -171,6 +171,14 @@ def test_known_networks_are_forgotten(throttle: LoginThrottle, clock: Clock) -> 
     assert not throttle.knows(HERE, TIM)
 
 
+@pytest.mark.parametrize(
+    ("passed", "wait"), [(0.0, 0.5), (0.2, 0.3), (0.5, 0.0), (0.6, 0.4), (1.0, 0.0), (7.3, 0.2), (100.0, 0.0)]
+)
+def test_time_that_passed_is_part_of_the_delay(throttle: LoginThrottle, passed: float, wait: float) -> None:
+    """Answers come at whole steps after the question, however long judging took."""
+    assert throttle.delay(HERE, TIM, passed) == pytest.approx(wait)
+
+
 def test_delay_grows_to_a_bound(throttle: LoginThrottle, clock: Clock) -> None:
     """Each failure that still counts makes the next answer slower."""
     assert throttle.delay(HERE, TIM) == 0.5
