@@ -50,9 +50,11 @@ class MemoryDrop:
         self._store.fetched.append(list(uids))
         await self._store.ready()
         found: list[bytes | None] = []
+        octets = 0
         for uid in uids:
             mail = self._store.mails.get(uid)
-            if found and len(mail or b"") + sum(len(each or b"") for each in found) > most:
+            octets += len(mail or b"")
+            if found and octets > most:
                 break
             found.append(mail)
         return found

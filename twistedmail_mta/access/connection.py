@@ -258,7 +258,7 @@ class Connection(Protocol):
     async def _answer_all(self, conversation: Conversation) -> None:
         clock = self._terms.clock
         self._turn = clock.seconds()
-        while not self._closing and await conversation.answer_next():
+        while conversation.has_input and not self._closing and await conversation.answer_next():
             self.progress = clock.seconds()
             await self._let_others()
 

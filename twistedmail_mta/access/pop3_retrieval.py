@@ -30,7 +30,7 @@ class Retrieval:
         self._session = session
         self._connection = connection
         self._tasks = tasks
-        self._reader = Reader(drop, tasks)
+        self._reader = Reader(drop)
         self.messages = 0
         self.octets = 0
         self.under_way = False
@@ -50,7 +50,7 @@ class Retrieval:
             if self._session.queued >= BATCH:
                 await self._connection.room()
             return
-        self._reader.forget()
+        self._reader.skip(event.number)
         pieces = Pieces(self._drop, event.message, self._tasks)
         first = await pieces.take()
         self.under_way = True

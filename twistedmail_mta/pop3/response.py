@@ -46,16 +46,17 @@ def encode_response(response: Response, texts: Mapping[str, str], tag: str = "")
     text = texts.get(response.text, response.text)
     if response.values:
         text = text.format(*response.values)
-    words = ("+OK" if response.ok else "-ERR", f"[{response.code}]" if response.code else "", tag, text)
-    line = _CONTROLS.sub("?", " ".join(filter(None, words))).encode("utf-8", "replace")
-    return _cut(line) + b"\r\n"
-
-
-def _cut(line: bytes) -> bytes:
-    """Return as much as a line may hold, no character cut in two."""
-    if len(line) <= MAX_RESPONSE - 2:
-        return line
-    return line[: MAX_RESPONSE - 2].decode("utf-8", "ignore").encode()
+    if tag:
+        text = f"{tag} {text}"
+    if response.code:
+        text = f"[{response.code}] {text}"
+    line = f"+OK {text}" if response.ok else f"-ERR {text}"
+    if not line.isprintable():
+        line = _CONTROLS.sub("?", line)
+    octets = line.encode("utf-8", "replace")
+    if len(octets) > MAX_RESPONSE - 2:  # no character is cut in two
+        octets = octets[: MAX_RESPONSE - 2].decode("utf-8", "ignore").encode()
+    return octets + b"\r\n"
 
 
 def refusal(reply: Reply) -> Response:
