@@ -100,6 +100,23 @@ def test_answer_of_before_a_change_is_not_remembered(hosting: Hosting) -> None:
     assert isinstance(hosting.resolve("tom@example.org"), Expansion)
 
 
+def test_questions_asked_together(hosting: Hosting) -> None:
+    """They share one answer, which one of them may stop waiting for; after a change it is asked anew."""
+    gate = hosting.database.gate = Promise[None]()
+    tim, reads = parse_address("tim@example.org"), hosting.database.reads
+    tasks = [Task("resolve", hosting.directory.resolve(tim)) for _ in range(3)]
+    tasks[0].cancel()
+    assert hosting.database.reads == reads + 1
+
+    hosting.changes.tell()
+    later = Task("resolve", hosting.directory.resolve(tim))
+    gate.resolve(None)
+
+    assert hosting.database.reads == reads + 3  # the domains, and the address once more
+    assert [task.done for task in (*tasks, later)] == [True] * 4
+    assert hosting.resolve("tim@example.org") is hosting.known("tim@example.org")
+
+
 def test_limits_of_before_a_change_are_not_remembered(hosting: Hosting) -> None:
     """Likewise for quotas."""
     gate = hosting.database.gate = Promise[None]()
@@ -208,10 +225,13 @@ def test_cache_by_weight() -> None:
     cache.put("k", "K")
     assert (cache.get("a"), cache.get("b"), cache.get("k"), len(cache)) == ("A", None, "K", 10)
 
-    cache.put("huge", "H", 3)
+    cache.put("huge", "H", 21)
     assert cache.get("huge") is None
-    cache.put("k", "L", 3)
+    cache.put("k", "L", 21)
     assert cache.get("k") is None
+    assert cache.get("a") == "A"
+    cache.put("whole", "W", 20)
+    assert (cache.get("whole"), len(cache)) == ("W", 1)
     cache.clear()
     assert len(cache) == 0
     for key in "abcdefghij":

@@ -11,8 +11,12 @@ from directory_in_memory import CHEAP, TIM, in_memory
 from twistedmail_mta.directory.accounts import DirectoryError
 from twistedmail_mta.directory.passwords import PasswordHash, StoredPassword
 from twistedmail_mta.directory.tables import (
+    account_quotas,
+    accounts_at,
+    accounts_by_domain,
     add_account,
     change_account,
+    change_quotas,
     find_account,
     find_login,
     list_accounts,
@@ -239,3 +243,60 @@ def test_list_comes_in_pieces() -> None:
         listed += [account.address for account in piece]
 
     assert listed == everybody
+
+
+def test_quotas(tables: apsw.Connection) -> None:
+    """Each is changed by itself; None is what the domain says, 0 is no limit."""
+    account = find_account(tables, TIM)
+    assert account is not None
+    assert (account.quota, account.quota_messages) == (None, None)
+
+    change_quotas(tables, TIM, {"quota": 5})
+    change_quotas(tables, TIM, {"quota_messages": 0})
+
+    account = find_account(tables, TIM)
+    assert account is not None
+    assert (account.quota, account.quota_messages) == (5, 0)
+    assert account_quotas(tables, [account.id, 99]) == [(account.id, TIM, 5, 0)]
+    change_quotas(tables, TIM, {"quota": None})
+    assert account_quotas(tables, [account.id]) == [(account.id, TIM, None, 0)]
+    with pytest.raises(DirectoryError, match="there is no account"):
+        change_quotas(tables, "tom@example.org", {"quota": 5})
+
+
+def test_accounts_of_a_domain(tables: apsw.Connection) -> None:
+    """They are told by the whole domain, and counted for each."""
+    for name in ("ann@example.org", "ann@xexample.org", "ann@sub.example.org"):
+        add_account(tables, name, None, 1.0)
+
+    assert accounts_at(tables, "example.org") == ["ann@example.org", TIM]
+    assert accounts_at(tables, "ample.org") == []
+    assert accounts_by_domain(tables) == {"example.org": 2, "xexample.org": 1, "sub.example.org": 1}
+
+
+@pytest.mark.parametrize(
+    ("separators", "name", "taken"),
+    [
+        ("+", "tim+a@example.org", True),
+        ("+", "tim-a@example.org", False),
+        ("-", "tim-a@example.org", True),
+        ("-", "tim+a@example.org", False),
+        ("+-", "tim-a@example.org", True),
+        ("+-", "tim+a-b@example.org", True),
+        ("+-", "ti@example.org", False),
+        ("", "tim+a@example.org", False),
+        ("+-", "tim-a@example.net", False),
+    ],
+)
+def test_relatives_by_the_separators_of_the_domain(
+    tables: apsw.Connection, separators: str, name: str, taken: bool
+) -> None:
+    """Neither of two accounts is a subaddress of the other, whichever came first."""
+    both = [tables, in_memory()]
+    add_account(both[1], name, None, 1.0, separators=separators)
+    for connection, new in zip(both, (name, TIM), strict=True):
+        if taken:
+            with pytest.raises(DirectoryError, match="subaddresses of one another"):
+                add_account(connection, new, None, 1.0, separators=separators)
+        else:
+            add_account(connection, new, None, 1.0, separators=separators)

@@ -18,8 +18,7 @@ class WeighedCache(Generic[K, V]):
         """Make an empty one.
 
         Args:
-            most: the weight of all values together; what alone weighs more than
-                a tenth of it isn't kept.
+            most: the weight of all values together; what alone weighs more isn't kept.
         """
         self._most = most
         self._weight = 0
@@ -39,7 +38,7 @@ class WeighedCache(Generic[K, V]):
     def put(self, key: K, value: V, weight: int = 1) -> None:
         """Remember a value in place of what is under `key`."""
         self._drop(key)
-        if weight * 10 > self._most:
+        if weight > self._most:
             return
         self._entries[key] = (weight, value)
         self._weight += weight

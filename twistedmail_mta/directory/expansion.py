@@ -236,8 +236,8 @@ class Walk:
         elif not account.enabled:
             self._end_at(stop, DISABLED)
         elif account.id not in self._deliveries:
-            local, _, domain = account.address.rpartition("@")
-            self._deliveries[account.id] = Delivery(account.id, Address(local + subaddress, domain))
+            local = account.address.rpartition("@")[0]
+            self._deliveries[account.id] = Delivery(account.id, Address(local + subaddress, stop.domain.name))
             self.accounts[account.id] = account
 
     def _end_at(self, stop: _Stop, reply: Reply) -> None:

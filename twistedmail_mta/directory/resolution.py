@@ -21,10 +21,10 @@ from twistedmail_mta.directory.tables import account_quotas
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IChanges, IDatabase, IDirectory
 from twistedmail_mta.model import Address, Expansion, Reply
-from twistedmail_mta.tasks import TaskGroup, sleep
+from twistedmail_mta.tasks import Task, TaskGroup, sleep
 
-_MOST_KNOWN: Final = 50_000
-"""Mailboxes and forwards of the expansions that are remembered, all together."""
+_MOST_KNOWN: Final = 150_000
+"""Weight of the expansions that are remembered: mailboxes and forwards, and two for each expansion."""
 _MOST_REFUSED: Final = 2000
 _MOST_LIMITS: Final = 100_000
 _RETRY_AFTER: Final = 5.0
@@ -73,6 +73,7 @@ class Directory:
         self._known: WeighedCache[Address, Expansion] = WeighedCache(_MOST_KNOWN)
         self._refused: WeighedCache[Address, Reply] = WeighedCache(_MOST_REFUSED)
         self._limits: WeighedCache[int, Limits] = WeighedCache(_MOST_LIMITS)
+        self._running: dict[Address, Task[Expansion | Reply]] = {}
         self.separators: dict[str, str] = {}
         self.domains: Mapping[str, HostedDomain] = {}
         self._use(site.domains)
@@ -120,11 +121,24 @@ class Directory:
         return self._known.get(recipient) or self._refused.get(recipient)
 
     async def resolve(self, recipient: Address) -> Expansion | Reply:
-        """Return whom an address stands for, or why it is refused.
+        """Return whom an address stands for, or why it is refused; who asks the same meanwhile shares the answer.
 
         Raises:
             TemporaryError: it can't be said now.
         """
+        task = self._running.get(recipient)
+        if task is None:
+            task = self._tasks.shield("directory.resolve", self._resolve(recipient))
+            if not task.done:
+                self._running[recipient] = task
+                task.when_done(partial(self._end, recipient, task))
+        return await task
+
+    def _end(self, recipient: Address, task: Task[Expansion | Reply]) -> None:
+        if self._running.get(recipient) is task:
+            del self._running[recipient]
+
+    async def _resolve(self, recipient: Address) -> Expansion | Reply:
         age = self._age
         found, walk = await self._walk(recipient)
         if isinstance(found, Reply) and is_role(recipient):
@@ -171,7 +185,7 @@ class Directory:
             if found.is_permanent:
                 self._refused.put(recipient, found)
             return
-        self._known.put(recipient, found, len(found.deliveries) + len(found.forwards))
+        self._known.put(recipient, found, 2 + len(found.deliveries) + len(found.forwards))
         for account in walk.accounts.values():
             self._limits.put(account.id, self._limits_of(account.address, account.quota, account.quota_messages))
 
@@ -191,6 +205,7 @@ class Directory:
         self._known.clear()
         self._refused.clear()
         self._limits.clear()
+        self._running.clear()  # what is asked from now on must not get an answer of before
 
     async def _keep_up(self) -> None:
         """Read the domains anew, however often it takes."""
