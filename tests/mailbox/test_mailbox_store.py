@@ -8,7 +8,7 @@ import pytest
 from mail_at_rest import START, STRUCTURE, Rest, run, to
 
 from twistedmail_mta.errors import TemporaryError
-from twistedmail_mta.mailbox import release
+from twistedmail_mta.mailbox import release, store
 from twistedmail_mta.mailbox.flags import DELETED, SEEN
 from twistedmail_mta.model import LocalMail
 from twistedmail_mta.store.replies import STORE_FAILED
@@ -136,4 +136,21 @@ def test_what_was_not_given_up_is_after_the_next_start() -> None:
     run(rest.store.release())
 
     assert not rest.files.octets
+    rest.assert_sound()
+
+
+def test_very_many_are_removed_and_flagged_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever order, and whatever kind of sequence, they are named in."""
+    monkeypatch.setattr(store, "REMOVED_AT_ONCE", 3)
+    monkeypatch.setattr(store, "FLAGGED_AT_ONCE", 3)
+    rest = Rest()
+    view = rest.view()
+    run(rest.store.append(view.id, [rest.incoming() for _ in range(9)]))
+
+    run(rest.store.set_flags(view.id, range(8, 0, -1), add=SEEN))
+    assert run(rest.store.remove(view.id, {9, 1, 7, 8, 3})) == [1, 3, 7, 8, 9]
+
+    assert list(view.uids) == [2, 4, 5, 6]
+    assert set(view.flags) == {SEEN}
+    rest.assert_view(view)
     rest.assert_sound()

@@ -7,6 +7,7 @@ from typing import Final
 
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.mailbox.change import Removed
+from twistedmail_mta.mailbox.ranges import ranges
 from twistedmail_mta.mailbox.rows import Row
 from twistedmail_mta.spool.tables import release_body
 
@@ -62,19 +63,6 @@ def remove(tx: Transaction, mailbox: int, uids: str) -> Removed | None:
     ((modseq,),) = list(tx.execute(COUNT_OUT, (mailbox, len(removed), octets)))
     list(tx.executemany(VANISHED, [(mailbox, modseq, first, last) for first, last in ranges(removed)]))
     return Removed(mailbox, modseq, removed)
-
-
-def ranges(uids: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Yield first and last of each run of UIDs, which ascend."""
-    first = last = -1
-    for uid in uids:
-        if uid != last + 1:
-            if last >= 0:
-                yield first, last
-            first = uid
-        last = uid
-    if last >= 0:
-        yield first, last
 
 
 def release(tx: Transaction, most: int, octets: int) -> tuple[bool, Sequence[str]]:

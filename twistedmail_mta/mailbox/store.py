@@ -29,6 +29,9 @@ C = TypeVar("C", bound=Change)
 FLAGGED_AT_ONCE: Final = 10_000
 """Messages whose flags are changed in one transaction."""
 
+REMOVED_AT_ONCE: Final = 10_000
+"""Messages removed in one transaction: others who write wait about a tenth of a second for it."""
+
 
 @implementer(IMailboxDelivery)
 class MailboxStore:
@@ -189,7 +192,7 @@ class MailboxStore:
             TemporaryError: the database can't be written; what was done so far stays.
         """
         for start in range(0, len(uids), FLAGGED_AT_ONCE):
-            which = json.dumps(uids[start : start + FLAGGED_AT_ONCE])
+            which = json.dumps(list(uids[start : start + FLAGGED_AT_ONCE]))
 
             def change(tx: Transaction, which: str = which) -> list[Flagged]:
                 flagged = appending.set_flags(tx, mailbox, which, ~remove, add)
@@ -198,23 +201,26 @@ class MailboxStore:
             await self._write(change)
 
     async def remove(self, mailbox: int, uids: Collection[int]) -> Sequence[int]:
-        """Remove messages for good, in one transaction; return which of them were there.
+        """Remove messages for good, in one transaction up to 10,000; return which of them were there.
 
         What they referred to is given up soon after, a piece at a time.
 
         Raises:
-            TemporaryError: none was removed.
+            TemporaryError: none was removed, of more than 10,000 perhaps some.
         """
-        which = json.dumps(list(uids))
-
-        def change(tx: Transaction) -> list[Removed]:
-            removed = removal.remove(tx, mailbox, which)
-            return [] if removed is None else [removed]
-
-        removed = await self._write(change, urgent=True)
+        wanted, removed = sorted(uids), list[int]()
+        for start in range(0, len(wanted), REMOVED_AT_ONCE):
+            removed += await self._remove(mailbox, json.dumps(wanted[start : start + REMOVED_AT_ONCE]))
         if removed:
             self._tasks.start("mailbox.release", self.release())
-        return removed[0].uids if removed else ()
+        return removed
+
+    async def _remove(self, mailbox: int, uids: str) -> Sequence[int]:
+        def change(tx: Transaction) -> list[Removed]:
+            removed = removal.remove(tx, mailbox, uids)
+            return [] if removed is None else [removed]
+
+        return [uid for removed in await self._write(change, urgent=True) for uid in removed.uids]
 
     async def release(self) -> None:
         """Give up the contents and bodies of messages that were removed; also after a start."""

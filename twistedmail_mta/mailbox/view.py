@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import ClassVar, Final
 
 from twisted.logger import Logger
 
 from twistedmail_mta.mailbox.change import Added, Change, Flagged, Removed
+from twistedmail_mta.mailbox.ranges import ranges
 from twistedmail_mta.mailbox.reading import Arrays, News
 from twistedmail_mta.mailbox.rows import Row
 
@@ -117,21 +118,32 @@ class MailboxView:
             self.uid_next = max(self.uid_next, uids[-1] + 1)
 
     def set_flags(self, uids: Iterable[int], modseqs: Iterable[int], flags: Iterable[int]) -> None:
-        """Change flags; of messages that aren't here nothing happens."""
-        for uid, modseq, bits in zip(uids, modseqs, flags, strict=True):
-            index = self.place(uid)
+        """Change flags; `uids` ascend, and of messages that aren't here nothing happens."""
+        for index, modseq, bits in zip(self._places(uids), modseqs, flags, strict=True):
             if index is not None:
                 self.modseqs[index], self.flags[index] = modseq, bits
 
     def remove(self, uids: Iterable[int]) -> None:
-        """Take messages out, into new arrays; of those that aren't here nothing happens."""
-        places = [index for index in map(self.place, uids) if index is not None]
-        if not places:
+        """Take messages out, into new arrays; `uids` ascend, and of those that aren't here nothing happens."""
+        runs = list(ranges(index for index in self._places(uids) if index is not None))
+        if not runs:
             return
-        self.uids = _without(self.uids, places)
-        self.modseqs = _without(self.modseqs, places)
-        self.flags = _without(self.flags, places)
-        self.sizes = _without(self.sizes, places)
+        self.uids = _without(self.uids, runs)
+        self.modseqs = _without(self.modseqs, runs)
+        self.flags = _without(self.flags, runs)
+        self.sizes = _without(self.sizes, runs)
+
+    def _places(self, uids: Iterable[int]) -> Iterator[int | None]:
+        """Yield where messages are, or None; `uids` ascend, so the next is looked for behind the one before."""
+        mine, here, end = self.uids, 0, len(self.uids)
+        for uid in uids:
+            if here < end and mine[here] != uid:
+                here = bisect_left(mine, uid, here)
+            if here < end and mine[here] == uid:
+                yield here
+                here += 1
+            else:
+                yield None
 
     def tell(self) -> None:
         """Tell whoever subscribed that something changed."""
@@ -146,10 +158,10 @@ def _columns(rows: Sequence[Row], count: int) -> Sequence[Sequence[int]]:
     return tuple(zip(*rows, strict=True)) if rows else ((),) * count
 
 
-def _without(numbers: array[int], places: Sequence[int]) -> array[int]:
-    """Return the numbers that are at none of these places, which ascend."""
+def _without(numbers: array[int], runs: Sequence[tuple[int, int]]) -> array[int]:
+    """Return the numbers that are in none of these runs of places, which ascend."""
     kept, start = array(numbers.typecode), 0
-    for place in places:
-        kept += numbers[start:place]
-        start = place + 1
+    for first, last in runs:
+        kept += numbers[start:first]
+        start = last + 1
     return kept + numbers[start:]
