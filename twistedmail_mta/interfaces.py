@@ -412,9 +412,10 @@ class IMailboxDelivery(Interface):
         Args:
             message: a spooled message.
             local: at most 100 mailboxes.
-            done: the claim (message id, place) under which progress is kept
-                until that recipient is settled, so that a repetition after a
-                crash leaves out the mailboxes that have it.
+            done: message id and a place of the caller's choice, under which
+                progress is kept until the message is gone from the spool, so
+                that a repetition after a crash leaves out the mailboxes that
+                have it.  Nobody else may use the same meanwhile.
 
         Raises:
             TemporaryError: nothing was kept.

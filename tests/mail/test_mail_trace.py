@@ -39,14 +39,19 @@ def test_date_agrees_with_the_standard_library(at: int, minutes: int) -> None:
         ("eta", "ESMTPSA"),
         ("eu", "UTF8SMTP"),
         ("etau", "UTF8SMTPSA"),
+        ("el", "LMTP"),
+        ("elt", "LMTPS"),
+        ("elta", "LMTPSA"),
+        ("elu", "UTF8LMTP"),
     ],
 )
 def test_transmission_types(flags: str, name: str) -> None:
     """The names are those registered by RFC 3848 and RFC 6531."""
-    assert (
-        transmission_type(extended="e" in flags, tls="t" in flags, authenticated="a" in flags, utf8="u" in flags)
-        == name
-    )
+    extended, tls, authenticated, utf8, lmtp = (letter in flags for letter in "etaul")
+
+    named = transmission_type(extended=extended, tls=tls, authenticated=authenticated, utf8=utf8, lmtp=lmtp)
+
+    assert named == name
 
 
 def test_whole_field() -> None:
