@@ -143,6 +143,8 @@ def group(name: bytes, *members: Mailbox) -> list[Mailbox]:
         (b'"B, A" <a@x.org>', [one(b"B, A", b"a@x.org")]),
         (b'"B \\"A\\"" <a@x.org>', [one(b'B "A"', b"a@x.org")]),
         (b'A "B" C <a@x.org>', [one(b"A B C", b"a@x.org")]),
+        (b'A  " B  C "\tD <a@x.org>', [one(b"A  B  C  D", b"a@x.org")]),
+        (b'"\\"  :" <a@x.org>', [one(b'"  :', b"a@x.org")]),
         (b'"" <a@x.org>', [one(None, b"a@x.org")]),
         (b"J\xc3\xb6rg <a@x.org>", [one(b"J\xc3\xb6rg", b"a@x.org")]),
         (b"=?utf-8?q?J=2C?= <a@x.org>", [one(b"=?utf-8?q?J=2C?=", b"a@x.org")]),

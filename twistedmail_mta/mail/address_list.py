@@ -170,9 +170,16 @@ def _bare(words: list[Token]) -> list[Mailbox]:
 
 
 def _phrase(words: list[Token]) -> bytes:
-    """Return the words as a display name, one space where there was any; comments aren't part of it."""
-    spaced = [b" " if kind in ("space", "comment") else text for kind, text in words]
-    return b" ".join(b"".join(spaced).split())
+    """Return the words as a display name, one space where there was any or a comment; quoted text as it is."""
+    pieces: list[bytes] = []
+    gap = False
+    for kind, text in words:
+        if kind in ("space", "comment"):
+            gap = bool(pieces)
+        else:
+            pieces += (b" ", text) if gap else (text,)
+            gap = False
+    return b"".join(pieces)
 
 
 def _comment(words: list[Token]) -> bytes | None:
