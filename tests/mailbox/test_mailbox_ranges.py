@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,4 +16,4 @@ def test_runs_are_the_numbers_and_as_few_as_can_be(numbers: set[int]) -> None:
     runs = list(ranges(sorted(numbers)))
 
     assert {number for first, last in runs for number in range(first, last + 1)} == numbers
-    assert all(last + 1 < first for (_, last), (first, _) in zip(runs, runs[1:], strict=False))
+    assert all(last + 1 < first for (_, last), (first, _) in pairwise(runs))
