@@ -11,7 +11,9 @@ from twistedmail_mta.access.connection import CLOSE_WITHIN, FLUSH_AFTER
 from twistedmail_mta.access.pop3_conversation import ERROR_DELAY
 from twistedmail_mta.access.pop3_reader import AHEAD, PIECE
 from twistedmail_mta.access.visits import GRACE, Rules
+from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IMaildropAccess
+from twistedmail_mta.model import Reply
 from twistedmail_mta.tasks import Promise
 
 SHUTTING_DOWN = "-ERR [SYS/TEMP] The server is shutting down: closing the connection\r\n"
@@ -202,6 +204,30 @@ def test_end_of_a_login_ends_its_sessions() -> None:
     assert client.said() == "-ERR [AUTH] The login is no longer valid: closing the connection\r\n"
     assert not client.connected
     assert counter.store.removals == []
+    assert counter.logins.watchers == []
+
+
+def test_login_that_ends_while_its_maildrop_is_opened() -> None:
+    """A password changed in the middle of a login lets nobody in by the old one."""
+    counter = Counter()
+    client = counter.connect()
+    counter.store.gate = Promise()
+    client.type(*LOGIN)
+
+    counter.logins.watchers[0]()
+    counter.store.gate.resolve(None)
+
+    assert client.said().startswith("-ERR [AUTH] The login is no longer valid")
+    assert not client.connected
+    assert counter.logins.watchers == []
+
+
+def test_login_whose_maildrop_cannot_be_opened() -> None:
+    """Nobody watches it any more."""
+    counter = Counter()
+    counter.store.failure = TemporaryError(Reply(451, "4.3.0", "broken"))
+    client = counter.connect()
+    assert client.type(*LOGIN).startswith("-ERR [SYS/TEMP]")
     assert counter.logins.watchers == []
 
 

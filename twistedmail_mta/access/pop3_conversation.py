@@ -147,10 +147,7 @@ class POP3Conversation:
 
     def lost(self, reason: str) -> None:
         """Forget what was marked as deleted: there was no QUIT (RFC 1939 section 6)."""
-        if self._unwatch is not None:
-            self._unwatch()
-        if self._visit is not None:
-            self._listener.visits.leave(self._visit)
+        self._leave()
         if self._drop is not None:
             self._drop.close()
             self._log_end("it said QUIT" if self._said_quit else reason)
@@ -215,6 +212,7 @@ class POP3Conversation:
             self._session.send_response(denied)
             return
         self._account = avatar.account
+        self._unwatch = self._listener.logins.watch(avatar, lambda: self._connection.end(Ending.LOGIN_ENDED))
         try:
             drop = await avatar.open()
         except BaseException:
@@ -222,7 +220,6 @@ class POP3Conversation:
             raise
         self._drop = drop
         self._retrieval = Retrieval(drop, self._session, self._connection, self._listener.terms.tasks)
-        self._unwatch = self._listener.logins.watch(avatar, lambda: self._connection.end(Ending.LOGIN_ENDED))
         self._session.send_response(self._session.enter(drop.messages, drop.octets))
 
     def _visit_of(self, avatar: IMaildropAccess) -> Response | None:
@@ -239,6 +236,9 @@ class POP3Conversation:
         return denied
 
     def _leave(self) -> None:
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
         if self._visit is not None:
             self._listener.visits.leave(self._visit)
             self._visit = None
