@@ -66,7 +66,7 @@ class POP3Conversation:
         self._retrieval: Retrieval | None = None
         self._unwatch: Callable[[], None] | None = None
         self._deleted = 0
-        self._said_quit = False
+        self._reason = ""
 
     @property
     def _may_log_in(self) -> bool:
@@ -141,6 +141,7 @@ class POP3Conversation:
         """Answer the senseless slowly, then not at all."""
         self._errors = self._session.errors
         if self._errors > self._listener.errors:
+            self._reason = "it made too many errors"
             self._session.end(answers.TOO_MANY_ERRORS)
         elif self._errors > self._listener.errors_before_delay:
             await sleep(self._listener.terms.clock, ERROR_DELAY)
@@ -150,7 +151,7 @@ class POP3Conversation:
         self._leave()
         if self._drop is not None:
             self._drop.close()
-            self._log_end("it said QUIT" if self._said_quit else reason)
+            self._log_end(self._reason or reason)
 
     def _log_end(self, reason: str) -> None:
         retrieval = self._retrieval
@@ -262,7 +263,7 @@ class POP3Conversation:
 
     async def _quit(self, event: events.Quit) -> None:
         """Remove what was deleted, and say whether that is so (RFC 1939 section 6)."""
-        self._said_quit = True
+        self._reason = "it said QUIT"
         if self._drop is None or not event.deleted:
             self._session.send_response(answers.GOODBYE)
             return

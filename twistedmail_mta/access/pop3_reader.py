@@ -10,7 +10,7 @@ from twistedmail_mta.tasks import Task, TaskGroup
 
 AHEAD: Final = 256 * 1024
 """Octets read ahead at once, and of the largest message that is read whole."""
-MOST_AHEAD: Final = 100
+MOST_AHEAD: Final = 50
 """Messages read ahead at once."""
 PIECE: Final = 128 * 1024
 """Octets of a larger message that are read at once."""
