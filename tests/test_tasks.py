@@ -324,3 +324,19 @@ async def test_after_writes_comes_after_writes() -> None:
         client.setblocking(False)
         assert await seen == b"250 OK"
         await port.stopListening()
+
+
+def test_several_who_wait_for_the_end() -> None:
+    """A task of a group may be waited for by others, too: all are called, and the group lets go of it."""
+    group, gate, heard = TaskGroup(), Promise[None](), list[str]()
+
+    async def wait() -> None:
+        await gate
+
+    task = group.shield("waiting", wait())
+    task.when_done(lambda _: heard.append("first"))
+    task.when_done(lambda _: heard.append("second"))
+    gate.resolve(None)
+
+    assert heard == ["first", "second"]
+    assert len(group) == 0

@@ -101,8 +101,12 @@ class Task(Generic[T]):
         return self._outcome.done
 
     def when_done(self, call: Callable[[Task[T]], None]) -> None:
-        """Call once, with the task, when the coroutine has ended, however it ends; it hasn't yet."""
-        self._ended = call
+        """Call once, with the task, when the coroutine has ended, however it ends; it hasn't yet.
+
+        Who asked first is called first.
+        """
+        first = self._ended
+        self._ended = call if first is None else partial(_one_after_the_other, first, call)
 
     def cancel(self) -> None:
         """Raise `Cancelled` where the coroutine waits; nothing when it has ended."""
@@ -130,6 +134,11 @@ class Task(Generic[T]):
     def __await__(self) -> Generator[Any, None, T]:
         """Wait for the end; raises what the coroutine raised."""
         return self._outcome.__await__()
+
+
+def _one_after_the_other(first: Callable[[Task[T]], None], second: Callable[[Task[T]], None], task: Task[T]) -> None:
+    first(task)
+    second(task)
 
 
 class TaskGroup:
