@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from directory_in_memory import now
 from hosting_in_memory import OTHER_NAME, Hosting, reply_of
+from twisted.logger import LogEvent, globalLogPublisher
 
 from twistedmail_mta.directory import resolution
 from twistedmail_mta.directory.accounts import DirectoryError
@@ -42,13 +43,21 @@ def test_known_after_the_first_time(hosting: Hosting) -> None:
     assert IDirectory.providedBy(hosting.directory)
 
 
-def test_what_is_wrong_is_asked_again(hosting: Hosting) -> None:
-    """A refusal that may be over soon isn't remembered."""
+def test_what_is_wrong_is_told_once(hosting: Hosting) -> None:
+    """What can't be followed stays so until something changes: whoever asks again fills no log."""
     hosting.alias("a@example.org", "a2@example.org")
     hosting.alias("a2@example.org", "a@example.org")
+    events: list[LogEvent] = []
+    globalLogPublisher.addObserver(events.append)
+    try:
+        assert hosting.resolve("a@example.org") is hosting.known("a@example.org") is MISCONFIGURED
+    finally:
+        globalLogPublisher.removeObserver(events.append)
 
-    assert hosting.resolve("a@example.org") == MISCONFIGURED
-    assert hosting.known("a@example.org") is None
+    assert [(event["event"], event["recipient"]) for event in events] == [("directory.problem", "a@example.org")]
+    hosting.alias("a@example.org", "tim@example.org")
+    hosting.changes.tell()
+    assert hosting.leads_to("a@example.org") == {"tim@example.org"}
 
 
 def test_change_of_another_process(hosting: Hosting) -> None:
@@ -157,6 +166,36 @@ def test_domain_in_both_places() -> None:
         now(hosting.directory.begin())
     assert now(hosting.directory.refresh()) == ["example.org"]
     assert hosting.directory.domains["example.org"].quota == 5
+
+
+def test_domains_read_in_the_wrong_order(hosting: Hosting) -> None:
+    """What was read before a change doesn't count when it comes back after what was read after it."""
+    gate = hosting.database.gate = Promise[None]()
+    early = Task("refresh", hosting.directory.refresh())
+    hosting.domain(HostedDomain("new.example"))
+    hosting.database.gate = None
+    now(hosting.directory.refresh())
+
+    gate.resolve(None)
+
+    assert early.done
+    assert hosting.directory.hosts("new.example")
+
+
+def test_changes_while_domains_are_read(hosting: Hosting) -> None:
+    """However many there are, the domains are read once more, after the last of them."""
+    gate = hosting.database.gate = Promise[None]()
+    hosting.changes.tell()
+    reads = hosting.database.reads
+    hosting.domain(HostedDomain("new.example"))
+    for _ in range(5):
+        hosting.changes.tell()
+    assert hosting.database.reads == reads
+
+    gate.resolve(None)
+
+    assert hosting.database.reads == reads + 1
+    assert hosting.directory.hosts("new.example")
 
 
 def test_domains_that_cannot_be_read(hosting: Hosting) -> None:

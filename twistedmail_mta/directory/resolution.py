@@ -69,7 +69,8 @@ class Directory:
         self._admin = admin
         self._clock = clock
         self._tasks = tasks
-        self._age = 0
+        self._age = self._asked = self._answered = 0
+        self._is_stale = self._keeping_up = False
         self._known: WeighedCache[Address, Expansion] = WeighedCache(_MOST_KNOWN)
         self._refused: WeighedCache[Address, Reply] = WeighedCache(_MOST_REFUSED)
         self._limits: WeighedCache[int, Limits] = WeighedCache(_MOST_LIMITS)
@@ -98,14 +99,20 @@ class Directory:
             TemporaryError: the database can't be read; the domains stay as they were.
         """
         self._forget()
+        self._asked += 1
+        number = self._asked
         rows = await self._database.read(list_domains)
-        self._use({domain.name: domain for domain in rows} | dict(self._site.domains))
+        if number > self._answered:  # else what was read later came back earlier
+            self._answered = number
+            self._use({domain.name: domain for domain in rows} | dict(self._site.domains))
         return [domain.name for domain in rows if domain.name in self._site.domains]
 
     def changed(self) -> None:
         """Hear that the database may have changed; what can't be read now is tried until it can."""
         self._forget()
-        self._tasks.start("directory.refresh", self._keep_up())
+        self._is_stale = True
+        if not self._keeping_up:
+            self._tasks.start("directory.refresh", self._keep_up())
 
     def reload(self) -> None:
         """Read the files of the site file's domains again."""
@@ -131,7 +138,7 @@ class Directory:
             task = self._tasks.shield("directory.resolve", self._resolve(recipient))
             if not task.done:
                 self._running[recipient] = task
-                task.when_done(partial(self._end, recipient, task))
+                task.when_done(partial(self._end, recipient))
         return await task
 
     def _end(self, recipient: Address, task: Task[Expansion | Reply]) -> None:
@@ -182,8 +189,7 @@ class Directory:
 
     def _remember(self, recipient: Address, found: Expansion | Reply, walk: Walk) -> None:
         if isinstance(found, Reply):
-            if found.is_permanent:
-                self._refused.put(recipient, found)
+            self._refused.put(recipient, found)
             return
         self._known.put(recipient, found, 2 + len(found.deliveries) + len(found.forwards))
         for account in walk.accounts.values():
@@ -208,12 +214,19 @@ class Directory:
         self._running.clear()  # what is asked from now on must not get an answer of before
 
     async def _keep_up(self) -> None:
-        """Read the domains anew, however often it takes."""
-        while True:
-            try:
-                await self.refresh()
-            except TemporaryError as error:
-                self.log.warn("domains can't be read: {reason}", event="directory.failed", reason=str(error))
-            else:
-                return
+        """Read the domains anew until none of the changes heard of came after that, however often it takes."""
+        self._keeping_up = True
+        try:
+            while self._is_stale:
+                self._is_stale = False
+                await self._try_to_refresh()
+        finally:
+            self._keeping_up = False
+
+    async def _try_to_refresh(self) -> None:
+        try:
+            await self.refresh()
+        except TemporaryError as error:
+            self.log.warn("domains can't be read: {reason}", event="directory.failed", reason=str(error))
+            self._is_stale = True
             await sleep(self._clock, _RETRY_AFTER)
