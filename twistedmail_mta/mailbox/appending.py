@@ -13,7 +13,8 @@ from twistedmail_mta.mailbox.deposit import ARRIVAL, CONTENT, MAIL
 from twistedmail_mta.mailbox.flags import FIRST_KEYWORD, LAST_KEYWORD
 from twistedmail_mta.mailbox.replies import MAILBOX_GONE
 from twistedmail_mta.mailbox.rows import Row, content_row
-from twistedmail_mta.model import Body, FileBody, Structure
+from twistedmail_mta.model import Body, Structure
+from twistedmail_mta.spool.rows import body_row
 from twistedmail_mta.spool.tables import BODY
 
 ASSIGN_MANY: Final = """
@@ -93,7 +94,7 @@ def incoming_rows(messages: Sequence[Incoming], keywords: dict[str, int], now: i
         now: seconds since the epoch.
     """
     return IncomingRows(
-        [_body_row(message.id, message.body) for message in messages],
+        [body_row(message.id, 1, message.body) for message in messages],
         [content_row(message.id, 1, message.id, message.structure, message.header) for message in messages],
         [(message.size, message.internal_date, now, b"") for message in messages],
         [message.flags | keyword_bits(message.keywords, keywords) for message in messages],
@@ -109,11 +110,6 @@ def keyword_bits(names: frozenset[str], keywords: dict[str, int]) -> int:
         bit = keywords.get(name.lower())
         bits |= 0 if bit is None else 1 << bit
     return bits
-
-
-def _body_row(body_id: int, body: Body) -> Row:
-    file, octets = (body.name, None) if isinstance(body, FileBody) else (None, body.data)
-    return body_id, 1, body.size, file, octets
 
 
 def append(tx: Transaction, mailbox: int, rows: IncomingRows) -> Added:

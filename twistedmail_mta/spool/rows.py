@@ -65,35 +65,44 @@ def message_rows(message: Message, since: float, owner: int | None, *, kept: boo
         owner: who claims every recipient at birth, or None.
         kept: mailboxes refer to the body too.
     """
-    envelope, origin, body = message.envelope, message.origin, message.body
-    sender, due = envelope.sender, message.received_at
-    file, octets = (body.name, None) if isinstance(body, FileBody) else (None, body.data)
-    refs = kept + bool(envelope.recipients)
+    envelope, due = message.envelope, message.received_at
+    recipients = [
+        _recipient_row(message.id, n, recipient, due, since, owner) for n, recipient in enumerate(envelope.recipients)
+    ]
     return MessageRows(
-        body=(message.id, refs, body.size, file, octets),
-        message=(
-            message.id,
-            message.id,
-            message.size,
-            message.received_at,
-            sender.local,
-            sender.domain,
-            envelope.eight_bit,
-            envelope.smtputf8,
-            envelope.ret,
-            envelope.envid,
-            envelope.auth,
-            origin.protocol,
-            origin.peer,
-            origin.helo,
-            origin.account,
-            origin.listener,
-            message.header,
-        ),
-        recipients=[
-            _recipient_row(message.id, n, recipient, due, since, owner)
-            for n, recipient in enumerate(envelope.recipients)
-        ],
+        body=body_row(message.id, kept + bool(recipients), message.body),
+        message=_message_row(message) if recipients else (),
+        recipients=recipients,
+    )
+
+
+def body_row(body_id: int, refs: int, body: Body) -> Row:
+    """Return the parameters of `tables.BODY`."""
+    file, octets = (body.name, None) if isinstance(body, FileBody) else (None, body.data)
+    return body_id, refs, body.size, file, octets
+
+
+def _message_row(message: Message) -> Row:
+    """Return the parameters of `tables.MESSAGE`."""
+    envelope, origin = message.envelope, message.origin
+    return (
+        message.id,
+        message.id,
+        message.size,
+        message.received_at,
+        envelope.sender.local,
+        envelope.sender.domain,
+        envelope.eight_bit,
+        envelope.smtputf8,
+        envelope.ret,
+        envelope.envid,
+        envelope.auth,
+        origin.protocol,
+        origin.peer,
+        origin.helo,
+        origin.account,
+        origin.listener,
+        message.header,
     )
 
 
