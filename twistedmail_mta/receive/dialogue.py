@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
 from twisted.logger import Logger
@@ -178,14 +178,11 @@ class Dialogue:
         try:
             if event.fault is not None:
                 raise PermanentError(event.fault)
-            self._session.send_reply(*await self._finished(transaction))
+            accepted = await transaction.finish()
+            self._session.send_reply(*(transaction.answers(accepted) if self._listener.role.lmtp else (accepted,)))
             self._commands_at_message = self._session.commands
         finally:
             self.drop()
-
-    async def _finished(self, transaction: Transaction) -> Sequence[Reply]:
-        accepted = await transaction.finish()
-        return transaction.answers(accepted) if self._listener.role.lmtp else (accepted,)
 
     # Logging in, TLS and the rest
 
