@@ -35,10 +35,33 @@ def test_passwords_of_a_file(tmp_path: Path) -> None:
     assert answer(site, PASSWORD) == 535
 
     users.write_text("")
-    site.send_signal(signal.SIGHUP)
+    with smtplib.SMTP("127.0.0.1", site.ports["submission"], timeout=20) as client:
+        client.login(ACCOUNT, "from the file")
+        site.send_signal(signal.SIGHUP)
+        assert client.getreply()[0] == 421
+        client.close()
     wait_until(lambda: "read again: 0 names" in site.log)
     assert answer(site, "from the file") == 535
     assert answer(site, PASSWORD) == 235
+    assert site.stop() == 0
+    assert "Traceback" not in site.log
+
+
+def test_account_of_another_checker(tmp_path: Path) -> None:
+    """An account without a password of ours gets in by the file's, and by nothing before it is in the file."""
+    users = tmp_path / "users"
+    users.write_text("# nobody yet\n")
+    tables = f'[[checker]]\nuse = "internal"\n[[checker]]\nuse = "passwd-file"\npath = "{users}"\n'
+    site = RunningSite(tmp_path / "site", tables).start()
+    site.mta("account", "add", ACCOUNT, "--external")
+    assert answer(site, "moved") == 535
+
+    users.write_text(f"{ACCOUNT}:{{PLAIN.b64}}bW92ZWQ=\n")
+    site.send_signal(signal.SIGHUP)
+    wait_until(lambda: "read again: 1 names" in site.log)
+
+    assert answer(site, "moved") == 235
+    assert answer(site, "other") == 535
     assert site.stop() == 0
     assert "Traceback" not in site.log
 
