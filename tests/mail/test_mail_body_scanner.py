@@ -26,7 +26,7 @@ from twistedmail_mta.mail.body_scanner import (
 )
 from twistedmail_mta.mail.body_structure import body
 from twistedmail_mta.mail.header import split
-from twistedmail_mta.mail.parts import Nesting, Part, read_parts
+from twistedmail_mta.mail.parts import Encoding, Nesting, Part, read_parts
 from twistedmail_mta.mail.structure import structure, structure_of
 from twistedmail_mta.model import Structure
 
@@ -226,6 +226,7 @@ def test_many_parts(part: bytes) -> None:
 
     assert len(tree.children) == MAX_PARTS - 1
     assert tree.children[-1].end == len(text)
+    assert tree.children[-1].encoding is Encoding.IDENTITY
     assert tree.children[-1].begin == (MAX_PARTS - 2) * len(part) + 5
 
 

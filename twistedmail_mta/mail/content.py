@@ -59,13 +59,13 @@ class Content(NamedTuple):
 
 OPAQUE: Final = Content(
     Nesting.LEAF,
-    Encoding.UNKNOWN,
+    Encoding.IDENTITY,
     is_text=False,
     boundary=None,
     basic=b'"application" "octet-stream" NIL NIL NIL "binary"',
     extension=b" NIL NIL NIL NIL",
 )
-"""A part that is over a limit: what is inside isn't looked at."""
+"""A part that is over a limit: what is inside isn't looked at, and is given as it came."""
 PLAIN: Final = Content(
     Nesting.LEAF,
     Encoding.IDENTITY,
