@@ -426,7 +426,7 @@ class IMaildrop(Interface):
     """A POP3 session's snapshot of an account's INBOX (RFC 1939 section 3)."""
 
     messages: Sequence[DropMessage] = Attribute("in the order of their UIDs, as they stood when it was opened")
-    octets: int = Attribute("of all of them together")
+    sizes: Sequence[int] = Attribute("the size of each of them, for those who want nothing else of all")
 
     def fetch(uids: Sequence[int], most: int) -> Awaitable[Sequence[bytes | None]]:
         """Return whole messages for a begin of `uids`: as many as fit into `most` octets, but at least one.

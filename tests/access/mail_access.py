@@ -43,7 +43,7 @@ class MemoryDrop:
         self._store = store
         self._mails = dict(store.mails)
         self.messages = tuple(DropMessage(uid, len(mail), f"u{uid}") for uid, mail in self._mails.items())
-        self.octets = sum(len(mail) for mail in self._mails.values())
+        self.sizes = [len(mail) for mail in self._mails.values()]
         self.closed = False
 
     async def fetch(self, uids: Sequence[int], most: int) -> Sequence[bytes | None]:

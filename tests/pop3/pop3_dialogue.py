@@ -71,7 +71,7 @@ class Dialogue:
 
     def _log_in(self, right: bool) -> None:
         self.session.send_response(
-            self.session.enter(self.messages, sum(message.size for message in self.messages)) if right else WRONG
+            self.session.enter(self.messages, [message.size for message in self.messages]) if right else WRONG
         )
 
     def type(self, *lines: str) -> str:

@@ -221,7 +221,7 @@ class POP3Conversation:
             raise
         self._drop = drop
         self._retrieval = Retrieval(drop, self._session, self._connection, self._listener.terms.tasks)
-        self._session.send_response(self._session.enter(drop.messages, drop.octets))
+        self._session.send_response(self._session.enter(drop.messages, drop.sizes))
 
     def _visit_of(self, avatar: IMaildropAccess) -> Response | None:
         listener, connection = self._listener, self._connection

@@ -47,7 +47,7 @@ class Listing(Sequence[DropMessage]):
         self.mailbox = mailbox.id
         self._own = mailbox.uidl
         self._uids: array[int] = view.uids[:]
-        self._sizes: array[int] = view.sizes[:]
+        self.sizes: array[int] = view.sizes[:]
         self._uidls = uidls
 
     def __len__(self) -> int:
@@ -65,24 +65,19 @@ class Listing(Sequence[DropMessage]):
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
         uid = self._uids[index]
-        return DropMessage(uid, self._sizes[index], self._uidl(uid))
+        return DropMessage(uid, self.sizes[index], self._uidl(uid))
 
     def __iter__(self) -> Iterator[DropMessage]:
         """Return all messages, in half the time that one by one takes."""
-        return map(DropMessage, self._uids, self._sizes, map(self._uidl, self._uids))
+        return map(DropMessage, self._uids, self.sizes, map(self._uidl, self._uids))
 
     def _uidl(self, uid: int) -> str:
         return self._uidls.get(uid) or self._own(uid)
 
-    @property
-    def octets(self) -> int:
-        """The octets of all of them."""
-        return sum(self._sizes)
-
     def size(self, uid: int) -> int:
         """Return the size of a message; 0 when it isn't here."""
         place = bisect_left(self._uids, uid)
-        return self._sizes[place] if place < len(self) and self._uids[place] == uid else 0
+        return self.sizes[place] if place < len(self) and self._uids[place] == uid else 0
 
 
 @implementer(IMaildrop)
@@ -100,7 +95,7 @@ class Maildrop:
             messages: the snapshot.
         """
         self.messages: Sequence[DropMessage] = messages
-        self.octets = messages.octets
+        self.sizes: Sequence[int] = messages.sizes
         self._store = store
         self._listing = messages
         self._read: tuple[int, Stored] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
@@ -22,17 +22,17 @@ class Drop:
         octets: of those together.
     """
 
-    __slots__ = ("_deleted", "_messages", "_octets", "count", "octets")
+    __slots__ = ("_deleted", "_messages", "_sizes", "count", "octets")
 
-    def __init__(self, messages: Sequence[DropMessage], octets: int) -> None:
+    def __init__(self, messages: Sequence[DropMessage], sizes: Sequence[int]) -> None:
         """Begin with none deleted.
 
         Args:
             messages: in the order of their numbers.
-            octets: of all of them; they are many, and made when they are asked for.
+            sizes: of each of them; they are many, and made when they are asked for.
         """
         self._messages = messages
-        self._octets = octets
+        self._sizes = sizes
         self.reset()
 
     def __len__(self) -> int:
@@ -51,13 +51,13 @@ class Drop:
         """Mark a message that isn't marked."""
         self._deleted.add(number)
         self.count -= 1
-        self.octets -= self._messages[number - 1].size
+        self.octets -= self._sizes[number - 1]
 
     def reset(self) -> None:
         """Take all marks away."""
         self._deleted: set[int] = set()
         self.count = len(self._messages)
-        self.octets = self._octets
+        self.octets = sum(self._sizes)
 
     def deleted(self) -> tuple[int, ...]:
         """Return the UIDs of what is marked, in their order."""
@@ -65,15 +65,16 @@ class Drop:
 
     def sizes(self) -> Iterator[bytes]:
         """Return the scan listing (RFC 1939 section 5) in blocks."""
-        return self._lines(lambda number, message: f"{number} {message.size}\r\n")
+        return self._lines(self._sizes)
 
     def uidls(self) -> Iterator[bytes]:
         """Return the unique-id listing (RFC 1939 section 7) in blocks."""
-        return self._lines(lambda number, message: f"{number} {message.uidl}\r\n")
+        return self._lines(message.uidl for message in self._messages)
 
-    def _lines(self, line: Callable[[int, DropMessage], str]) -> Iterator[bytes]:
+    def _lines(self, about: Iterable[int | str]) -> Iterator[bytes]:
+        """Return a line for each message that isn't deleted now, with its number and something about it."""
         deleted = self._deleted.copy()
-        numbered = enumerate(self._messages, 1)
+        numbered = enumerate(about, 1)
         while block := list(islice(numbered, SLICE)):
-            yield "".join([line(*each) for each in block if each[0] not in deleted]).encode("ascii")
+            yield "".join([f"{number} {what}\r\n" for number, what in block if number not in deleted]).encode("ascii")
         yield END

@@ -138,14 +138,14 @@ class ServerSession:
             self._unanswered = event
         return event
 
-    def enter(self, messages: Sequence[DropMessage], octets: int) -> Response:
+    def enter(self, messages: Sequence[DropMessage], sizes: Sequence[int]) -> Response:
         """Go to the TRANSACTION state; return the response for the login (RFC 1939 section 4).
 
         Args:
             messages: the maildrop.
-            octets: of all of them.
+            sizes: of each of them.
         """
-        drop = self._standing.drop = Drop(messages, octets)
+        drop = self._standing.drop = Drop(messages, sizes)
         return answers.logged_in(drop.count, drop.octets)
 
     def send_response(self, response: Response, *, last: bool = False) -> None:

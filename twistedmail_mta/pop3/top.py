@@ -50,7 +50,7 @@ class TopCutter:
 
     def _line_end(self, block: bytes, start: int) -> int:
         """Return where the last wanted line ends in `block`, the end of `block` when it goes on."""
-        lines = block.count(b"\n", start)
+        lines = block.count(b"\n", start) if self._left else 0
         if lines < self._left:
             self._left -= lines
             return len(block)
