@@ -336,6 +336,17 @@ def test_mail_that_comes_back_for_one_of_several() -> None:
     assert spooled(message) == ["u1@home.test"]
 
 
+def test_mail_that_comes_back_beside_a_large_alias() -> None:
+    """The queue had all of it to deliver, and still has: nobody who is left gets lost."""
+    reception = Reception()
+
+    assert looping(begin(reception, "all@home.test", "u2@home.test"), "u7@home.test").startswith("250")
+
+    message, local = taken(reception)
+    assert local is None
+    assert spooled(message) == ["all@home.test", "u2@home.test"]
+
+
 def test_parts_are_found_however_the_text_is_cut() -> None:
     """The body is scanned as it streams by."""
     reception = Reception()

@@ -105,9 +105,15 @@ class Intake:
             self._begin_body(len(self._head) if self._is_header() else 0)
         return await self._writer.finish()
 
-    def scanned(self) -> ScannedBody | None:
-        """Return the parts that were found, once the message is complete; None unless they were wanted."""
-        return None if self._scanner is None else self._scanner.finish()
+    def scanned(self) -> ScannedBody:
+        """Return the parts that were found, once the message is complete.
+
+        Raises:
+            RuntimeError: they weren't wanted.
+        """
+        if self._scanner is None:
+            raise RuntimeError("the body wasn't scanned")
+        return self._scanner.finish()
 
     def abandon(self) -> None:
         """Forget everything that was taken."""

@@ -169,9 +169,9 @@ class Transaction:
         header = self._header(intake.header)
         distribution = self._distribute(header)
         message = self._message(header, body, distribution.spooled, eight_bit=intake.eight_bit)
-        local, scanned = None, intake.scanned()
-        if scanned is not None and distribution.deliveries:
-            local = LocalMail(structure_of(message.header, scanned), distribution.deliveries)
+        local = None
+        if distribution.deliveries:
+            local = LocalMail(structure_of(message.header, intake.scanned()), distribution.deliveries)
         # From here on the body belongs to the spool: were the commit to fail
         # half-way, the sweep of orphans finds out whether a row names its file.
         self._intake = None
@@ -214,9 +214,12 @@ class Transaction:
             return self._distribution
         if len(self._looping) == len(self._addressees):
             raise PermanentError(replies.DELIVERED_BEFORE)
-        if not self._listener.role.lmtp:
-            return distribute(self._addressees.values(), self._looping)
-        return distribute(each for address, each in self._addressees.items() if address not in self._looping)
+        told_at_once = self._looping if self._listener.role.lmtp else frozenset()
+        others = [each for address, each in self._addressees.items() if address not in told_at_once]
+        if self._distribution.deliveries:
+            return distribute(others, self._looping)
+        # Nobody scanned the body, so the queue keeps what it had.
+        return Distribution(tuple(each for each in self._distribution.spooled if each.address not in told_at_once), ())
 
     def _message(self, header: Header, body: Body, spooled: tuple[Recipient, ...], *, eight_bit: bool) -> Message:
         """Put together what is kept, the trace field in front."""
@@ -229,9 +232,10 @@ class Transaction:
 
     def _needs_utf8(self, header: Header, spooled: Sequence[Recipient]) -> bool:
         """Whether the next hop must know SMTPUTF8: only if something really isn't ASCII."""
-        if not all(recipient.address.is_ascii for recipient in spooled):
-            return True
-        return self._parameters.smtputf8 and not (header.is_ascii and self._sender.is_ascii)
+        if not self._parameters.smtputf8:
+            return False
+        addresses = (self._sender, *(recipient.address for recipient in spooled))
+        return not (header.is_ascii and all(address.is_ascii for address in addresses))
 
     def _protocol(self) -> str:
         client = self._client
