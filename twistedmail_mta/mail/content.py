@@ -145,6 +145,7 @@ def _kind(value: bytes) -> _Kind:
     if family == b"multipart":
         boundary = (kind.parameter(b"boundary") or b"").rstrip()[:MAX_BOUNDARY]
         return _Kind(Nesting.MULTIPART, False, boundary or None, subtype, parameter_list(kind.parameters), words)
+    # message/global stays a leaf: to clients of IMAP4rev1 it is one, as it is to Dovecot's.
     is_message = family == b"message" and kind.subtype.lower() == b"rfc822"
     nesting = Nesting.MESSAGE if is_message else Nesting.LEAF
     is_text = family == b"text"
