@@ -56,6 +56,7 @@ from twistedmail_mta.model import LaneTerms, NextHop, id_text
 from twistedmail_mta.pop3.standing import SessionSettings
 from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.lanes import LaneLimits
+from twistedmail_mta.queue.precedence import burden_of_this_thread
 from twistedmail_mta.queue.runner import QueueLimits, QueueRunner
 from twistedmail_mta.queue.schedule import RetrySchedule
 from twistedmail_mta.receive.admission import Admission
@@ -188,6 +189,7 @@ class Parts:
             spread=SystemRandom().random,
             limits=QueueLimits(LaneLimits(concurrency=site.outbound.concurrency)),
             plan=self._plan,
+            burden=burden_of_this_thread(),
         )
 
     def pop3_listener(self, name: str, version: str) -> POP3Listener:

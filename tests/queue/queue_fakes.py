@@ -340,6 +340,7 @@ class World:
     schedule: RetrySchedule = field(default_factory=RetrySchedule)
     admin: Address | None = ADMIN
     plan: ILanePlan | None = None
+    burden: Callable[[], float] = lambda: 0.0
     started: bool = True
 
     def __post_init__(self) -> None:
@@ -361,6 +362,7 @@ class World:
             spread=lambda: 0.5,
             limits=self.limits,
             plan=self.plan,
+            burden=self.burden,
         )
 
     def message(

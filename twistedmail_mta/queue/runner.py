@@ -19,6 +19,7 @@ from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.dispatch import Dispatch
 from twistedmail_mta.queue.lanes import EachItsOwn, LaneLimits
 from twistedmail_mta.queue.leases import Leases
+from twistedmail_mta.queue.precedence import Precedence
 from twistedmail_mta.queue.settle import Alerts, Settler
 from twistedmail_mta.queue.suspensions import Suspensions
 from twistedmail_mta.tasks import Cancelled, TaskGroup, after_writes, sleep
@@ -80,6 +81,7 @@ class QueueRunner:
         spread: Callable[[], float],
         limits: QueueLimits | None = None,
         plan: ILanePlan | None = None,
+        burden: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """Make a runner; nothing happens before `start`.
 
@@ -93,6 +95,7 @@ class QueueRunner:
             spread: a random number from 0 to 1.
             limits: how much to take on.
             plan: which next hops share a lane; None: equal ones only.
+            burden: for how many seconds the reactor's thread has worked; new mail comes first when it has no time left.
         """
         self._spool = spool
         self._clock = clock
@@ -100,6 +103,7 @@ class QueueRunner:
         self._limits = limits or QueueLimits()
         self._leases = Leases()
         self._bell = Bell(clock)
+        self._precedence = Precedence(clock.seconds, burden)
         alerts = Alerts(self._pause, self._resume, self._room_again, self.poke, self._due_at, self._sweep_later)
         self._settler = Settler(spool, reports, self._leases, clock, now, spread, alerts)
         plan = plan or EachItsOwn()
@@ -157,6 +161,7 @@ class QueueRunner:
 
     async def accept(self, message: Message, local: LocalMail | None = None) -> None:
         """See `IAcceptance.accept`; the first attempt follows without a look at the table."""
+        self._precedence.note_arrival()
         sender, recipients = message.envelope.sender, message.envelope.recipients
         if not recipients:
             await self._spool.accept(message, claim=False, local=local)
@@ -233,6 +238,9 @@ class QueueRunner:
             self._starved = limit <= 0
             if self._starved:
                 return POLL
+            limit = min(limit, self._precedence.left)
+            if not limit:
+                return self._precedence.rest
             dead = lanes.dead_domains()
             claimed = await self._claim(limit, crowded | dead)
             if dead and claimed < limit:  # mail that is only put off comes last
@@ -244,6 +252,7 @@ class QueueRunner:
 
     async def _claim(self, limit: int, exclude: frozenset[str]) -> int:
         claims = await self._spool.claim(limit, exclude)
+        self._precedence.note_claims(len(claims))
         await self._take(claims)
         return len(claims)
 
