@@ -131,7 +131,7 @@ class Parts:
             reactor,
             self.database,
             site.checker,
-            MailRealm(self.directory.separators, partial(open_maildrop, self.mailboxes)),
+            MailRealm(self.directory.separators, partial(open_maildrop, self.mailboxes), self.directory.synonyms),
             self._live_logins.end,
         )
         self._visits = Visits(reactor)

@@ -185,6 +185,19 @@ def test_subaddress_separator_of_the_domain() -> None:
     assert plain.allow(Address("tim", "example.org"))
 
 
+def test_other_names_of_a_domain() -> None:
+    """An account may send as what reaches it there, and a pattern for such a name still counts."""
+    rights = rights_of(
+        TIM, ("*@example.net", "x@c.example"), {}, {"b.example": "example.org", "c.example": "example.net"}
+    )
+
+    for allowed in ("Tim@b.example", "tim+x@b.example", "who@c.example", "x@c.example", "tim@example.org"):
+        assert rights.allow(parse_address(allowed))
+    for refused in ("tom@b.example", "tim@d.example"):
+        assert not rights.allow(parse_address(refused))
+    assert not rights_of(TIM, (), {}).allow(parse_address("tim@b.example"))
+
+
 @settings(max_examples=500, deadline=None, derandomize=True)
 @given(addresses, st.lists(patterns, max_size=4), names)
 def test_rights_are_the_sum_of_the_patterns(address: Address, allowed: list[str], own: str) -> None:

@@ -91,6 +91,7 @@ def test_domain_that_goes(hosting: Hosting) -> None:
     remove_domain(hosting.tables, "new.example")
     now(hosting.directory.refresh())
     assert separators == {}
+    assert hosting.directory.synonyms == {"b.example": "example.org"}
     assert not hosting.directory.hosts("new.example")
     assert hosting.directory.hosts("b.example")
 

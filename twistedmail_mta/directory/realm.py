@@ -11,7 +11,7 @@ from twisted.cred.portal import IRealm
 from zope.interface import Interface, implementer
 
 from twistedmail_mta.directory.accounts import Account, Standing
-from twistedmail_mta.directory.patterns import SenderRights, rights_of
+from twistedmail_mta.directory.patterns import NO_SYNONYMS, SenderRights, rights_of
 from twistedmail_mta.interfaces import IMaildrop, IMaildropAccess, ISubmitter
 from twistedmail_mta.model import Address
 
@@ -75,7 +75,10 @@ class MailRealm:
     """Makes the avatar that a protocol asks for from the account that logged in."""
 
     def __init__(
-        self, separators: Mapping[str, str] = PLUS_EVERYWHERE, open_maildrop: OpenMaildrop | None = None
+        self,
+        separators: Mapping[str, str] = PLUS_EVERYWHERE,
+        open_maildrop: OpenMaildrop | None = None,
+        synonyms: Mapping[str, str] = NO_SYNONYMS,
     ) -> None:
         """Make the realm.
 
@@ -83,8 +86,10 @@ class MailRealm:
             separators: what sets off subaddresses, for each domain where it
                 isn't "+"; empty where nothing does.
             open_maildrop: opens what POP3 reads; None where there are no mailboxes.
+            synonyms: by other names of domains, the names that their addresses are known by.
         """
         self._separators = separators
+        self._synonyms = synonyms
         self._avatars: dict[type[Interface], Callable[[Account], object]] = {ISubmitter: self._submitter}
         if open_maildrop is not None:
             self._avatars[IMaildropAccess] = lambda account: _maildrop_access(account, open_maildrop)
@@ -107,7 +112,7 @@ class MailRealm:
         raise NotImplementedError(f"no avatar provides {interfaces}")
 
     def _submitter(self, account: Account) -> Submitter:
-        rights = rights_of(account.address, account.send_as, self._separators)
+        rights = rights_of(account.address, account.send_as, self._separators, self._synonyms)
         return Submitter(account.address, rights, account.standing("smtp"))
 
 

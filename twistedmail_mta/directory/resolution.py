@@ -41,6 +41,7 @@ class Directory:
         domains: all that are hosted, by name.
         separators: what sets off subaddresses, for each domain where it isn't
             "+"; one mapping that follows every change.
+        synonyms: by the names of domain aliases, the domains whose addresses they have; likewise.
     """
 
     log: ClassVar[Logger] = Logger()
@@ -76,6 +77,7 @@ class Directory:
         self._limits: WeighedCache[int, Limits] = WeighedCache(_MOST_LIMITS)
         self._running: dict[Address, Task[Expansion | Reply]] = {}
         self.separators: dict[str, str] = {}
+        self.synonyms: dict[str, str] = {}
         self.domains: Mapping[str, HostedDomain] = {}
         self._use(site.domains)
         changes.subscribe(self.changed)
@@ -203,6 +205,10 @@ class Directory:
         self.separators.clear()
         self.separators.update(
             (domain.name, domain.subaddress) for domain in domains.values() if domain.subaddress != "+"
+        )
+        self.synonyms.clear()
+        self.synonyms.update(
+            (domain.name, domain.alias_of) for domain in domains.values() if domain.alias_of is not None
         )
         self._forget()
 
