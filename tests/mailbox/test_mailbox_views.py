@@ -253,6 +253,53 @@ def test_changes_that_come_while_reading_are_read_too(monkeypatch: pytest.Monkey
     rest.assert_view(view)
 
 
+def test_a_flood_keeps_nobody_from_opening() -> None:
+    """A message comes with every read: those who wait for the view get it all the same, with all of them."""
+    rest = Rest()
+    inbox = filled(rest)
+    rest.restart()
+    real, reads = rest.database.read, 0
+
+    async def read(function: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        assert reads < 10
+        found = await real(function)
+        rest.accept(to(1))
+        return found
+
+    rest.database.read = read  # type: ignore[method-assign]
+    view = run(rest.store.open(inbox))
+
+    assert len(view) > 5
+    rest.assert_view(view)
+
+
+def test_a_view_that_was_read_by_half_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database fails between two pages; the next message doesn't hide those in between."""
+    monkeypatch.setattr(reading, "PAGE", 2)
+    rest = Rest()
+    inbox = filled(rest)
+    view, other = run(rest.store.open(inbox)), other_process(rest)
+    run(other.append(inbox, [rest.incoming() for _ in range(6)]))
+    real, reads = rest.database.read, 0
+
+    async def read(function: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        if reads > 2:
+            raise TemporaryError(MAILBOX_GONE)
+        return await real(function)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rest.database, "read", read)
+        rest.store.look_at_all()
+    assert reads == 3
+    rest.accept(to(1))
+
+    rest.assert_view(view)
+
+
 def test_a_change_that_is_known_already_is_not_taken_twice() -> None:
     rest = Rest()
     inbox = filled(rest)

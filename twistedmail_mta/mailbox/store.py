@@ -141,6 +141,8 @@ class MailboxStore:
         Raises:
             TemporaryError: nothing was kept.
         """
+        if not messages:
+            return ()
         names = {name.lower(): name for message in messages for name in message.keywords}
         bits = await self.keywords(mailbox, names.values())
         rows = incoming_rows(messages, bits, int(self._now()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from twisted.logger import Logger
@@ -30,7 +30,6 @@ IDLE_MESSAGES: Final = 1_000_000
 SNAPSHOT_AFTER: Final = 500
 """Changed messages after which a snapshot is worth its writing; of a large mailbox, a tenth of it."""
 
-
 GONE: Final = 1 << 62
 """Stands for the MODSEQ of a mailbox that was deleted: no view has it."""
 
@@ -41,16 +40,20 @@ class _Entry:
 
     Attributes:
         holders: how many look at it.
-        wanted: a MODSEQ that is known to exist.
-        reading: what catches it up, while something does.
+        wanted: a MODSEQ that is known to exist, while the view may not have it.
+        busy: something catches it up.
+        reading: what does.
+        meanwhile: changes that were heard of during that.
         unsaved: messages that changed since the snapshot.
     """
 
     view: MailboxView
     holders: int = 0
     wanted: int = 0
+    busy: bool = False
     reading: Task[None] | None = None
     unsaved: int = 0
+    meanwhile: list[Change] = field(default_factory=list)
 
 
 class Views:
@@ -100,13 +103,17 @@ class Views:
         """Hear of commits of this process, in their order."""
         for change in changes:
             entry = self._entries.get(change.mailbox)
-            if entry is None:
-                continue
-            if entry.reading is None and entry.view.follows(change):
-                entry.unsaved += len(change.uids)
-                entry.view.apply(change)
-            else:
-                self._heard_of(entry, change.modseq)
+            if entry is not None:
+                self._take(entry, change)
+
+    def _take(self, entry: _Entry, change: Change) -> None:
+        if entry.busy:
+            entry.meanwhile.append(change)
+        elif not entry.wanted and entry.view.follows(change):
+            entry.unsaved += len(change.uids)
+            entry.view.apply(change)
+        else:
+            self._heard_of(entry, change.modseq)
 
     def look(self, mailbox: int, modseq: int) -> None:
         """Hear that another process has changed a mailbox."""
@@ -129,11 +136,11 @@ class Views:
         """Remember that there is a MODSEQ, and read up to it if nobody does."""
         if modseq > entry.view.modseq and not entry.view.gone:
             entry.wanted = max(entry.wanted, modseq)
-            if entry.reading is None and entry.view.modseq != UNKNOWN:
+            if not entry.busy and entry.view.modseq != UNKNOWN:
                 self._read(entry)
 
     async def _current(self, entry: _Entry) -> None:
-        if entry.reading is not None:
+        if entry.busy and entry.reading is not None:
             await entry.reading
         elif entry.view.modseq == UNKNOWN or entry.wanted > entry.view.modseq:
             await self._read(entry)
@@ -141,33 +148,42 @@ class Views:
             raise TemporaryError(MAILBOX_GONE)
 
     def _read(self, entry: _Entry) -> Task[None]:
+        entry.busy = True
         entry.reading = task = self._tasks.shield("mailbox.view", self._catch_up(entry))
-        if task.done:
-            entry.reading = None
         return task
 
     async def _catch_up(self, entry: _Entry) -> None:
-        """Read what is missing; whoever hears of changes meanwhile only remembers that there are some."""
+        """Read what is missing; what is heard of meanwhile comes after it."""
         view = entry.view
+        entry.wanted = max(entry.wanted, view.modseq + 1)  # until all is read: what was read so far has holes
         try:
-            read = view if view.modseq != UNKNOWN else await self._from_snapshot(view.id)
-            wanted = entry.wanted
-            while (news := await self._news(read)) is not None:
-                if news.forgotten:
-                    read = MailboxView(view.id)
-                    continue
-                entry.unsaved += read.learn(news)
-                if not news.more and entry.wanted == wanted:
-                    break
-                wanted = entry.wanted
+            read, gone = await self._read_up(entry)
         except TemporaryError as error:
             self.log.warn("a mailbox couldn't be read: {reason}", reason=str(error), event="mailbox.failed")
             raise
         finally:
-            entry.reading = None
+            entry.busy = False
+            meanwhile, entry.meanwhile = entry.meanwhile, []
         entry.wanted = 0
-        view.become(read, gone=news is None)
+        view.become(read, gone=gone)
+        for change in meanwhile:
+            self._take(entry, change)
         self._save_soon(entry)
+
+    async def _read_up(self, entry: _Entry) -> tuple[MailboxView, bool]:
+        """Return the view as it should be, and whether its mailbox is gone."""
+        view = entry.view
+        read = view if view.modseq != UNKNOWN else await self._from_snapshot(view.id)
+        wanted = entry.wanted
+        while (news := await self._news(read)) is not None:
+            if news.forgotten:
+                read = MailboxView(view.id)
+                continue
+            entry.unsaved += read.learn(news)
+            if not news.more and entry.wanted == wanted:
+                return read, False
+            wanted = entry.wanted
+        return read, True
 
     async def _from_snapshot(self, mailbox: int) -> MailboxView:
         arrays = await self._database.read(lambda tx: reading.snapshot(tx, mailbox))
@@ -198,7 +214,7 @@ class Views:
             del self._entries[oldest]
 
     def _save_soon(self, entry: _Entry) -> None:
-        if entry.unsaved >= max(SNAPSHOT_AFTER, len(entry.view) // 10) and entry.reading is None:
+        if entry.unsaved >= max(SNAPSHOT_AFTER, len(entry.view) // 10) and not entry.busy:
             entry.unsaved = 0
             self._tasks.start("mailbox.snapshot", self._save(snapshot_row(entry.view)))
 
