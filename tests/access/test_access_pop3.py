@@ -483,12 +483,13 @@ def test_server_stops() -> None:
     assert not counter.factory.connections
 
 
-def test_server_stops_in_the_middle_of_a_message() -> None:
-    """No word is said there: it would become part of the message."""
-    counter = Counter(mails=[_long(9 * PIECE)])
+@pytest.mark.parametrize(("command", "mails"), [("RETR 1", [_long(9 * PIECE)]), ("UIDL", [b"x\r\n"] * 3000)])
+def test_server_stops_in_the_middle_of_an_answer(command: str, mails: list[bytes]) -> None:
+    """No word is said there: it would become part of the message, or of the list."""
+    counter = Counter(mails=mails)
     client = counter.log_in()
     client.connection.pauseProducing()
-    client.type("RETR 1")
+    client.type(command)
 
     counter.factory.abort()
 

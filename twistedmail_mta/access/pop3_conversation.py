@@ -65,6 +65,7 @@ class POP3Conversation:
         self._drop: IMaildrop | None = None
         self._retrieval: Retrieval | None = None
         self._unwatch: Callable[[], None] | None = None
+        self._is_listing = False
         self._deleted = 0
         self._reason = ""
 
@@ -107,9 +108,9 @@ class POP3Conversation:
         return self._session.bytes_to_send()
 
     def last_words(self, ending: Ending) -> bytes:
-        """Return what is said at the end; nothing in the middle of a message."""
+        """Return what is said at the end; nothing in the middle of a long answer."""
         words = LAST_WORDS.get(ending)
-        if words is None or (self._retrieval is not None and self._retrieval.under_way):
+        if words is None or self._is_listing or (self._retrieval is not None and self._retrieval.under_way):
             return b""
         return encode_response(words, {})
 
@@ -252,9 +253,11 @@ class POP3Conversation:
     # TRANSACTION
 
     async def _listing(self, event: events.Listing) -> None:
+        self._is_listing = True
         for block in event.blocks:
             self._session.send_block(block)
             await self._connection.room()
+        self._is_listing = False
 
     async def _retrieve(self, event: events.Retrieve) -> None:
         if self._retrieval is None:
