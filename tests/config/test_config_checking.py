@@ -77,6 +77,21 @@ def test_directories_and_pam() -> None:
     assert (pam.service, pam.timeout, pam.connections) == ("mta", 10.0, 4)
 
 
+def test_examples_of_the_sample() -> None:
+    """What the sample shows in comments can be used as it stands, and says the defaults."""
+    text = (Path(__file__).parents[2] / "etc" / "mta.toml").read_text()
+    section = text.partition("# Who judges passwords")[2].partition("# Routes for outgoing mail")[0]
+
+    shown = checkers("".join(line.removeprefix("#   ") + "\n" for line in section.splitlines() if "#   " in line[:4]))
+
+    assert [table.use for table in shown] == ["internal", "passwd-file", "ldap", "pam"]
+    for table, names in zip(
+        shown[2:], (("timeout", "connections"), ("timeout", "connections", "service")), strict=True
+    ):
+        for name in names:
+            assert getattr(table, name) == type(table).model_fields[name].default
+
+
 @pytest.mark.parametrize(
     ("url", "server"),
     [
