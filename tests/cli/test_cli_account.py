@@ -150,6 +150,23 @@ def test_quotas(command: Command) -> None:
     assert "7 messages; what is more is refused for good" in command("account", "show", "ann@example.org").output
 
 
+def test_protocols(command: Command) -> None:
+    """An account may log in to everything, or to what is named; naming some replaces those it had."""
+    add(command, "ann@example.org")
+    add(command, "tim@example.org", "--protocol", "pop3", "--protocol", "smtp")
+
+    def protocols(name: str) -> list[str]:
+        found: list[str] = command.json("account", "show", name)["protocols"]
+        return found
+
+    assert protocols("ann@example.org") == ["imap", "pop3", "smtp"]
+    assert protocols("tim@example.org") == ["pop3", "smtp"]
+    command("account", "set", "tim@example.org", "--protocol", "smtp")
+    assert protocols("tim@example.org") == ["smtp"]
+    command("account", "set", "tim@example.org", "--quota", "none")
+    assert protocols("tim@example.org") == ["smtp"]
+
+
 def test_show(command: Command) -> None:
     """One account, with the aliases that lead to it, by whatever name of its domain."""
     command("domain", "add", "example.org")

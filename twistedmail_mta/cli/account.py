@@ -22,12 +22,13 @@ from twistedmail_mta.cli.hosting import (
     demand_home,
     names_of,
     open_directory,
+    options,
     report,
 )
 from twistedmail_mta.cli.offline import ImmediateDatabase, body_store, finished
 from twistedmail_mta.cli.site import Invocation, pass_invocation
 from twistedmail_mta.config.units import format_size
-from twistedmail_mta.directory.accounts import Account, DirectoryError
+from twistedmail_mta.directory.accounts import PROTOCOLS, Account, DirectoryError
 from twistedmail_mta.directory.alias_rows import aliases_to
 from twistedmail_mta.directory.aliases import shown
 from twistedmail_mta.directory.passwords import PasswordHash, StoredPassword
@@ -48,8 +49,6 @@ from twistedmail_mta.smtp.address import parse_address
 
 _MEANING: Final = {"none": 0, "default": None}
 
-Quotas = Mapping[Literal["quota", "quota_messages"], int | None]
-
 
 def _patterns(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
     try:
@@ -63,18 +62,25 @@ _password_stdin = click.option("--password-stdin", is_flag=True, help="Read the 
 _external = click.option(
     "--external", is_flag=True, help="No password is kept here: a checker of the site file judges."
 )
-_send_as = click.option(
-    "--send-as",
-    metavar="PATTERN",
-    multiple=True,
-    callback=_patterns,
-    help="May send as user@domain, *@domain or <> too; may be repeated.",
-)
-_quota = click.option(
-    "--quota", metavar="SIZE", callback=as_quota, help='What it may hold, "none", or "default": as its domain says.'
-)
-_quota_messages = click.option(
-    "--quota-messages", metavar="NUMBER", callback=as_count, help="Likewise, how many messages."
+_settings = options(
+    click.option(
+        "--send-as",
+        metavar="PATTERN",
+        multiple=True,
+        callback=_patterns,
+        help="May send as user@domain, *@domain or <> too; may be repeated.",
+    ),
+    click.option(
+        "--protocol",
+        "protocols",
+        type=click.Choice(PROTOCOLS),
+        multiple=True,
+        help="What it may log in to; may be repeated; a new account: everything.",
+    ),
+    click.option(
+        "--quota", metavar="SIZE", callback=as_quota, help='What it may hold, "none", or "default": as its domain says.'
+    ),
+    click.option("--quota-messages", metavar="NUMBER", callback=as_count, help="Likewise, how many messages."),
 )
 
 
@@ -92,20 +98,9 @@ account.add_command(import_)
 @_address
 @_password_stdin
 @_external
-@_send_as
-@_quota
-@_quota_messages
+@_settings
 @pass_invocation
-def add(
-    invocation: Invocation,
-    /,
-    name: str,
-    send_as: tuple[str, ...],
-    *,
-    password_stdin: bool,
-    external: bool,
-    **quotas: Any,  # noqa: ANN401 - click's options
-) -> None:
+def add(invocation: Invocation, /, name: str, *, password_stdin: bool, external: bool, **settings: Any) -> None:  # noqa: ANN401 - click's options
     """Add an account: it logs in with its address, and has mail if its domain is hosted here."""
     stored = _password(from_input=password_stdin, external=external)
     now = time.time()
@@ -114,16 +109,13 @@ def add(
         def add(tx: Transaction) -> bool:
             domain = demand_home(directory, name, tx)
             add_account(tx, name, stored, now, separators="+" if domain is None else domain.subaddress)
-            change_account(tx, name, send_as=send_as)
-            _change_quotas(tx, name, _given(quotas))
+            _change(tx, name, settings)
             return domain is not None
 
         hosted = directory.change(add)
         warn(directory.read(partial(_oddities, directory, name)))
-    words = (
-        f"Added {name}." if hosted else f"Added {name}. Its domain isn't hosted here: it can send mail, and gets none."
-    )
-    report(invocation, words, {"added": name, "hosted": hosted})
+    note = "" if hosted else " Its domain isn't hosted here: it can send mail, and gets none."
+    report(invocation, f"Added {name}.{note}", {"added": name, "hosted": hosted})
 
 
 @account.command()
@@ -158,36 +150,18 @@ def password(invocation: Invocation, name: str, *, password_stdin: bool, externa
 
 @account.command(name="set")
 @_address
-@_send_as
+@_settings
 @click.option("--no-send-as", is_flag=True, help="May send as its own address alone.")
 @click.option("--enable/--disable", "enabled", default=None, help="Whether it can be used and takes mail at all.")
-@_quota
-@_quota_messages
 @pass_invocation
-def set_(
-    invocation: Invocation,
-    /,
-    name: str,
-    send_as: tuple[str, ...],
-    *,
-    enabled: bool | None,
-    no_send_as: bool,
-    **quotas: Any,  # noqa: ANN401 - click's options
-) -> None:
-    """Change what is given of an account, and leave the rest; patterns replace those it had."""
-    given = _given(quotas)
-    if not send_as and not no_send_as and enabled is None and not given:
+def set_(invocation: Invocation, /, name: str, *, no_send_as: bool, **settings: Any) -> None:  # noqa: ANN401 - click's options
+    """Change what is given of an account, and leave the rest; patterns and protocols replace those it had."""
+    if not no_send_as and all(value in (None, ()) for value in settings.values()):
         raise click.UsageError("Nothing to change: see --help.")
-    if send_as and no_send_as:
+    if settings["send_as"] and no_send_as:
         raise click.UsageError("--send-as and --no-send-as contradict each other.")
-    patterns = send_as if send_as or no_send_as else None
     with open_directory(invocation) as directory:
-
-        def change(tx: Transaction) -> None:
-            change_account(tx, name, enabled=enabled, send_as=patterns)
-            _change_quotas(tx, name, given)
-
-        directory.change(change)
+        directory.change(partial(_change, name=name, settings=settings, no_send_as=no_send_as))
     report(invocation, f"Changed {name}.", {"changed": name})
 
 
@@ -198,17 +172,15 @@ def _demand(directory: OpenDirectory, name: str) -> Account:
     return found
 
 
-def _given(quotas: Mapping[str, Any]) -> Quotas:
-    """Return the quotas that were given, as the rows have them."""
-    given: dict[Literal["quota", "quota_messages"], int | None] = {}
-    if quotas["quota"] is not None:
-        given["quota"] = _MEANING.get(quotas["quota"], quotas["quota"])
-    if quotas["quota_messages"] is not None:
-        given["quota_messages"] = _MEANING.get(quotas["quota_messages"], quotas["quota_messages"])
-    return given
-
-
-def _change_quotas(tx: Transaction, name: str, quotas: Quotas) -> None:
+def _change(tx: Transaction, name: str, settings: Mapping[str, Any], *, no_send_as: bool = False) -> None:
+    """Change what options say of an account."""
+    send_as = () if no_send_as else settings["send_as"] or None
+    change_account(tx, name, settings.get("enabled"), settings["protocols"] or None, send_as)
+    quotas: dict[Literal["quota", "quota_messages"], int | None] = {}
+    if (quota := settings["quota"]) is not None:
+        quotas["quota"] = _MEANING.get(quota, quota)
+    if (quota := settings["quota_messages"]) is not None:
+        quotas["quota_messages"] = _MEANING.get(quota, quota)
     if quotas:
         change_quotas(tx, name, quotas)
 

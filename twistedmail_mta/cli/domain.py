@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal
 
 import click
 
@@ -17,6 +17,7 @@ from twistedmail_mta.cli.hosting import (
     as_quota,
     confirm,
     open_directory,
+    options,
     quota_text,
     report,
 )
@@ -32,9 +33,6 @@ from twistedmail_mta.directory.site_domains import SiteDomains, site_domains
 from twistedmail_mta.directory.tables import accounts_at, accounts_by_domain
 from twistedmail_mta.interfaces import Transaction
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 
 def _separators(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     try:
@@ -44,7 +42,7 @@ def _separators(_: click.Context, __: click.Parameter, value: str | None) -> str
 
 
 _name = click.argument("name", metavar="NAME", callback=as_domain)
-_SETTINGS = (
+_settings = options(
     click.option("--catch-all", metavar="ADDRESS", help='Who gets what is for nobody else, or "none".'),
     click.option(
         "--subaddress", metavar="CHARS", callback=_separators, help='What sets off subaddresses; "" for none.'
@@ -58,13 +56,6 @@ _SETTINGS = (
         "--case-sensitive/--case-insensitive", default=None, help="Whether the case of letters tells addresses apart."
     ),
 )
-
-
-def _settings(function: Callable[P, T]) -> Callable[P, T]:
-    """Give a command the options that set what a domain has."""
-    for option in reversed(_SETTINGS):
-        function = option(function)
-    return function
 
 
 @click.group()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import click
 
@@ -23,6 +23,7 @@ from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.store.files import DATABASE_NAME
 from twistedmail_mta.store.sync import SyncDatabase
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -84,6 +85,17 @@ def demand_home(directory: OpenDirectory, name: str, tx: Transaction) -> HostedD
     if domain is not None and domain.alias_of is not None:
         raise DirectoryError(f"{at} is an alias of {domain.alias_of}; add {local}@{domain.alias_of}")
     return domain
+
+
+def options(*several: Callable[[Callable[P, T]], Callable[P, T]]) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Return a decorator that gives a command several options, in their order."""
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        for option in reversed(several):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 def as_account(_: click.Context, __: click.Parameter, value: str) -> str:
