@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import trustme
-from interop_daemons import Daemon, LoopbackNetwork, own_network
+from interop_daemons import SMTP_PORT, Daemon, LoopbackNetwork, own_network
 from interop_dovecot import LMTP_PORT, LMTP_SERVER, Dovecot, start_dovecot
 from interop_kept import kept_socket
 from interop_peers import EXIM, OPENSMTPD, Peer, start_exim, start_knot, start_opensmtpd, start_postfix
@@ -99,8 +99,12 @@ def knot(root: Path, network: LoopbackNetwork) -> Iterator[Daemon]:
 def postfix(root: Path, network: LoopbackNetwork, certificate: Path) -> Iterator[Peer]:
     """Postfix, with mailboxes, sending `relayed.test` to the server under test."""
     domains = "sender.test postfix.test second.test"
-    lmtp = {"kept.test": f"inet:[{network.address(22)}]:{LMTP_PORT}", "socket.kept.test": f"unix:{kept_socket(root)}"}
-    peer = start_postfix(root, network, certificate, domains=domains, relayed="relayed.test", lmtp=lmtp)
+    ways = {
+        "kept.test": f"lmtp:inet:[{network.address(22)}]:{LMTP_PORT}",
+        "socket.kept.test": f"lmtp:unix:{kept_socket(root)}",
+        "smtp.kept.test": f"smtp:[{network.address(22)}]:{SMTP_PORT}",
+    }
+    peer = start_postfix(root, network, certificate, domains=domains, relayed="relayed.test", ways=ways)
     yield peer
     peer.daemon.stop()
 

@@ -1,11 +1,11 @@
-"""A site that keeps the mail of kept.test, which Postfix hands over by LMTP."""
+"""A site that keeps the mail of kept.test, which Postfix hands over by LMTP and by SMTP."""
 
 from __future__ import annotations
 
 import poplib
 from pathlib import Path
 
-from interop_daemons import LoopbackNetwork
+from interop_daemons import SMTP_PORT, LoopbackNetwork
 from interop_dovecot import LMTP_PORT
 from running_site import PASSWORD, RunningSite
 
@@ -16,6 +16,9 @@ role = "lmtp"
 [listen.socket]
 endpoint = "unix:{socket}:mode=666"
 role = "lmtp"
+[listen.mx]
+endpoint = "tcp:{mx}:interface={host}"
+role = "mx"
 [listen.pop3]
 endpoint = "tcp:0:interface={host}"
 role = "pop3"
@@ -31,8 +34,9 @@ def kept_socket(root: Path) -> Path:
 def kept_site(root: Path, network: LoopbackNetwork) -> RunningSite:
     """Start it, with the accounts ann, ben and full; the last has no room."""
     host = network.address(22)
-    listeners = LISTENERS.format(port=LMTP_PORT, host=host, socket=kept_socket(root))
-    domains = '[domains."kept.test"]\n[domains."socket.kept.test"]\nalias_of = "kept.test"\n'
+    listeners = LISTENERS.format(port=LMTP_PORT, mx=SMTP_PORT, host=host, socket=kept_socket(root))
+    names = "".join(f'[domains."{name}.kept.test"]\nalias_of = "kept.test"\n' for name in ("socket", "smtp"))
+    domains = f'[domains."kept.test"]\n{names}'
     site = RunningSite(root / "kept", domains, listeners, host).start()
     for name in ("ann", "ben", "full"):
         site.add_account(f"{name}@kept.test", PASSWORD)

@@ -99,11 +99,11 @@ def start_postfix(
     *,
     domains: str,
     relayed: str,
-    lmtp: Mapping[str, str],
+    ways: Mapping[str, str],
 ) -> Peer:
     """Start a Postfix that delivers `domains`, and sends `relayed` to host 20 of the network.
 
-    The domains of `lmtp` it delivers by LMTP, each to an address as Postfix writes it.
+    The domains of `ways` go where these say, as Postfix writes it.
     Recipients whose local part is `nobody` are refused with 550.
     """
     home = folder(root / "postfix")
@@ -111,7 +111,7 @@ def start_postfix(
     folder(home / "queue")
     mail = folder(home / "mail", MAIL_USER, 0o755)
     user = pwd.getpwnam(MAIL_USER)
-    ways = {relayed: f"smtp:[{network.address(20)}]:{SMTP_PORT}"} | {each: f"lmtp:{to}" for each, to in lmtp.items()}
+    ways = {relayed: f"smtp:[{network.address(20)}]:{SMTP_PORT}", **ways}
     write(
         home / "main.cf",
         f"""

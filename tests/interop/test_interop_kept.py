@@ -1,4 +1,4 @@
-"""A real Postfix delivers here by LMTP: every octet, and to each recipient an outcome of its own."""
+"""A real Postfix delivers here, by LMTP and SMTP: every octet, and to each recipient an outcome of its own."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def arrived(site: RunningSite, name: str, token: str) -> bytes:
     return eventually(look, f"{token} arrives for {name}")
 
 
-@pytest.mark.parametrize("domain", ["kept.test", "socket.kept.test"])
+@pytest.mark.parametrize("domain", ["kept.test", "socket.kept.test", "smtp.kept.test"])
 @pytest.mark.parametrize("name", BODIES)
 def test_octets(kept: RunningSite, postfix: Peer, domain: str, name: str) -> None:
-    """What Postfix got is what POP3 gives, over TCP and over the unix socket."""
+    """What Postfix got is what POP3 gives, by LMTP over TCP and a unix socket, and by SMTP."""
     token = f"kept-{domain}-{name}"
     message = letter(token, JOE, f"ann@{domain}", BODIES[name])
 
@@ -50,7 +50,8 @@ def test_octets(kept: RunningSite, postfix: Peer, domain: str, name: str) -> Non
     mail = arrived(kept, "ann", token)
     assert as_stored(below_received_by(as_stored(mail), postfix.host)) == as_stored(message)
     assert mail.startswith(b"Return-Path: <joe@sender.test>\r\nDelivered-To: ann@kept.test\r\n")
-    assert re.search(rb"\r\n\tby mail\.example\.org with (UTF8)?LMTP", mail)
+    protocol = b"ESMTPS" if domain.startswith("smtp") else b"LMTP"
+    assert re.search(rb"\r\n\tby mail\.example\.org with " + protocol, mail)
 
 
 def test_each_recipient_has_an_outcome(kept: RunningSite, postfix: Peer) -> None:
