@@ -133,7 +133,7 @@ def test_a_view_from_a_snapshot_is_that_from_rows(page: int, monkeypatch: pytest
 
 
 def test_a_snapshot_older_than_what_is_remembered_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Messages that vanished meanwhile don't come back: a view that is open is read anew, such a snapshot isn't kept."""
+    """Messages that vanished don't come back: a view that is open is read anew, such a snapshot isn't kept."""
     monkeypatch.setattr(snapshot, "VANISHED_KEPT", 2)
     rest = Rest()
     inbox = filled(rest, 20)
