@@ -9,7 +9,7 @@ set -eu
 
 EXIM=${MTA_TEST_EXIM:-/var/cache/mta-tests/exim}
 OPENSMTPD=${MTA_TEST_OPENSMTPD:-/var/cache/mta-tests/opensmtpd}
-PACKAGES="postfix dovecot-lmtpd knot knot-dnsutils swaks libnet-ssleay-perl curl fetchmail mpop"
+PACKAGES="postfix dovecot-lmtpd dovecot-imapd knot knot-dnsutils swaks libnet-ssleay-perl curl fetchmail mpop"
 export DEBIAN_FRONTEND=noninteractive
 
 installed() {

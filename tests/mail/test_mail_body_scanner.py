@@ -49,7 +49,18 @@ MULTIPART = b"Content-Type: multipart/mixed; boundary=%b\r\n"
 RFC822 = b"Content-Type: message/rfc822\r\n"
 SOUP = [
     *(b"\r\n", b"\n", b"\r", b"--", b"x", b"x\r\n", b":", b"\r\n\r\n", b"\n\n"),
-    *(b"--b", b"--bb", b"--c", b"--b--", b"--c--", b"--b\r\n", b"\r\n--b\r\n", b"\r\n--c\r\n", b"\r\n--bb\r\n"),
+    *(
+        b"--b",
+        b"--bb",
+        b"--c",
+        b"--b--",
+        b"--bb--",
+        b"--c--",
+        b"--b\r\n",
+        b"\r\n--b\r\n",
+        b"\r\n--c\r\n",
+        b"\r\n--bb\r\n",
+    ),
     *(MULTIPART % name for name in (b"b", b"bb", b"c", b'""', b"b-")),
     *(b"Content-Type: multipart/digest; boundary=c\r\n\r\n", b"Content-Type: text/x\r\n\r\n"),
     *(RFC822, RFC822 + b"\r\n", b"Subject: x\r\n"),
