@@ -237,6 +237,18 @@ def test_summary(command: Command) -> None:
     assert command.json("queue", "summary", "--by", "age")["recipients"] == 3
 
 
+def test_mailboxes_are_a_lane(command: Command) -> None:
+    """What waits for mailboxes here is counted as one, for domains of the site file and of the database alike."""
+    command.file.write_text(command.file.read_text() + '[domains."kept.test"]\n')
+    assert command("domain", "add", "added.test").exit_code == 0
+    queued(command, "bob@kept.test", "eve@added.test", "kim@example.net")
+
+    lanes = command.json("queue", "summary", "--by", "lane")["groups"]
+
+    assert [(one["name"], one["recipients"]) for one in lanes] == [("mailbox", 2), ("example.net", 1)]
+    assert said(command("queue", "suspend", "--lane", "mailbox")).startswith("Suspended lane mailbox")
+
+
 def test_running_server_is_told(command: Command) -> None:
     """Of recipients that are being delivered the server hears who holds them; until then it is a wish."""
     name = queued(command, "bob@example.net", claim=True)
