@@ -10,7 +10,7 @@ from typing import Final
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.mailbox.rows import Row
 
-PAGE: Final = 20_000
+PAGE: Final = 10_000
 """Rows read in one transaction."""
 
 _STATE: Final = "SELECT modseq, uid_next, flags_modseq, forgotten FROM mailbox WHERE id = ?"
