@@ -119,7 +119,7 @@ class Parts:
         )
         self.changes = Changes(self.database, reactor)
         self.directory = Directory(
-            self.database, site_domains(site.domains), site.server.admin, self.changes, reactor, self.tasks
+            self.database, site_domains(site.domains), site.server.admin, self.changes, reactor, self.tasks, self._io
         )
         self._quotas = Quotas(self.database, self.directory)
         self.mailboxes = MailboxStore(self.database, self.bodies, self.tasks, time.time)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from directory_in_memory import Database, in_memory, now
+from directory_in_memory import Database, Pool, in_memory, now
 from twisted.internet.task import Clock
 
 from twistedmail_mta.directory.alias_file import AliasFile
@@ -72,7 +72,10 @@ class Hosting:
             {name: AliasFile(path, name) for name, path in (files or {}).items()},
             {name: parse_address(to) for name, to in (catch_alls or {}).items()},
         )
-        self.directory = Directory(self.database, site, parse_address(admin), self.changes, self.clock, self.tasks)
+        self.threads = Pool()
+        self.directory = Directory(
+            self.database, site, parse_address(admin), self.changes, self.clock, self.tasks, self.threads
+        )
 
     def account(self, name: str, *, enabled: bool = True, **quotas: int) -> int:
         """Add an account and return its id."""

@@ -234,9 +234,21 @@ def test_aliases_file_is_read_again(tmp_path: Path) -> None:
     hosting.directory.reload()
     assert hosting.leads_to("a@example.org") == {"->further@away.example"}
 
+    assert hosting.known("a@example.org") is not None
+    hosting.threads.held = []
+    hosting.directory.reload()
+    file.write_text("a: furthest@away.example\n")
+    hosting.directory.reload()
+    assert hosting.known("a@example.org") is not None
+    hosting.threads.let_go()
+    assert hosting.leads_to("a@example.org") == {"->furthest@away.example"}
+
+    hosting.threads.full = TemporaryError(BROKEN)
+    hosting.directory.reload()
+    hosting.threads.full = None
     file.write_text("a: |command\n")
     hosting.directory.reload()
-    assert hosting.leads_to("a@example.org") == {"->further@away.example"}
+    assert hosting.leads_to("a@example.org") == {"->furthest@away.example"}
 
 
 def test_memory_is_bounded(hosting: Hosting, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,8 @@ from typing import ClassVar
 from twisted.logger import Logger
 
 from twistedmail_mta.directory.aliases import Alias, read_aliases
+from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.tasks import WorkerPool
 
 
 class AliasFile:
@@ -31,11 +33,11 @@ class AliasFile:
         self._domain = domain
         self.aliases = _read(path, domain)
 
-    def reload(self) -> None:
-        """Read the file again; when it can't be used, the old aliases stay."""
+    async def reload(self, threads: WorkerPool) -> None:
+        """Read the file again, on a thread; when it can't be used, the old aliases stay."""
         try:
-            self.aliases = _read(self._path, self._domain)
-        except (OSError, ValueError) as error:
+            self.aliases = await threads.run(_read, self._path, self._domain)
+        except (OSError, ValueError, TemporaryError) as error:
             self.log.warn(
                 "aliases not reloaded, the old ones stay in use: {reason}",
                 reason=str(error),

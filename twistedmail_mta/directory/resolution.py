@@ -21,7 +21,7 @@ from twistedmail_mta.directory.tables import account_quotas
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IChanges, IDatabase, IDirectory
 from twistedmail_mta.model import Address, Expansion, Reply
-from twistedmail_mta.tasks import Task, TaskGroup, sleep
+from twistedmail_mta.tasks import Task, TaskGroup, WorkerPool, sleep
 
 _MOST_KNOWN: Final = 150_000
 """Weight of the expansions that are remembered: mailboxes and forwards, and two for each expansion."""
@@ -54,6 +54,7 @@ class Directory:
         changes: IChanges,
         clock: IReactorTime,
         tasks: TaskGroup,
+        threads: WorkerPool,
     ) -> None:
         """Make the directory; `begin` opens it.
 
@@ -64,14 +65,16 @@ class Directory:
             changes: tells of changes by other processes.
             clock: for trying again.
             tasks: keeps the reading of domains after a change.
+            threads: read files.
         """
         self._database = database
         self._site = site
         self._admin = admin
         self._clock = clock
         self._tasks = tasks
+        self._threads = threads
         self._age = self._asked = self._answered = 0
-        self._is_stale = self._keeping_up = False
+        self._is_stale = self._files_are_stale = self._keeping_up = False
         self._known: WeighedCache[Address, Expansion] = WeighedCache(_MOST_KNOWN)
         self._refused: WeighedCache[Address, Reply] = WeighedCache(_MOST_REFUSED)
         self._limits: WeighedCache[int, Limits] = WeighedCache(_MOST_LIMITS)
@@ -113,13 +116,12 @@ class Directory:
         """Hear that the database may have changed; what can't be read now is tried until it can."""
         self._forget()
         self._is_stale = True
-        if not self._keeping_up:
-            self._tasks.start("directory.refresh", self._keep_up())
+        self._start_keeping_up()
 
     def reload(self) -> None:
-        """Read the files of the site file's domains again."""
-        self._site.reload()
-        self._forget()
+        """Read the files of the site file's domains again; they count as soon as they are read."""
+        self._files_are_stale = True
+        self._start_keeping_up()
 
     def hosts(self, domain: str) -> bool:
         """Return whether the domain is hosted here."""
@@ -219,13 +221,22 @@ class Directory:
         self._limits.clear()
         self._running.clear()  # what is asked from now on must not get an answer of before
 
+    def _start_keeping_up(self) -> None:
+        if not self._keeping_up:
+            self._tasks.start("directory.refresh", self._keep_up())
+
     async def _keep_up(self) -> None:
-        """Read the domains anew until none of the changes heard of came after that, however often it takes."""
+        """Read domains and files anew until nothing heard of came after that, however often it takes."""
         self._keeping_up = True
         try:
-            while self._is_stale:
-                self._is_stale = False
-                await self._try_to_refresh()
+            while self._is_stale or self._files_are_stale:
+                if self._files_are_stale:
+                    self._files_are_stale = False
+                    await self._site.reload(self._threads)
+                    self._forget()
+                if self._is_stale:
+                    self._is_stale = False
+                    await self._try_to_refresh()
         finally:
             self._keeping_up = False
 

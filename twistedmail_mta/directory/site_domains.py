@@ -9,6 +9,7 @@ from twistedmail_mta.directory.alias_file import AliasFile
 from twistedmail_mta.directory.aliases import Alias, make_alias
 from twistedmail_mta.directory.domains import HostedDomain
 from twistedmail_mta.model import Address
+from twistedmail_mta.tasks import WorkerPool
 
 
 class SiteDomains:
@@ -48,10 +49,10 @@ class SiteDomains:
         for catch_all in self._catch_alls.values():
             yield from catch_all
 
-    def reload(self) -> None:
-        """Read the files of aliases again; one that can't be used is left as it was."""
+    async def reload(self, threads: WorkerPool) -> None:
+        """Read the files of aliases again, on threads; one that can't be used is left as it was."""
         for file in self._files.values():
-            file.reload()
+            await file.reload(threads)
 
 
 def site_domains(tables: Mapping[str, DomainTable]) -> SiteDomains:
