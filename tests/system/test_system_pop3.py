@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import poplib
 import re
 import smtplib
@@ -194,6 +196,36 @@ def test_new_password_ends_the_session(pop3_site: RunningSite) -> None:
 
         assert reader.reply().startswith("-ERR [AUTH] The login is no longer valid")
         assert reader.rest() == b""
+
+
+def test_utf8_in_headers(pop3_site: RunningSite) -> None:
+    """Who says UTF8 gets the message as it was sent; who doesn't reads the same subject in ASCII."""
+    pop3_site.add_account("hal@hosted.test", PASSWORD)
+    message = "From: J\u00fcrgen <j@elsewhere.test>\r\nSubject: Gr\u00fc\u00dfe\r\n\r\nc\u0153ur\r\n".encode()
+    _send(pop3_site, "hal", message)
+    plain = _fetch(pop3_site, "hal")
+    able = poplib.POP3("127.0.0.1", pop3_site.ports["pop3"], timeout=20)
+    able.utf8()
+    able.user("hal@hosted.test")
+    able.pass_(PASSWORD)
+
+    assert _below_trace(_whole(able, 1)) == message
+    surrogate = _below_trace(_whole(plain, 1))
+    head, _, body = surrogate.partition(b"\r\n\r\n")
+    read = email.message_from_bytes(surrogate, policy=email.policy.default)
+
+    assert head.isascii()
+    assert body == "c\u0153ur\r\n".encode()
+    assert (read["Subject"], read["From"]) == ("Gr\u00fc\u00dfe", "J\u00fcrgen <j@elsewhere.test>")
+
+
+def test_no_tls_where_it_comes_first(pop3_site: RunningSite) -> None:
+    """Who speaks clear text to the port for TLS is disconnected, and the log says why."""
+    with Reader(pop3_site.ports["pop3s"]) as reader:
+        reader.send(b"USER ann@hosted.test\r\n")
+
+        assert b"+OK" not in reader.rest()
+    wait_until(lambda: "TLS with 127.0.0.1 failed: " in pop3_site.log)
 
 
 def test_hostile_input(pop3_site: RunningSite) -> None:
