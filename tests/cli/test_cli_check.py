@@ -141,7 +141,11 @@ def test_directories_and_pam(command: Command, tmp_path: Path) -> None:
 @pytest.mark.parametrize("use", ["ldap", "pam"])
 def test_extras_that_are_missing(command: Command, monkeypatch: pytest.MonkeyPatch, use: str) -> None:
     """The operator is told what to install."""
-    monkeypatch.setattr(site_logins, "find_spec", lambda _: None)
+
+    def import_module(name: str) -> None:
+        raise ImportError(f"No module named {name!r}")
+
+    monkeypatch.setattr(site_logins, "import_module", import_module)
     more = 'url = "ldaps://h"\nuser_dn = "mail={address}"\n' if use == "ldap" else ""
 
     output = added(command, f'[[checker]]\nuse = "{use}"\n{more}')

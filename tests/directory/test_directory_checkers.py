@@ -201,6 +201,17 @@ def test_new_name_is_found_after_a_minute() -> None:
     assert isinstance(directory.log_in(), Submitter)
 
 
+def test_remembered_no_longer_than_anybodys_word() -> None:
+    """Who passed a name on may know it soon, so what the next one said counts no longer than that."""
+    ignorant, lasting = Scripted(), Scripted({TIM: True}, remembered=300.0)
+    directory = site(ignorant, lasting)
+    directory.log_in()
+    directory.clock.advance(REMEMBERED_FROM_OUTSIDE)
+    ignorant.answers[TIM] = False
+
+    assert directory.log_in() == BAD_CREDENTIALS
+
+
 def test_generation_ends_what_is_remembered() -> None:
     """A checker that has learnt something new is asked again, about right and wrong."""
     checker = Scripted({TIM: True, ANN: False})

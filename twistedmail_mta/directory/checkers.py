@@ -71,7 +71,7 @@ class Answer:
 
     Attributes:
         is_right: whether the password is right; None when nobody knew the name.
-        remembered: seconds for which that counts.
+        remembered: seconds for which that counts: no longer than the word of anybody who was asked.
     """
 
     is_right: bool | None
@@ -118,12 +118,14 @@ class CheckerChain:
         Raises:
             TemporaryError: it can't be said now.
         """
-        asked = [place.checker for place in self._places if place.is_for(question.name)]
-        for checker in asked:
-            is_right = await self._ask(checker, question)
-            if is_right is not None:
-                return Answer(is_right, checker.remembered)
-        return Answer(None, min((checker.remembered for checker in asked), default=LIFETIME))
+        remembered = LIFETIME
+        for place in self._places:
+            if place.is_for(question.name):
+                is_right = await self._ask(place.checker, question)
+                remembered = min(remembered, place.checker.remembered)
+                if is_right is not None:
+                    return Answer(is_right, remembered)
+        return Answer(None, remembered)
 
     async def _ask(self, checker: Checker, question: Question) -> bool | None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Sequence
-from importlib.util import find_spec
+from importlib import import_module
 from typing import Final
 
 from twisted.cred.portal import IRealm, Portal
@@ -26,8 +26,8 @@ from twistedmail_mta.tasks import TaskGroup, WorkerPool
 
 _SECRET: Final = 32
 _INTERNAL: Final = InternalTable(use="internal")
-_MODULES: Final = {"ldap": "ldaptor", "pam": "pam"}
-"""What the extras bring, by the checkers that need them."""
+_IN_EXTRAS: Final = {"ldap": "twistedmail_mta.directory.ldap", "pam": "twistedmail_mta.directory.pam"}
+"""Checkers that need an extra of the same name."""
 
 
 class SiteLogins:
@@ -117,12 +117,12 @@ class SiteLogins:
 
 def shortcoming(table: CheckerTable) -> str | None:
     """Return what keeps a checker from being made, as far as its table alone tells; or None."""
-    module = _MODULES.get(table.use)
-    if module is not None and find_spec(module) is None:
-        return f"use = \"{table.use}\" needs more: pip install 'twistedmail-mta[{table.use}]'"
-    if isinstance(table, LDAPTable):
-        return _bad_filter(table)
-    return None
+    try:
+        if table.use in _IN_EXTRAS:
+            import_module(_IN_EXTRAS[table.use])
+    except ImportError as error:
+        return f"use = \"{table.use}\" needs more: pip install 'twistedmail-mta[{table.use}]' ({error})"
+    return _bad_filter(table) if isinstance(table, LDAPTable) else None
 
 
 def _bad_filter(table: LDAPTable) -> str | None:
