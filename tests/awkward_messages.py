@@ -324,6 +324,8 @@ WHOLE = {
     "text first": b"Dear Bob,\r\n\r\nhello\r\n",
     "long boundary": MIME
     + b"Content-Type: multipart/mixed; boundary=%b\r\n\r\n--%b\r\n\r\nx\r\n--%b--\r\n" % ((_LONG,) * 3),
+    "longest boundary": MIME
+    + b"Content-Type: multipart/mixed; boundary=%b\r\n\r\n--%b\r\n\r\nx\r\n--%b--\r\nepilogue" % ((_LONG[:80],) * 3),
     "no mime multipart": HEAD + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + PARTS,
     "no lines": HEAD + b"\r\nno line end",
     "deep": MIME + b"".join(_DEEPER % (depth, depth) for depth in range(20)) + b"\r\nx\r\n",
