@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from mta_command import Command
 
+from twistedmail_mta.control.client import RefusedError
+
 USER = "ann@example.org"
 TEXT = b"Subject: hello\n\nline\n"
 
@@ -35,6 +37,30 @@ def test_import_tells_what_it_found_and_what_is_there(command: Command, maildir:
     ]
     assert first.stderr == "INBOX: 1 messages\nSent: 1 messages\n"
     assert again.stdout.splitlines()[1].split() == ["INBOX", "1", "0", "1", "1"]
+
+
+def test_a_running_server_is_told_of_each_mailbox(
+    command: Command, maildir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the MODSEQ that it should read up to; one that refuses, or isn't there, is left alone."""
+    told: list[tuple[object, ...]] = []
+    answers: list[object] = [{}, {}, {}, {}, {}, {}, None, RefusedError("busy")]
+
+    def tell(state_dir: Path, name: str, arguments: dict[str, int]) -> object:
+        told.append((state_dir, name, arguments["mailbox"], arguments["sequence"]))
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr("twistedmail_mta.cli.mailbox.tell", tell)
+    for _ in range(3):
+        assert command("mailbox", "import", USER, str(maildir)).exit_code == 0
+
+    changed = [sequence for *_, sequence in told[:6]]
+    assert sorted(changed) == [1, 1, 1, 1, 2, 2]
+    assert {each[:2] for each in told} == {(command.state_dir, "mailbox.changed")}
+    assert len(told) == 8
 
 
 def test_import_that_left_something_out_fails(command: Command, maildir: Path) -> None:

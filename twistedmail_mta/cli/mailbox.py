@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -15,9 +16,11 @@ import click
 from twistedmail_mta.cli.offline import ImmediateDatabase, body_store, finished
 from twistedmail_mta.cli.progress import progress
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, print_table, printable
+from twistedmail_mta.control.client import RefusedError, tell
 from twistedmail_mta.directory.accounts import account_name
 from twistedmail_mta.directory.tables import find_account
 from twistedmail_mta.mailbox.mailboxes import Mailbox, mailbox_name, mailboxes
+from twistedmail_mta.mailbox.reading import sequences
 from twistedmail_mta.spool.ids import MessageIds
 from twistedmail_mta.store.bodies import BodyStore
 from twistedmail_mta.store.files import DATABASE_NAME
@@ -109,6 +112,7 @@ def import_(invocation: Invocation, account: str, path: Path, into: str, uidl: s
         except (OSError, ValueError) as error:
             raise click.ClickException(str(error)) from error
         tallies = _bring_all(database, bodies, account_id, source)
+        _tell_server(invocation.state_dir(), database, account_id)
     _report(invocation, tallies, source.left_out, "Imported")
 
 
@@ -127,6 +131,18 @@ def _bring_all(database: SyncDatabase, bodies: BodyStore, account: int, source: 
             tallies.append(finished(bring.bring(folder)))
         finished(bring.subscribe(source.subscriptions))
     return tallies
+
+
+def _tell_server(state_dir: Path, database: SyncDatabase, account: int) -> None:
+    """Have a running server look at the mailboxes at once; else it notices within a second or two."""
+    ids = json.dumps([each.id for each in database.read(partial(mailboxes, account=account))])
+    for each, sequence in database.read(partial(sequences, mailboxes=ids)).items():
+        try:
+            answer = tell(state_dir, "mailbox.changed", {"mailbox": each, "sequence": sequence})
+        except RefusedError:
+            return
+        if answer is None:
+            return
 
 
 @mailbox.command()
