@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +20,7 @@ from ldap_directory import ADMIN, ADMIN_PASSWORD, BASE, DirectoryFactory, tree
 from ldaptor.ldapfilter import parseFilter
 from ldaptor.protocols.ldap.distinguishedname import DistinguishedName
 from twisted.internet.ssl import CertificateOptions, KeyPair, PrivateCertificate
+from twisted.internet.task import Clock
 
 from twistedmail_mta.config.checking import LDAPTable
 from twistedmail_mta.directory import ldap as ldap_module
@@ -29,6 +30,7 @@ from twistedmail_mta.directory.ldap_connection import LDAPConnection, LDAPTroubl
 from twistedmail_mta.directory.ldap_names import distinguished_name, search_filter
 from twistedmail_mta.directory.replies import CANNOT_JUDGE
 from twistedmail_mta.directory.site_logins import shortcoming
+from twistedmail_mta.directory.throttle import LoginThrottle
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.tasks import Task
 
@@ -51,12 +53,13 @@ class Site:
     factory: DirectoryFactory
     folder: Path
     place: str
+    throttle: LoginThrottle = field(default_factory=lambda: LoginThrottle(Clock()))
 
     def checker(self, keys: dict[str, Any], **more: Any) -> LDAPChecker:
         from twisted.internet import reactor  # noqa: PLC0415 - not at import
 
         values = {"use": "ldap", "url": f"ldap://{self.place}", "ca_file": str(self.folder / "ca.pem")} | keys | more
-        return LDAPChecker(reactor, LDAPTable.model_validate(values), lambda _: ADMIN_PASSWORD)
+        return LDAPChecker(reactor, LDAPTable.model_validate(values), lambda _: ADMIN_PASSWORD, self.throttle)
 
     async def ask(self, name: str, password: str, **keys: Any) -> bool | None:
         return await self.checker(SEARCH, **keys).check(Question(name, password, "192.0.2.1"))
@@ -290,20 +293,22 @@ async def test_directory_that_says_nothing(site: Site, events: list[dict[str, An
 
 @pytest_twisted.ensureDeferred
 async def test_connections_are_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So many questions at once, so many that wait; the next is put off at once, and all places come back."""
-    monkeypatch.setattr(ldap_module, "BACKLOG", 2)
+    """So many questions at once, so many that wait, some of them only for networks that are known; all come back."""
+    monkeypatch.setattr(ldap_module, "BACKLOG", 3)
     site.factory.silent = True
+    site.throttle.know("192.0.2.1", TIM)
     checker = site.checker(SEARCH, connections=1, timeout="200ms")
-    tasks = [Task("ask", checker.check(Question(TIM, f"{number}", ""))) for number in range(4)]
+    strangers = [Task("ask", checker.check(Question(TIM, f"{number}", "198.51.100.1"))) for number in range(4)]
+    known = [Task("ask", checker.check(Question(TIM, f"{number}", "192.0.2.1"))) for number in range(2)]
 
-    assert [task.done for task in tasks] == [False, False, False, True]
-    for task in tasks:
+    assert [task.done for task in strangers] == [False, False, False, True]
+    assert [task.done for task in known] == [False, True]
+    for task in strangers + known:
         with pytest.raises(TemporaryError):
             await task
     await site.closed()
     site.factory.silent = False
     assert await checker.check(Question(TIM, "correct horse", "")) is True
-    assert site.factory.connections <= 3
     await site.closed()
 
 

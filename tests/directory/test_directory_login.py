@@ -19,7 +19,7 @@ from zope.interface.verify import verifyClass, verifyObject
 
 from twistedmail_mta.directory import authenticator as authenticator_module
 from twistedmail_mta.directory.authenticator import Authenticator
-from twistedmail_mta.directory.comparisons import BACKLOG_OF_STRANGERS
+from twistedmail_mta.directory.comparisons import BACKLOG
 from twistedmail_mta.directory.credentials import IPeerPassword, PeerPassword
 from twistedmail_mta.directory.passwords import Cost, PasswordHash
 from twistedmail_mta.directory.realm import MailRealm, Submitter
@@ -434,7 +434,7 @@ def test_strangers_leave_room_in_the_pool(directory: Directory) -> None:
     directory.log_in()
     directory.clock.advance(300)
     directory.pool.held = []
-    for number in range(BACKLOG_OF_STRANGERS):
+    for number in range(BACKLOG - BACKLOG // 4):
         directory.begin(f"u{number}@example.org", peer=f"10.{number}.0.1")
 
     assert outcome(directory.begin("u@example.org", peer="10.200.0.1")) == CANNOT_JUDGE

@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from twisted.internet.task import Clock
 
 from twistedmail_mta.config.checking import PAMTable
 from twistedmail_mta.directory import pam as pam_module
 from twistedmail_mta.directory.checkers import Question
 from twistedmail_mta.directory.pam import PAMChecker
 from twistedmail_mta.directory.replies import CANNOT_JUDGE
+from twistedmail_mta.directory.throttle import LoginThrottle
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.tasks import Task
 
@@ -27,7 +29,8 @@ TIM = "tim@example.org"
 def checker(authenticate: Any = None, **keys: Any) -> PAMChecker:
     from twisted.internet import reactor  # noqa: PLC0415 - not at import
 
-    return PAMChecker(reactor, PAMTable.model_validate({"use": "pam", **keys}), authenticate)
+    table = PAMTable.model_validate({"use": "pam", **keys})
+    return PAMChecker(reactor, table, LoginThrottle(Clock()), authenticate)
 
 
 async def ask(checker: PAMChecker, password: str = "correct horse", name: str = TIM) -> bool | None:

@@ -9,6 +9,7 @@ from twisted.logger import Logger
 
 from twistedmail_mta.directory.passwords import PasswordHash, StoredPassword
 from twistedmail_mta.directory.replies import CANNOT_JUDGE
+from twistedmail_mta.directory.room import Room
 from twistedmail_mta.directory.schemes import CannotCompare
 from twistedmail_mta.directory.throttle import LoginThrottle
 from twistedmail_mta.errors import TemporaryError
@@ -18,13 +19,11 @@ T = TypeVar("T")
 
 THREADS: Final = 2
 BACKLOG: Final = 64
-"""Comparisons that may wait for a thread: a second's work."""
-BACKLOG_OF_STRANGERS: Final = 48
-"""Comparisons under way past which only networks with a recent good login get another."""
+"""Comparisons under way: a second's work."""
 
 
 class Comparisons:
-    """The threads for hashes; some places are kept for networks from which an account logged in lately."""
+    """The threads for hashes, and the room before them."""
 
     log: ClassVar[Logger] = Logger()
 
@@ -38,8 +37,7 @@ class Comparisons:
         """
         self._hashes = hashes
         self._pool = pool
-        self._throttle = throttle
-        self._running = 0
+        self._room = Room(throttle, BACKLOG)
 
     async def matches(self, name: str, peer: str, password: str, stored: str | None) -> bool:
         """Return whether a prepared password is the one that `stored` was made of.
@@ -53,13 +51,10 @@ class Comparisons:
         Raises:
             TemporaryError: too much is being compared, or it can't be.
         """
-        if self._running >= BACKLOG_OF_STRANGERS and not self._throttle.knows(peer, name):
-            raise TemporaryError(CANNOT_JUDGE)
-        self._running += 1
+        wanted = self._hashes.dummy if stored is None else stored
         try:
-            return await self._pool.run(
-                self._hashes.matches, self._hashes.dummy if stored is None else stored, password
-            )
+            with self._room.place(name, peer):
+                return await self._pool.run(self._hashes.matches, wanted, password)
         except CannotCompare as error:
             self.log.warn(
                 "password of {account} can't be compared: {reason}",
@@ -68,8 +63,6 @@ class Comparisons:
                 reason=str(error),
             )
             raise TemporaryError(CANNOT_JUDGE) from None
-        finally:
-            self._running -= 1
 
     async def store(self, password: str) -> StoredPassword:
         """Return what to keep of a password.

@@ -28,6 +28,8 @@ from twistedmail_mta.directory.ldap_connection import (
 )
 from twistedmail_mta.directory.ldap_names import distinguished_name, search_filter
 from twistedmail_mta.directory.replies import CANNOT_JUDGE
+from twistedmail_mta.directory.room import Room
+from twistedmail_mta.directory.throttle import LoginThrottle
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.tasks import promise_of, within
 from twistedmail_mta.tls.client import ClientConnectionCreator, ClientTLS
@@ -54,13 +56,16 @@ class LDAPChecker:
     generation = 0
     remembered = REMEMBERED_FROM_OUTSIDE
 
-    def __init__(self, reactor: IReactorLogins, table: LDAPTable, secret: Callable[[str], str]) -> None:
+    def __init__(
+        self, reactor: IReactorLogins, table: LDAPTable, secret: Callable[[str], str], throttle: LoginThrottle
+    ) -> None:
         """Prepare; nothing is connected before somebody logs in.
 
         Args:
             reactor: where connections are made.
             table: where the directory is, and how names are found there.
             secret: returns the secret that a source names, as `read_secret`.
+            throttle: knows who logged in lately from where.
 
         Raises:
             CertificateError: the authorities can't be read.
@@ -69,15 +74,15 @@ class LDAPChecker:
         self._table = table
         self._secret = secret
         self._tls = ClientTLS(table.ca_file) if table.tls == "required" and table.server.port else None
+        self._room = Room(throttle, table.connections + BACKLOG)
         self._free = DeferredSemaphore(table.connections)
         self._told: tuple[str, float] | None = None
 
     async def check(self, question: Question) -> bool | None:
         """Bind as the name; None when the directory has no entry for it."""
-        if len(self._free.waiting) >= BACKLOG:
-            raise TemporaryError(CANNOT_JUDGE)
         try:
-            return await within(self._reactor, self._table.timeout, self._in_turn(question))
+            with self._room.place(question.name, question.peer):
+                return await within(self._reactor, self._table.timeout, self._in_turn(question))
         except (TimeoutError, ConnectingCancelledError):
             self._tell(f"no answer within {self._table.timeout:g} seconds")
         except _FAILURES as error:

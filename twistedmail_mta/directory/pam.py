@@ -14,6 +14,8 @@ from twisted.logger import Logger
 from twistedmail_mta.config.checking import PAMTable
 from twistedmail_mta.directory.checkers import REMEMBERED_FROM_OUTSIDE, IReactorLogins, Question
 from twistedmail_mta.directory.replies import CANNOT_JUDGE
+from twistedmail_mta.directory.room import Room
+from twistedmail_mta.directory.throttle import LoginThrottle
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.tasks import WorkerPool, within
 
@@ -43,12 +45,19 @@ class PAMChecker:
     generation = 0
     remembered = REMEMBERED_FROM_OUTSIDE
 
-    def __init__(self, reactor: IReactorLogins, table: PAMTable, authenticate: Authenticate | None = None) -> None:
+    def __init__(
+        self,
+        reactor: IReactorLogins,
+        table: PAMTable,
+        throttle: LoginThrottle,
+        authenticate: Authenticate | None = None,
+    ) -> None:
         """Load libpam.
 
         Args:
             reactor: time, and threads' way back.
             table: which service, and what it is given as name.
+            throttle: knows who logged in lately from where.
             authenticate: asks PAM in place of the system's.
 
         Raises:
@@ -57,14 +66,16 @@ class PAMChecker:
         self._reactor = reactor
         self._table = table
         self._authenticate = authenticate or system_pam()
+        self._room = Room(throttle, table.connections + BACKLOG)
         self._threads = WorkerPool(reactor, "pam", table.connections, BACKLOG)
 
     async def check(self, question: Question) -> bool | None:
         """Ask PAM; None for a user that it doesn't know."""
         user = question.name if self._table.user == "address" else question.name.rpartition("@")[0]
-        asking = self._threads.run(self._authenticate, user, question.password, self._table.service)
         try:
-            result, reason = await within(self._reactor, self._table.timeout, asking)
+            with self._room.place(question.name, question.peer):
+                asking = self._threads.run(self._authenticate, user, question.password, self._table.service)
+                result, reason = await within(self._reactor, self._table.timeout, asking)
         except TimeoutError:
             result, reason = None, f"no answer within {self._table.timeout:g} seconds"
         if result == SUCCESS:

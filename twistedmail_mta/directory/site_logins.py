@@ -59,7 +59,7 @@ class SiteLogins:
             CertificateError: a file of authorities can't be used.
             ValueError: a checker lacks what it needs; the text says what.
         """
-        throttle = LoginThrottle(reactor)
+        throttle = self._throttle = LoginThrottle(reactor)
         remembered = RememberedLogins(reactor, secrets.token_bytes(_SECRET))
         self._reactor = reactor
         self._database = database
@@ -84,9 +84,9 @@ class SiteLogins:
             case InternalTable():
                 return InternalChecker(self._database, self._comparisons)
             case LDAPTable():
-                return _ldap_checker(self._reactor, table)
+                return _ldap_checker(self._reactor, table, self._throttle)
             case PAMTable():
-                return _pam_checker(self._reactor, table)
+                return _pam_checker(self._reactor, table, self._throttle)
 
     async def store(self, password: str) -> StoredPassword:
         """Return what to keep of a password.
@@ -131,13 +131,13 @@ def _bad_filter(table: LDAPTable) -> str | None:
     return complaint(search_filter(table.filter, "x@example.org")) if table.filter is not None else None
 
 
-def _ldap_checker(reactor: IReactorLogins, table: LDAPTable) -> Checker:
+def _ldap_checker(reactor: IReactorLogins, table: LDAPTable, throttle: LoginThrottle) -> Checker:
     from twistedmail_mta.directory.ldap import LDAPChecker  # noqa: PLC0415 - an extra
 
-    return LDAPChecker(reactor, table, read_secret)
+    return LDAPChecker(reactor, table, read_secret, throttle)
 
 
-def _pam_checker(reactor: IReactorLogins, table: PAMTable) -> Checker:
+def _pam_checker(reactor: IReactorLogins, table: PAMTable, throttle: LoginThrottle) -> Checker:
     from twistedmail_mta.directory.pam import PAMChecker  # noqa: PLC0415 - an extra
 
-    return PAMChecker(reactor, table)
+    return PAMChecker(reactor, table, throttle)
