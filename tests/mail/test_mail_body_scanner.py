@@ -389,3 +389,24 @@ def test_body_without_parts_is_not_held() -> None:
         assert len(scanner._held) <= 2
     assert plain.finish().message.lines == 10
     assert closed.finish().message.lines == 14
+
+
+def test_many_forwarded_messages() -> None:
+    """A hundred and fifty messages that somebody forwards at once are all looked into."""
+    header = b"From: Alice Example <alice@sender.test>\r\nTo: Bob <bob@lmtp.test>, carol@lmtp.test\r\nSubject: yes\r\n"
+    header += b"Date: Sat, 21 Nov 2026 08:00:00 +0000\r\nMessage-ID: <1234567890.1234567890@sender.test>\r\n"
+    part = b"--%b\r\nContent-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nx\r\n"
+    text = b""
+    for number in range(150):
+        name = b"c%d-" % number
+        text += (
+            b'--b\r\nContent-Type: message/rfc822\r\nContent-Disposition: attachment; filename="%d.eml"\r\n\r\n'
+            % number
+        )
+        text += header + b'Content-Type: multipart/alternative; boundary="%b"\r\n\r\n' % name
+        text += part % (name, b"plain") + part % (name, b"html") + b"--%b--\r\n" % name
+
+    told = read_body(structure(MIXED, text).body)
+
+    assert [child.kind for child in told.children] == ["message/rfc822"] * 150
+    assert all(len(child.children[0].children) == 2 for child in told.children)

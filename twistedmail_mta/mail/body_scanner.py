@@ -23,7 +23,7 @@ MAX_PART_HEADER: Final = 64 * 1024
 """Octets of a part's header; a part with a longer one is opaque and has none."""
 MAX_PART_HEADERS: Final = 1024 * 1024
 """Octets of all of them; parts behind that are opaque."""
-MAX_WORDS: Final = 5000
+MAX_WORDS: Final = 10_000
 """What may be read of the parts' headers, in fields, parameters and addresses; parts behind that are opaque."""
 BATCH: Final = 16 * 1024
 """Octets that are gathered before they are looked at."""

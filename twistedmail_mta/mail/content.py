@@ -30,7 +30,7 @@ _ENCODINGS: Final = {
 _TEXT_PLAIN: Final = b"text/plain"
 _US_ASCII: Final = ((b"charset", b"us-ascii"),)
 _MAX_CACHED: Final = 256
-_MULTIPART_WORDS: Final = 10
+_MULTIPART_WORDS: Final = 20
 
 
 class Content(NamedTuple):

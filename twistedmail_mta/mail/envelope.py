@@ -16,7 +16,7 @@ _NAMES: Final = _TEXTS + _ADDRESSES + _IDS
 
 MAX_MAILBOXES: Final = 1000
 """Mailboxes, group marks and fields in an ENVELOPE; those behind are left out."""
-_OCTETS: Final = 20
+_OCTETS: Final = 50
 """Octets that count as one more word."""
 NO_ENVELOPE: Final = b"(%b)" % b" ".join([NIL] * len(_NAMES))
 """The ENVELOPE of a message without a header."""
