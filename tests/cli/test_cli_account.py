@@ -192,7 +192,12 @@ def test_alias_that_takes_the_mail_of_an_account(command: Command) -> None:
     result = command("account", "add", "ann@example.org", "--external")
 
     assert result.exit_code == 0
-    assert "there is an alias ann@example.org, too, which takes its mail" in result.stderr
+    assert "mail to ann@example.org goes where its alias leads, and not to the account" in result.stderr
+    kept = command("alias", "add", "ann@example.org", "Ann@example.org")
+    assert kept.stderr == ""
+    removed = command("alias", "remove", "ann@example.org", "Ann@example.org")
+    assert removed.exit_code == 0
+    assert "not to the account" in command("alias", "add", "Ann@example.org", "more@away.example").stderr
 
 
 def put_mail(command: Command, name: str, number: int) -> None:

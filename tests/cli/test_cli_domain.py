@@ -77,6 +77,22 @@ def test_site_file_and_database(command: Command) -> None:
             assert f"{name} stands in the site file; change it there" in words(command("domain", *arguments))
 
 
+def test_domain_that_got_into_both_places(command: Command) -> None:
+    """It is removed from the database, and its aliases stay with the site file's domain."""
+    command("domain", "add", "example.org")
+    command("domain", "add", "b.example", "--alias-of", "example.org")
+    command("alias", "add", "sales@example.org", "far@away.example")
+    with command.file.open("a") as file:
+        file.write('[domains."example.org"]\n')
+    assert command("check").exit_code == 1
+
+    assert command("domain", "remove", "example.org").output == "Removed example.org.\n"
+
+    assert command("check").exit_code == 0
+    assert domains(command)["example.org"]["kept_in"] == "site file"
+    assert [item["address"] for item in command.json("alias", "list")] == ["sales@example.org"]
+
+
 def test_aliases_file_is_part_of_the_list(command: Command) -> None:
     """A catch-all may stand there, too."""
     (command.file.parent / "aliases").write_text("@example.org x@away.example\n")

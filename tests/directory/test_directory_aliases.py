@@ -7,11 +7,22 @@ from pathlib import Path
 import apsw
 import pytest
 from directory_in_memory import in_memory
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from twistedmail_mta.config.hosting import DomainTable
 from twistedmail_mta.directory.accounts import DirectoryError
 from twistedmail_mta.directory.alias_file import AliasFile
-from twistedmail_mta.directory.alias_rows import add_targets, find_alias, list_aliases, remove_targets
+from twistedmail_mta.directory.alias_rows import (
+    add_targets,
+    alias_domains,
+    aliases_at,
+    aliases_to,
+    find_alias,
+    list_aliases,
+    remove_aliases_at,
+    remove_targets,
+)
 from twistedmail_mta.directory.aliases import Alias, alias_key, make_alias, read_aliases, shown
 from twistedmail_mta.directory.domain_rows import (
     add_domain,
@@ -115,6 +126,20 @@ def test_file_is_utf_8(tmp_path: Path) -> None:
         AliasFile(file, "example.org")
 
 
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.text(st.sampled_from('ab@.:, \t\n"\\#|/+\u00fc'), max_size=40), st.sampled_from([None, "example.org"]))
+def test_any_text(text: str, domain: str | None) -> None:
+    """Whatever a file holds is read or told as a mistake, and what was read can be written and read again."""
+    read, mistake = list[Alias](), "line "
+    try:
+        read = list(read_aliases(text, domain))
+    except ValueError as error:
+        mistake = str(error)
+    assert mistake.startswith("line ")
+    again = "".join(f"{shown(alias.address)}: {', '.join(alias.targets)}\n" for alias in read)
+    assert list(read_aliases(again)) == read
+
+
 def test_spelling() -> None:
     """What is looked up is folded; what was given stays to be shown and told apart by case."""
     assert make_alias("BU\u0308RO@Example.ORG", ["Tim@Example.ORG", "Tim@example.org"]) == Alias(
@@ -179,14 +204,31 @@ def test_domains(tables: apsw.Connection) -> None:
     change_domain(tables, changed)
     assert find_domain(tables, "example.org") == changed
 
-    for address in ("a@example.org", "@example.org", "a@xexample.org"):
-        add_targets(tables, [make_alias(address, ["x@x.example"])])
-    with pytest.raises(DirectoryError, match=r"b\.example is an alias of example\.org"):
-        remove_domain(tables, "example.org")
-    remove_domain(tables, "b.example")
     remove_domain(tables, "example.org")
-    assert list_domains(tables) == []
+    assert list_domains(tables) == [second]
+
+
+def test_aliases_of_a_domain(tables: apsw.Connection) -> None:
+    """They are told by the whole domain, and go together."""
+    for address in ("B@example.org", "a@example.org", "@example.org", "a@xexample.org"):
+        add_targets(tables, [make_alias(address, ["x@x.example"])])
+    assert aliases_at(tables, "example.org") == ["@example.org", "a@example.org", "B@example.org"]
+    assert alias_domains(tables) == {"example.org", "xexample.org"}
+
+    remove_aliases_at(tables, "example.org")
+
     assert [alias.address for alias in list_aliases(tables)] == ["a@xexample.org"]
+
+
+def test_aliases_to_an_account(tables: apsw.Connection) -> None:
+    """However its letters are written, and by any of its names."""
+    add_targets(tables, [make_alias(f"a{n}@example.org", ["x@x.example"]) for n in range(1500)])
+    add_targets(tables, [make_alias("z@example.org", ["TIM@example.org"])])
+    add_targets(tables, [make_alias("a700@example.org", ["tim@b.example", '"t m"@example.org'])])
+
+    found = aliases_to(tables, {"tim@example.org", "tim@b.example"})
+
+    assert [alias.address for alias in found] == ["a700@example.org", "z@example.org"]
 
 
 def test_domains_that_are_not_there(tables: apsw.Connection) -> None:

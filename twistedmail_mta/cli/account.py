@@ -12,7 +12,7 @@ import click
 
 from twistedmail_mta.cli.account_import import import_
 from twistedmail_mta.cli.account_show import list_, show
-from twistedmail_mta.cli.alias_check import followed, places, warn
+from twistedmail_mta.cli.alias_check import eclipsed, warn
 from twistedmail_mta.cli.hosting import (
     OpenDirectory,
     as_account,
@@ -44,8 +44,6 @@ from twistedmail_mta.directory.tables import (
 )
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.mailbox.accounts import forget_mailboxes, remove_mail
-from twistedmail_mta.model import Expansion
-from twistedmail_mta.smtp.address import parse_address
 
 _MEANING: Final = {"none": 0, "default": None}
 
@@ -113,7 +111,7 @@ def add(invocation: Invocation, /, name: str, *, password_stdin: bool, external:
             return domain is not None
 
         hosted = directory.change(add)
-        warn(directory.read(partial(_oddities, directory, name)))
+        warn(directory.read(partial(eclipsed, directory, name)))
     note = "" if hosted else " Its domain isn't hosted here: it can send mail, and gets none."
     report(invocation, f"Added {name}.{note}", {"added": name, "hosted": hosted})
 
@@ -183,19 +181,6 @@ def _change(tx: Transaction, name: str, settings: Mapping[str, Any], *, no_send_
         quotas["quota_messages"] = _MEANING.get(quota, quota)
     if quotas:
         change_quotas(tx, name, quotas)
-
-
-def _oddities(directory: OpenDirectory, name: str, tx: Transaction) -> list[str]:
-    """Return why mail for a new account's address doesn't reach it."""
-    where = places(directory, tx)
-    address = parse_address(name)
-    if address.domain not in where.domains:
-        return []
-    found, _ = followed(address, where, tx)
-    account = find_account(tx, name)
-    if account is None or (isinstance(found, Expansion) and account.id in (each.account for each in found.deliveries)):
-        return []
-    return [f"there is an alias {name}, too, which takes its mail; let it lead to {name} as well"]
 
 
 def _left_behind(directory: OpenDirectory, name: str, tx: Transaction) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from twistedmail_mta.cli.alias_check import followed, oddities, places, warn
+from twistedmail_mta.cli.alias_check import eclipsed, followed, oddities, places, warn
 from twistedmail_mta.cli.hosting import OpenDirectory, as_domain, open_directory, report
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json_list, print_table
 from twistedmail_mta.directory.accounts import DirectoryError
@@ -125,7 +125,7 @@ def _add(directory: OpenDirectory, wanted: Alias, tx: Transaction) -> list[str]:
         found, problem = followed(wanted.own_address, places(directory, tx), tx)
         if found == MISCONFIGURED:
             raise DirectoryError(f"{shown(wanted.address)} {problem}")
-    return oddities(directory, [wanted], tx)
+    return [*eclipsed(directory, wanted.folded, tx), *oddities(directory, [wanted], tx)]
 
 
 def _import(directory: OpenDirectory, wanted: Sequence[Alias], tx: Transaction) -> None:

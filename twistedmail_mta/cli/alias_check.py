@@ -11,6 +11,7 @@ from twistedmail_mta.cli.hosting import OpenDirectory
 from twistedmail_mta.directory.aliases import Alias, shown, target_address
 from twistedmail_mta.directory.expansion import DISABLED, NO_SUCH_ADDRESS, Places, Walk
 from twistedmail_mta.directory.site_domains import site_domains
+from twistedmail_mta.directory.tables import find_account
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.model import Address, Expansion, Reply
 
@@ -27,6 +28,20 @@ def oddities(directory: OpenDirectory, aliases: Iterable[Alias], tx: Transaction
             if isinstance(refusal, Reply) and target != item.own_address:
                 found.append(f"{shown(item.address)} leads to {target}, which {problem or _SAID[refusal]}")
     return found
+
+
+def eclipsed(directory: OpenDirectory, name: str, tx: Transaction) -> list[str]:
+    """Return what to say of an account whose mail goes where an alias of its name leads, and not to it."""
+    account, where = find_account(tx, name), places(directory, tx)
+    local, _, domain = name.rpartition("@")
+    if account is None or not account.enabled or domain not in where.domains:
+        return []
+    found, _ = followed(Address(local, domain), where, tx)
+    if isinstance(found, Expansion) and account.id in (delivery.account for delivery in found.deliveries):
+        return []
+    return [
+        f"mail to {name} goes where its alias leads, and not to the account; let it lead to {name}, too, to keep it"
+    ]
 
 
 def places(directory: OpenDirectory, tx: Transaction) -> Places:

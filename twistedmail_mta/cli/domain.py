@@ -24,7 +24,7 @@ from twistedmail_mta.cli.hosting import (
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, print_table
 from twistedmail_mta.config.hosting import separators
 from twistedmail_mta.directory.accounts import DirectoryError
-from twistedmail_mta.directory.alias_rows import add_targets, aliases_at, find_alias, remove_targets
+from twistedmail_mta.directory.alias_rows import add_targets, aliases_at, find_alias, remove_aliases_at, remove_targets
 from twistedmail_mta.directory.aliases import make_alias
 from twistedmail_mta.directory.domain_rows import add_domain, change_domain, find_domain, list_domains, remove_domain
 from twistedmail_mta.directory.domains import HostedDomain
@@ -102,12 +102,14 @@ def set_(invocation: Invocation, /, name: str, catch_all: str | None, **settings
 def remove(invocation: Invocation, name: str, *, yes: bool) -> None:
     """Remove a domain and its aliases; accounts there stay, with their mail, and get no more."""
     with open_directory(invocation) as directory:
-        _demand_in_database(directory, name)
-        directory.read(partial(_demand_no_alias_of, directory, name))
-        accounts, aliases = directory.read(lambda tx: (len(accounts_at(tx, name)), len(aliases_at(tx, name))))
-        if accounts or aliases:
-            confirm(f"Mail for {name} will be refused: {accounts} accounts, {aliases} aliases. Remove it?", yes=yes)
-        directory.change(lambda tx: remove_domain(tx, name))
+        if name in directory.site.domains:
+            directory.change(partial(_leave_to_site_file, name))
+        else:
+            directory.read(partial(_demand_no_alias_of, directory, name))
+            accounts, aliases = directory.read(lambda tx: (len(accounts_at(tx, name)), len(aliases_at(tx, name))))
+            if accounts or aliases:
+                confirm(f"Mail for {name} will be refused: {accounts} accounts, {aliases} aliases. Remove it?", yes=yes)
+            directory.change(partial(_remove, name))
     report(invocation, f"Removed {name}.", {"removed": name})
 
 
@@ -172,6 +174,18 @@ def _set(directory: OpenDirectory, name: str, given: Mapping[str, Any], catch_al
     change_domain(tx, changed)
     _refuse_relatives(tx, changed)
     _set_catch_all(tx, name, catch_all)
+
+
+def _remove(name: str, tx: Transaction) -> None:
+    remove_domain(tx, name)
+    remove_aliases_at(tx, name)
+
+
+def _leave_to_site_file(name: str, tx: Transaction) -> None:
+    """Remove a domain that stands in both places; its aliases are the site file's domain's from then on."""
+    if find_domain(tx, name) is None:
+        raise DirectoryError(f"{name} stands in the site file; change it there")
+    remove_domain(tx, name)
 
 
 def _demand_in_database(directory: OpenDirectory, name: str) -> None:

@@ -45,6 +45,11 @@ def aliases_at(transaction: Transaction, domain: str) -> Sequence[str]:
     return [shown(address) for (address,) in rows]
 
 
+def remove_aliases_at(transaction: Transaction, domain: str) -> None:
+    """Remove all aliases at a domain, the catch-all too."""
+    transaction.execute("DELETE FROM aliases WHERE substr(folded, -length(?1) - 1) = '@' || ?1", (domain,))
+
+
 def alias_domains(transaction: Transaction) -> set[str]:
     """Return the domains at which there are aliases."""
     return {folded.rpartition("@")[2] for (folded,) in transaction.execute("SELECT DISTINCT folded FROM aliases")}

@@ -53,14 +53,11 @@ def change_domain(transaction: Transaction, domain: HostedDomain) -> None:
 
 
 def remove_domain(transaction: Transaction, name: str) -> None:
-    """Remove a domain and its aliases; accounts stay, and get no mail.
+    """Remove a domain; its accounts and aliases stay where they are.
 
     Raises:
-        DirectoryError: there is none, or another domain is an alias of it.
+        DirectoryError: there is none.
     """
-    for (other,) in list(transaction.execute("SELECT name FROM domains WHERE alias_of = ? ORDER BY name", (name,))):
-        raise DirectoryError(f"the domain {other} is an alias of {name}; remove or change it first")
-    transaction.execute("DELETE FROM aliases WHERE substr(folded, -length(?1) - 1) = '@' || ?1", (name,))
     transaction.execute("DELETE FROM domains WHERE name = ?", (name,))
     _demand_change(transaction, name)
 
