@@ -24,7 +24,7 @@ WHERE id = ?1 RETURNING uid_next - ?2, modseq
 
 UIDL: Final = "INSERT INTO uidl (mailbox, uid, uidl) VALUES (?, ?, ?)"
 
-READ_UIDLS: Final = "SELECT uid, uidl FROM uidl WHERE mailbox = ?"
+READ_UIDLS: Final = "SELECT uid, uidl FROM uidl WHERE mailbox = ? AND uid >= ? AND uid < ?"
 
 SET_FLAGS: Final = """
 UPDATE mail SET flags = (flags & ?3) | ?4, modseq = (SELECT modseq + 1 FROM mailbox WHERE id = ?1)
@@ -136,9 +136,9 @@ def append(tx: Transaction, mailbox: int, rows: IncomingRows) -> Added:
     return Added(mailbox, modseq, uids, rows.flags, [row[0] for row in rows.arrivals])
 
 
-def uidls(tx: Transaction, mailbox: int) -> dict[int, str]:
-    """Return the UIDLs that messages brought with them, by UID."""
-    return dict(tx.execute(READ_UIDLS, (mailbox,)))
+def uidls(tx: Transaction, mailbox: int, first: int, end: int) -> dict[int, str]:
+    """Return the UIDLs that messages brought with them, by UID, from `first` to before `end`."""
+    return dict(tx.execute(READ_UIDLS, (mailbox, first, end)))
 
 
 def set_flags(tx: Transaction, mailbox: int, uids: str, keep: int, add: int) -> Flagged | None:

@@ -27,28 +27,30 @@ async def open_maildrop(store: MailboxStore, account: int) -> Maildrop:
         TemporaryError: it can't be read now, or the account is gone.
     """
     inbox = await store.make(account, "INBOX")
-    uidls = await store.uidls(inbox.id)
     view = await store.open(inbox.id)
-    store.leave(view)
-    return Maildrop(store, Listing(inbox, view, uidls))
+    try:
+        listing = Listing(inbox, view)
+        await store.read_uidls(view)
+        return Maildrop(store, listing)
+    finally:
+        store.leave(view)
 
 
 class Listing(Sequence[DropMessage]):
     """The messages of a view as they are now, made one by one when they are asked for."""
 
-    def __init__(self, mailbox: Mailbox, view: MailboxView, uidls: Mapping[int, str]) -> None:
+    def __init__(self, mailbox: Mailbox, view: MailboxView) -> None:
         """Copy what can change.
 
         Args:
             mailbox: whose messages.
-            view: of that mailbox.
-            uidls: what messages are called that came from another server, by UID.
+            view: of that mailbox; what its messages were called by another server may be read later.
         """
         self.mailbox = mailbox.id
         self._own = mailbox.uidl
         self._uids: array[int] = view.uids[:]
         self.sizes: array[int] = view.sizes[:]
-        self._uidls = uidls
+        self._uidls: Mapping[int, str] = view.uidls
 
     def __len__(self) -> int:
         """Return how many messages there are."""

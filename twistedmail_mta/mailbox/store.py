@@ -164,9 +164,12 @@ class MailboxStore:
             return known
         return await self._database.write(lambda tx: appending.add_keywords(tx, mailbox, new))
 
-    async def uidls(self, mailbox: int) -> dict[int, str]:
-        """Return what POP3 calls the messages that were brought from another server, by UID."""
-        return await self._database.read(lambda tx: appending.uidls(tx, mailbox))
+    async def read_uidls(self, view: MailboxView) -> None:
+        """Read into a view what POP3 calls messages that were brought from another server, those not read before."""
+        first, end = view.uidls_read, view.uid_next
+        if first < end:
+            view.uidls.update(await self._database.read(lambda tx: appending.uidls(tx, view.id, first, end)))
+            view.uidls_read = max(view.uidls_read, end)
 
     async def stored(self, mailbox: int, uids: Sequence[int]) -> dict[int, Stored]:
         """Return those messages that are there, by UID; ask for at most some 100, since small bodies come too."""

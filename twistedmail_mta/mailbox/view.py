@@ -35,11 +35,26 @@ class MailboxView:
         flags: of each, as bits (`mailbox.flags`).
         sizes: of each, in octets as it is sent.
         gone: the mailbox was deleted; nothing changes any more.
+        uidls: what POP3 calls messages that were brought from another server, by
+            UID; whoever needs them reads them, and some may be of messages that are gone.
+        uidls_read: below this UID they are all there.
     """
 
     log: ClassVar[Logger] = Logger()
 
-    __slots__ = ("_subscribers", "flags", "gone", "id", "modseq", "modseqs", "sizes", "uid_next", "uids")
+    __slots__ = (
+        "_subscribers",
+        "flags",
+        "gone",
+        "id",
+        "modseq",
+        "modseqs",
+        "sizes",
+        "uid_next",
+        "uidls",
+        "uidls_read",
+        "uids",
+    )
 
     def __init__(self, mailbox: int, arrays: Arrays | None = None) -> None:
         """Begin with a snapshot, or unknown."""
@@ -52,6 +67,8 @@ class MailboxView:
         self.flags = arrays.flags
         self.sizes = arrays.sizes
         self.gone = False
+        self.uidls: dict[int, str] = {}
+        self.uidls_read = 0
         self._subscribers: list[Callable[[], None]] = []
 
     def __len__(self) -> int:
