@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterator
 
 import pytest
-from twisted.internet.interfaces import ISystemHandle
+import pytest_twisted
+import trustme
+from OpenSSL import SSL
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, ISystemHandle
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import StringTransport
+from twisted.internet.threads import deferToThread
 from zope.interface import implementer
 
 from twistedmail_mta.outlet import Outlet
@@ -23,6 +29,9 @@ class SocketTransport(StringTransport):
 
     def getHandle(self) -> socket.socket:  # noqa: N802 - Twisted's name
         return self._handle
+
+    def startTLS(self, creator: object) -> None:  # noqa: N802 - Twisted's name
+        """Encrypt as little as the name says."""
 
 
 @pytest.fixture
@@ -86,13 +95,76 @@ def test_nothing_passes_by_tls(ends: tuple[socket.socket, socket.socket]) -> Non
     transport = SocketTransport(ours)
     outlet = Outlet(transport)
 
-    outlet.encrypt()
+    outlet.start_tls(None)
     outlet.write(b"secret")
 
     theirs.setblocking(False)
     with pytest.raises(BlockingIOError):
         theirs.recv(1)
     assert transport.value() == b"secret"
+
+
+class Speaker(Protocol):
+    """Writes before TLS, begins it, and writes again, more than any buffer takes."""
+
+    def __init__(self, creator: object, told: bytes) -> None:
+        self._creator = creator
+        self._told = told
+
+    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
+        assert self.transport is not None
+        self._outlet = Outlet(self.transport)
+        self._outlet.write(b"220 Go ahead\r\n")
+        self._outlet.start_tls(self._creator)
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        for place in range(0, len(self._told), 50_000):
+            self._outlet.write(self._told[place : place + 50_000])
+        assert self.transport is not None
+        self.transport.loseConnection()
+
+
+def told_to_a_client(port: int, authority: trustme.CA) -> tuple[bytes, bytes]:
+    """Return what a client that reads slowly hears in clear, and under TLS until the end."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    with socket.create_connection(("127.0.0.1", port)) as plain:
+        clear = plain.recv(100)
+        with context.wrap_socket(plain, server_hostname="a.test") as secure:
+            secure.sendall(b"go")
+            heard = bytearray()
+            while block := secure.recv(65_536):
+                heard += block
+    return clear, bytes(heard)
+
+
+@pytest_twisted.ensureDeferred
+async def test_tls_keeps_its_order() -> None:
+    """What TLS makes of writes arrives whole and in order, and so does its end, whether or not it fits at once."""
+    from twisted.internet import reactor  # noqa: PLC0415 - importing it installs it
+
+    authority = trustme.CA()
+    certificate = authority.issue_cert("a.test")
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    certificate.configure_cert(context)
+    told = bytes(range(256)) * 20_000
+    creator = _Creator(context)
+    factory = Factory.forProtocol(lambda: Speaker(creator, told))
+    port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+
+    heard = await deferToThread(told_to_a_client, port.getHost().port, authority)
+
+    await port.stopListening()
+    assert heard == (b"220 Go ahead\r\n", told)
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class _Creator:
+    def __init__(self, context: SSL.Context) -> None:
+        self._context = context
+
+    def serverConnectionForTLS(self, protocol: object) -> SSL.Connection:  # noqa: N802 - Twisted's name
+        return SSL.Connection(self._context, None)
 
 
 def test_transports_without_a_socket() -> None:

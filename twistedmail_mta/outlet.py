@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+from typing import cast
 
 from twisted.internet.interfaces import ISystemHandle, ITransport
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 
 
 class Outlet:
@@ -31,9 +33,17 @@ class Outlet:
         if sent < len(octets):
             self._transport.write(octets[sent:])
 
-    def encrypt(self) -> None:
-        """Leave everything to the transport, which is about to begin TLS."""
-        self._socket = None
+    def start_tls(self, creator: object) -> None:
+        """Let the transport encrypt from now on; what TLS makes of a write leaves as writes did until now.
+
+        Args:
+            creator: makes the connection for OpenSSL, as `ITLSTransport.startTLS` wants it.
+        """
+        handle, self._socket = self._socket, None
+        self._transport.startTLS(creator)  # type: ignore[attr-defined]
+        layer = getattr(self._transport, "protocol", None)
+        if handle is not None and isinstance(layer, TLSMemoryBIOProtocol):
+            layer.transport = cast(ITransport, _Below(cast(ITransport, layer.transport), handle))
 
     def _send(self, handle: socket.socket, octets: bytes) -> int:
         try:
@@ -43,3 +53,20 @@ class Outlet:
         if sent < len(octets):
             self._socket = None
         return sent
+
+
+class _Below:
+    """The transport of Twisted's TLS layer, with an outlet of its own.
+
+    A client's first octets are in the transport already; nothing follows them
+    before the server has answered.
+    """
+
+    def __init__(self, transport: ITransport, handle: socket.socket) -> None:
+        outlet = Outlet(transport)
+        outlet._socket = handle  # noqa: SLF001 - one of us
+        self.write = outlet.write
+        self._transport = transport
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._transport, name)

@@ -316,8 +316,7 @@ class Connection(Protocol):
         creator = self._terms.tls
         assert creator is not None  # offered only then
         self.encrypted = True
-        self._outlet.encrypt()
-        self.transport.startTLS(creator)
+        self._outlet.start_tls(creator)
 
     def abort(self, reason: str) -> None:
         """Break off in the middle of an answer that can't be finished.

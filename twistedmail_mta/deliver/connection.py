@@ -14,7 +14,6 @@ from twisted.internet.interfaces import (
     IPushProducer,
     IReactorTime,
     ITCPTransport,
-    ITLSTransport,
 )
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -252,8 +251,7 @@ class ClientProtocol(Protocol):
             self._outlet.write(out)
 
     def _start_tls(self) -> None:
-        self._outlet.encrypt()
-        ITLSTransport(self._wire).startTLS(self._security)
+        self._outlet.start_tls(self._security)
         if not self.session.encrypted:
             self.session.tls_started()
 

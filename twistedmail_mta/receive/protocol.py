@@ -235,8 +235,7 @@ class ServerProtocol(Protocol):
     def _encrypt(self) -> None:
         creator = self._listener.tls
         assert creator is not None and self._client is not None  # noqa: PT018 - offered only then
-        self._outlet.encrypt()
-        self.transport.startTLS(creator)
+        self._outlet.start_tls(creator)
         self._client.describe_tls = lambda: describe_tls(self.transport)
 
     def _is_idle(self) -> bool:
