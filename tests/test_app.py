@@ -74,9 +74,9 @@ class ToldParts:
 
     def __init__(self) -> None:
         self.told: list[tuple[int, ...]] = []
-        self.changes = self.mailboxes = self
+        self.mailboxes = self
 
-    def notice(self) -> None:
+    async def directory_changed(self) -> None:
         self.told.append(())
 
     def look(self, mailbox: int, modseq: int) -> None:
