@@ -1,1 +1,1 @@
-"""A mail transfer agent on Twisted: SMTP in, a durable queue, SMTP out."""
+"""A mail server on Twisted: SMTP and LMTP in, mailboxes and a durable queue, POP3 and SMTP out."""

@@ -109,7 +109,10 @@ class MailboxAgent:
 
     async def _fill(self, message: Message, expansions: Sequence[Expansion]) -> dict[tuple[int, str], Reply]:
         """Fill the mailboxes; return those that didn't get it, with the reason."""
-        wanted = {(each.account, each.mailbox): each for expansion in expansions for each in expansion.deliveries}
+        wanted: dict[tuple[int, str], Delivery] = {}
+        for expansion in expansions:
+            for each in expansion.deliveries:
+                wanted.setdefault((each.account, each.mailbox), each)
         if not wanted:
             return {}
         keys, deliveries = list(wanted), list(wanted.values())
