@@ -85,6 +85,20 @@ async def test_modules_that_hang(monkeypatch: pytest.MonkeyPatch, events: list[d
     slow._threads.stop()
 
 
+@pytest_twisted.ensureDeferred
+async def test_lasting_trouble_is_told_now_and_then(events: list[dict[str, Any]]) -> None:
+    """A service that is broken for all doesn't fill the log; another reason is told at once."""
+    results = iter([(9, "no daemon")] * 5 + [(28, "no module")])
+    broken = checker(lambda *_: next(results))
+
+    for _ in range(6):
+        with pytest.raises(TemporaryError):
+            await ask(broken)
+
+    told = [event["reason"] for event in events if event.get("event") == "auth.pam.failed"]
+    assert told == ["no daemon", "no module"]
+
+
 SCRIPT = """\
 #!/bin/sh
 word=$(tr -d '\\0')

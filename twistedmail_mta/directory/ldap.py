@@ -30,6 +30,7 @@ from twistedmail_mta.directory.ldap_names import distinguished_name, search_filt
 from twistedmail_mta.directory.replies import CANNOT_JUDGE
 from twistedmail_mta.directory.room import Room
 from twistedmail_mta.directory.throttle import LoginThrottle
+from twistedmail_mta.directory.trouble import Trouble
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.tasks import promise_of, within
 from twistedmail_mta.tls.client import ClientConnectionCreator, ClientTLS
@@ -38,8 +39,6 @@ BACKLOG: Final = 100
 """Questions that may wait for a connection."""
 NEXT_ADDRESS_AFTER: Final = 0.1
 """Seconds after which a host's next address is tried, beside the one before."""
-TOLD_EVERY: Final = 60.0
-"""Seconds between two lines in the log about the same trouble."""
 _FAILURES: Final = (ConnectError, ConnectionClosed, LDAPException, LDAPTrouble, OSError, ValueError)
 
 
@@ -76,7 +75,7 @@ class LDAPChecker:
         self._tls = ClientTLS(table.ca_file) if table.tls == "required" and table.server.port else None
         self._room = Room(throttle, table.connections + BACKLOG)
         self._free = DeferredSemaphore(table.connections)
-        self._told: tuple[str, float] | None = None
+        self._trouble = Trouble(reactor)
 
     async def check(self, question: Question) -> bool | None:
         """Bind as the name; None when the directory has no entry for it."""
@@ -152,10 +151,7 @@ class LDAPChecker:
             raise LDAPTrouble(f"it refuses the checker's own login with result {response.resultCode}")
 
     def _tell(self, reason: str) -> None:
-        """Tell the log of trouble, but of the same one only now and then."""
-        now = self._reactor.seconds()
-        if self._told is None or self._told[0] != reason or now - self._told[1] >= TOLD_EVERY:
-            self._told = (reason, now)
+        if self._trouble.is_news(reason):
             self.log.warn(
                 "the directory {url} can't judge logins: {reason}",
                 event="auth.ldap.failed",

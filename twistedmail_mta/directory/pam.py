@@ -16,6 +16,7 @@ from twistedmail_mta.directory.checkers import REMEMBERED_FROM_OUTSIDE, IReactor
 from twistedmail_mta.directory.replies import CANNOT_JUDGE
 from twistedmail_mta.directory.room import Room
 from twistedmail_mta.directory.throttle import LoginThrottle
+from twistedmail_mta.directory.trouble import Trouble
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.tasks import WorkerPool, within
 
@@ -67,6 +68,7 @@ class PAMChecker:
         self._table = table
         self._authenticate = authenticate or system_pam()
         self._room = Room(throttle, table.connections + BACKLOG)
+        self._trouble = Trouble(reactor)
         self._threads = WorkerPool(reactor, "pam", table.connections, BACKLOG)
 
     async def check(self, question: Question) -> bool | None:
@@ -84,13 +86,14 @@ class PAMChecker:
             return None
         if result in REFUSED:
             return False
-        self.log.warn(
-            "PAM's service {service} can't judge {user!r}: {reason}",
-            event="auth.pam.failed",
-            service=self._table.service,
-            user=user,
-            reason=reason,
-        )
+        if self._trouble.is_news(reason):
+            self.log.warn(
+                "PAM's service {service} can't judge {user!r} and maybe others: {reason}",
+                event="auth.pam.failed",
+                service=self._table.service,
+                user=user,
+                reason=reason,
+            )
         raise TemporaryError(CANNOT_JUDGE)
 
 
