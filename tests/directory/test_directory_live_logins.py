@@ -167,6 +167,19 @@ def test_changes_elsewhere_cost_one_row(sessions: Sessions) -> None:
     assert sessions.directory.database.reads == before + 10
 
 
+def test_new_sessions_cost_nothing_when_no_login_has_changed(sessions: Sessions) -> None:
+    """However busy other processes are with the mail."""
+    sessions.tell()
+    sessions.directory.clock.advance(RECENT)
+    sessions.tell()
+    before = sessions.directory.database.reads
+
+    sessions.begin(TIM)
+    sessions.directory.clock.advance(1)
+
+    assert sessions.directory.database.reads == before
+
+
 def test_many_sessions_are_read_in_parts() -> None:
     """Ten thousand sessions are looked through some hundred accounts a read, and one of them is found."""
     sessions = Sessions()

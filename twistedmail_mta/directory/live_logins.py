@@ -88,7 +88,6 @@ class LiveLogins:
 
     def changed(self) -> None:
         """Hear that another process may have changed the accounts."""
-        self._changed_at = self._clock.seconds()
         self._is_stale = True
         self._look_soon()
 
@@ -127,6 +126,7 @@ class LiveLogins:
     async def _look_at_all(self) -> None:
         number = await self._database.read(changes_of_logins)
         if number != self._number:
+            self._changed_at = self._clock.seconds()
             await self._look_at(self._watches)
             self._number = number
 
