@@ -15,9 +15,9 @@ from typing import Final, Literal
 
 from twisted.internet.interfaces import IReactorCore
 
-from twistedmail_mta.access.connection import Terms
 from twistedmail_mta.access.pop3_conversation import turned_away
 from twistedmail_mta.access.pop3_listener import POP3Listener
+from twistedmail_mta.access.terms import Terms
 from twistedmail_mta.access.visits import Rules, Visits
 from twistedmail_mta.config.hosting import DomainTable
 from twistedmail_mta.config.limits import limits_of, pop3_limits_of
@@ -159,7 +159,6 @@ class Parts:
         self.spool = Spool(self.database, self.bodies, self.tasks, self.tenure, self.mailboxes.note)
         self.queue = self._make_queue(self.spool)
         await self.sweep.give_back_claims()
-        self.tasks.start("mailbox.release", self.mailboxes.release())
         self.changes.start()
         self.queue.start()
         self._begun = True

@@ -10,10 +10,11 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransportWithDisconnection
 from zope.interface import implementer
 
-from twistedmail_mta.access.connection import Connection, Terms
+from twistedmail_mta.access.connection import Connection
 from twistedmail_mta.access.factory import AccessFactory
 from twistedmail_mta.access.pop3_conversation import POP3Conversation, turned_away
 from twistedmail_mta.access.pop3_listener import POP3Listener
+from twistedmail_mta.access.terms import Terms
 from twistedmail_mta.access.visits import Rules, Visits
 from twistedmail_mta.crowd import Crowd
 from twistedmail_mta.errors import PermanentError, TemporaryError

@@ -7,19 +7,14 @@ said is the conversation's business.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
 from typing import ClassVar, Final
-from typing import Protocol as Shape
 
 from OpenSSL import SSL
 from twisted.internet.interfaces import (
     IConsumer,
     IDelayedCall,
     IHandshakeListener,
-    IOpenSSLServerConnectionCreator,
     IPushProducer,
-    IReactorTime,
     ITLSTransport,
 )
 from twisted.internet.protocol import Protocol, connectionDone
@@ -27,10 +22,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twistedmail_mta.access.terms import Conversation, Ending, Terms
 from twistedmail_mta.crowd import Crowd
 from twistedmail_mta.model import Reply
 from twistedmail_mta.outlet import Outlet
-from twistedmail_mta.tasks import Cancelled, Promise, Task, TaskGroup, sleep
+from twistedmail_mta.tasks import Cancelled, Promise, Task, sleep
 from twistedmail_mta.tls.words import failure_reason
 from twistedmail_mta.wire import Overflow
 
@@ -38,91 +34,6 @@ FLUSH_AFTER: Final = 1.0
 CLOSE_WITHIN: Final = 30.0
 TURN: Final = 0.002
 """Seconds of pipelined commands after which other clients are served first."""
-
-
-class Ending(Enum):
-    """Why a connection ends although its client said nothing of the kind."""
-
-    IDLE = "idle for too long"
-    FLOODED = "too much input"
-    SHUTTING_DOWN = "the server stops"
-    LOGIN_ENDED = "the login is no longer valid"
-    TAKEN_OVER = "another session has taken the maildrop"
-    BROKEN = "an error of ours"
-
-
-class Conversation(Shape):
-    """What one client and we say to each other."""
-
-    @property
-    def closing(self) -> bool:
-        """Whether everything is said: close when it is written."""
-
-    @property
-    def has_input(self) -> bool:
-        """Whether octets wait that no command was answered for yet."""
-
-    @property
-    def has_output(self) -> bool:
-        """Whether `bytes_to_send` would return anything."""
-
-    def greet(self) -> None:
-        """Begin."""
-
-    def receive_bytes(self, data: bytes) -> None:
-        """Take octets, also while a command is being answered.
-
-        Raises:
-            Overflow: the client sends on and on although it isn't read from.
-        """
-
-    async def answer_next(self) -> bool:
-        """Answer the next command; False when none is complete."""
-
-    def bytes_to_send(self) -> bytes:
-        """Take what is to be written."""
-
-    def last_words(self, ending: Ending) -> bytes:
-        """Return what is said at the end; nothing in the middle of an answer."""
-
-    def lost(self, reason: str) -> None:
-        """Forget what isn't settled: the connection is gone.
-
-        Args:
-            reason: why, for the log.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What every connection of a listener has to know.
-
-    Attributes:
-        name: of the listener, as in the site file.
-        protocol: for the log, such as "pop3".
-        tls: makes the server side of a TLS connection; None without certificate.
-        implicit_tls: TLS from the first octet.
-        connections_per_client: at once, from one network.
-        idle: seconds without a command.
-        turned_away: what a client hears that isn't let in.
-        new_session: names a session in the log.
-    """
-
-    name: str
-    protocol: str
-    tls: IOpenSSLServerConnectionCreator | None
-    implicit_tls: bool
-    connections_per_client: int
-    idle: float
-    turned_away: Callable[[Reply], bytes]
-    new_session: Callable[[], str]
-    clock: IReactorTime
-    tasks: TaskGroup
-
-    @property
-    def task(self) -> str:
-        """What a task is called that answers a client."""
-        return f"{self.protocol}.session"
 
 
 class IServerTransport(ITLSTransport, IConsumer):

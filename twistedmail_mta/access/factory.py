@@ -7,7 +7,8 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 
-from twistedmail_mta.access.connection import Connection, Conversation, Ending, Terms
+from twistedmail_mta.access.connection import Connection
+from twistedmail_mta.access.terms import Conversation, Ending, Terms
 from twistedmail_mta.crowd import Crowd
 
 

@@ -7,18 +7,18 @@ from typing import Any, ClassVar, Final
 
 from twisted.logger import Logger
 
-from twistedmail_mta.access.connection import Connection, Ending
+from twistedmail_mta.access.connection import Connection
+from twistedmail_mta.access.pop3_entrance import Entrance
 from twistedmail_mta.access.pop3_listener import POP3Listener
-from twistedmail_mta.access.pop3_login import Exchange, Login
 from twistedmail_mta.access.pop3_reader import Gone
 from twistedmail_mta.access.pop3_retrieval import Retrieval
-from twistedmail_mta.access.visits import Visit
+from twistedmail_mta.access.terms import Ending
 from twistedmail_mta.errors import MailError
-from twistedmail_mta.interfaces import IMaildrop, IMaildropAccess
+from twistedmail_mta.interfaces import IMaildrop
 from twistedmail_mta.model import Reply
 from twistedmail_mta.networks import is_in
 from twistedmail_mta.pop3 import answers, events
-from twistedmail_mta.pop3.response import Response, encode_response, refusal
+from twistedmail_mta.pop3.response import encode_response, refusal
 from twistedmail_mta.pop3.server import ServerSession
 from twistedmail_mta.sasl.server import MECHANISMS
 from twistedmail_mta.tasks import Cancelled, sleep
@@ -56,15 +56,9 @@ class POP3Conversation:
         self._session.tls_available = listener.terms.tls is not None
         self._session.tls_active = listener.terms.implicit_tls
         self._session.mechanisms = MECHANISMS if self._may_log_in else ()
-        self._login = Login(connection, listener.authenticator)
-        self._exchange: Exchange | None = None
-        self._failed_logins = 0
+        self._entrance = Entrance(listener, connection, self._session)
         self._errors = 0
-        self._account = ""
-        self._visit: Visit | None = None
-        self._drop: IMaildrop | None = None
         self._retrieval: Retrieval | None = None
-        self._unwatch: Callable[[], None] | None = None
         self._is_listing = False
         self._deleted = 0
         self._reason = ""
@@ -149,9 +143,8 @@ class POP3Conversation:
 
     def lost(self, reason: str) -> None:
         """Forget what was marked as deleted: there was no QUIT (RFC 1939 section 6)."""
-        self._leave()
-        if self._drop is not None:
-            self._drop.close()
+        self._entrance.leave()
+        if self._entrance.drop is not None:
             self._log_end(self._reason or reason)
 
     def _log_end(self, reason: str) -> None:
@@ -162,95 +155,26 @@ class POP3Conversation:
             event="pop3.ended",
             session=self._connection.session,
             peer=self._connection.host,
-            account=self._account,
+            account=self._entrance.account,
             messages=retrieval.messages if retrieval is not None else 0,
             deleted=self._deleted,
             octets=retrieval.octets if retrieval is not None else 0,
             reason=reason,
         )
 
-    # AUTHORIZATION
-
     async def _log_in(self, event: events.Login) -> None:
-        try:
-            avatar = await self._login.password(event.name, "", event.password)
-        except MailError as error:
-            self._refuse_login(error)
-        else:
-            await self._enter(avatar)
+        await self._entrance.log_in(event)
 
     async def _auth(self, event: events.Auth) -> None:
-        self._exchange = Exchange(event.mechanism, self._login)
-        await self._step(event.initial)
+        await self._entrance.begin(event)
 
     async def _auth_response(self, event: events.AuthResponse) -> None:
-        await self._step(event.data)
-
-    async def _step(self, response: bytes | None) -> None:
-        exchange = self._exchange
-        if exchange is None:
-            raise RuntimeError("the session gave a response without an exchange")
-        try:
-            outcome = await exchange.step(response)
-        except MailError as error:
-            self._refuse_login(error)
-        else:
-            if isinstance(outcome, bytes):
-                self._session.send_challenge(outcome)
-            else:
-                await self._enter(outcome)
-
-    def _refuse_login(self, error: MailError) -> None:
-        """Say no; whoever goes on guessing does it in another session."""
-        self._failed_logins += 1
-        last = self._failed_logins >= self._listener.failed_logins
-        wrong = answers.TOO_MANY_LOGINS if last and error.reply.is_permanent else refusal(error.reply)
-        self._session.send_response(wrong, last=last)
-
-    async def _enter(self, avatar: IMaildropAccess) -> None:
-        """Open the maildrop: the TRANSACTION state."""
-        denied = self._visit_of(avatar)
-        if denied is not None:
-            self._session.send_response(denied)
-            return
-        self._account = avatar.account
-        self._unwatch = self._listener.logins.watch(avatar, lambda: self._connection.end(Ending.LOGIN_ENDED))
-        try:
-            drop = await avatar.open()
-        except BaseException:
-            self._leave()
-            raise
-        self._drop = drop
-        self._retrieval = Retrieval(drop, self._session, self._connection, self._listener.terms.tasks)
-        self._session.send_response(self._session.enter(drop.messages, drop.sizes))
-
-    def _visit_of(self, avatar: IMaildropAccess) -> Response | None:
-        listener, connection = self._listener, self._connection
-        visit = Visit(
-            avatar.account_id,
-            listener.rules.exclusive,
-            lambda: connection.progress,
-            lambda: connection.end(Ending.TAKEN_OVER),
-        )
-        denied = listener.visits.enter(visit, listener.rules)
-        if denied is None:
-            self._visit = visit
-        return denied
-
-    def _leave(self) -> None:
-        if self._unwatch is not None:
-            self._unwatch()
-            self._unwatch = None
-        if self._visit is not None:
-            self._listener.visits.leave(self._visit)
-            self._visit = None
+        await self._entrance.go_on(event)
 
     async def _starttls(self, _: events.StartTLS) -> None:
         self._session.send_response(answers.BEGIN_TLS)
         self._connection.start_tls()
         self._session.starttls_done(MECHANISMS)
-
-    # TRANSACTION
 
     async def _listing(self, event: events.Listing) -> None:
         self._is_listing = True
@@ -261,17 +185,21 @@ class POP3Conversation:
 
     async def _retrieve(self, event: events.Retrieve) -> None:
         if self._retrieval is None:
-            raise RuntimeError("the session asks for a message without a maildrop")
+            drop = self._entrance.drop
+            if drop is None:
+                raise RuntimeError("the session asks for a message without a maildrop")
+            self._retrieval = Retrieval(drop, self._session, self._connection, self._listener.terms.tasks)
         await self._retrieval.answer(event)
 
     async def _quit(self, event: events.Quit) -> None:
         """Remove what was deleted, and say whether that is so (RFC 1939 section 6)."""
         self._reason = "it said QUIT"
-        if self._drop is None or not event.deleted:
+        drop = self._entrance.drop
+        if drop is None or not event.deleted:
             self._session.send_response(answers.GOODBYE)
             return
         try:
-            await self._listener.terms.tasks.shield("pop3.remove", self._remove(self._drop, event.deleted))
+            await self._listener.terms.tasks.shield("pop3.remove", self._remove(drop, event.deleted))
         except Cancelled:
             raise
         except Exception as error:  # noqa: BLE001 - the client is told the truth

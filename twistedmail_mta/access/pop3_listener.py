@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from twistedmail_mta.access.connection import Terms
+from twistedmail_mta.access.terms import Terms
 from twistedmail_mta.access.visits import Rules, Visits
 from twistedmail_mta.interfaces import IAuthenticator, ILogins
 from twistedmail_mta.networks import Network
