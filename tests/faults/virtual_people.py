@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from twisted.internet.protocol import ClientFactory, Factory, Protocol
-from virtual_site import PASSWORD
+
+PASSWORD = "correct horse"
 
 
 @dataclass
@@ -19,6 +20,7 @@ class Mail:
 
     Attributes:
         mark: what it is known by, in its text.
+        notify: whether its sender asks to hear of success.
         fate: "refused" (or never sent), "accepted", or "unknown" when no answer came to the whole.
         said: the last answer.
     """
@@ -27,6 +29,7 @@ class Mail:
     sender: str
     recipients: tuple[str, ...]
     text: bytes
+    notify: bool = False
     fate: str = "refused"
     said: bytes = b""
 
@@ -39,16 +42,17 @@ class Submission(ClientFactory, Protocol):
     def __init__(self, mail: Mail) -> None:
         self._mail = mail
         token = base64.b64encode(f"\0{mail.sender}\0{PASSWORD}".encode())
+        notify = " NOTIFY=SUCCESS,FAILURE" if mail.notify else ""
         self._steps = [
             b"EHLO client.test\r\n",
             b"AUTH PLAIN " + token + b"\r\n",
-            f"MAIL FROM:<{mail.sender}>\r\n".encode(),
-            *(f"RCPT TO:<{each}>\r\n".encode() for each in mail.recipients),
+            f"MAIL FROM:<{mail.sender}> ENVID={mail.mark}\r\n".encode(),
+            *(f"RCPT TO:<{each}>{notify}\r\n".encode() for each in mail.recipients),
             b"DATA\r\n",
             mail.text.replace(b"\r\n.", b"\r\n..") + b".\r\n",
             b"QUIT\r\n",
         ]
-        self._read = b""
+        self._read = self._sent = b""
 
     def buildProtocol(self, addr: object) -> Submission:
         return self
@@ -63,13 +67,14 @@ class Submission(ClientFactory, Protocol):
     def _go_on(self, code: bytes) -> None:
         if self._steps == [b"QUIT\r\n"]:
             self._mail.fate = "accepted" if code == b"250" and b"queued as" in self._mail.said else "unknown"
-        if code[:1] not in b"23":
+        if code[:1] != (b"3" if self._sent == b"DATA\r\n" else b"2"):
             self._steps = []
             self.transport.loseConnection()
             return
         if len(self._steps) == 2:
             self._mail.fate = "unknown"
-        self.transport.write(self._steps.pop(0))
+        self._sent = self._steps.pop(0)
+        self.transport.write(self._sent)
 
 
 @dataclass
@@ -77,7 +82,7 @@ class Copy:
     """A message as it arrived at home.
 
     Attributes:
-        id: what the home host called it; unique.
+        id: what the home host called it, or where in which mailbox it is; unique.
     """
 
     id: str

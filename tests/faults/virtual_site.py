@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ import apsw
 import pytest
 from virtual_disk import Room, VirtualDatabase, VirtualPool, virtual_bodies
 from virtual_network import Machine, Network
+from virtual_people import PASSWORD, Copy
 from zope.interface import implementer
 
 from twistedmail_mta import composition
@@ -21,14 +22,17 @@ from twistedmail_mta.app import CLAIMS_EVERY, ORPHANS_EVERY
 from twistedmail_mta.composition import Parts
 from twistedmail_mta.config.load import parse_site
 from twistedmail_mta.crowd import Crowd
+from twistedmail_mta.directory.alias_rows import add_targets
+from twistedmail_mta.directory.aliases import make_alias
+from twistedmail_mta.directory.tables import add_account
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IResolver
 from twistedmail_mta.model import Answer, MXRecord, Reply, id_text
 from twistedmail_mta.receive.factory import ServerFactory
 from twistedmail_mta.store.files import BODIES_NAME, DATABASE_NAME
+from twistedmail_mta.store.sync import SyncDatabase
 from twistedmail_mta.tasks import deferred_of, sleep
 
-PASSWORD = "correct horse"
 PORTS = {"mx": 25, "submission": 587}
 _SITE = """
 config_version = 1
@@ -40,8 +44,7 @@ admin = "{admin}"
 certificate = "none.pem"
 key = "none.pem"
 [domains."{name}.test"]
-relay_to = "smtp://home.{name}.test"
-recipients = "{recipients}"
+{domain}
 [listen.mx]
 endpoint = "tcp:25"
 role = "mx"
@@ -55,6 +58,16 @@ retry_cap = "8m"
 lifetime = "3h"
 bounce_lifetime = "1d"
 warn_after = []
+"""
+
+
+_MAIL = """
+SELECT m.mailbox, m.uid, a.prefix, c.header, b.data, b.file
+FROM mail m JOIN arrival a USING (mailbox, uid) JOIN content c ON c.id = m.content JOIN body b ON b.id = c.body
+"""
+_WAITING = """
+SELECT (SELECT count(*) FROM recipient) + (SELECT count(*) FROM message) + (SELECT count(*) FROM delivered)
+     + (SELECT count(*) FROM body WHERE id NOT IN (SELECT body FROM content))
 """
 
 
@@ -117,19 +130,24 @@ class VirtualSite:
         deaths: how often it died with a message in its spool, by the message's id.
     """
 
-    def __init__(
-        self, directory: Path, network: Network, name: str, address: str, *, admin: str, recipients: str
-    ) -> None:
+    def __init__(self, directory: Path, network: Network, name: str, address: str, *, admin: str, domain: str) -> None:
         self.room = Room()
         self.deaths: Counter[str] = Counter()
         self.account = f"ann@{name}.test"
-        site = parse_site(_SITE.format(name=name, admin=admin, recipients=recipients), directory, "test")
+        site = parse_site(_SITE.format(name=name, admin=admin, domain=domain), directory, "test")
         self._site = site.model_copy(update={"tls": None})  # the network could not read along
         self._site.server.state_dir.mkdir()
         self._name, self._network, self._address = name, network, address
         self._machine: Machine | None = None
         self._again = False
         self._past: list[Any] = []
+
+    def add_accounts(self, names: Iterable[str], aliases: Mapping[str, Iterable[str]]) -> None:
+        """Let people have mailboxes, and aliases; before the first start."""
+        with SyncDatabase(self._site.server.state_dir / DATABASE_NAME) as database:
+            database.write(lambda tx: [add_account(tx, name, None, 0.0) for name in names])
+            made = [make_alias(alias, targets) for alias, targets in aliases.items()]
+            database.write(lambda tx: add_targets(tx, made))
 
     def start(self) -> None:
         """Run, on what the disk holds; after the end, if it is just about to end."""
@@ -193,12 +211,30 @@ class VirtualSite:
         with closing(apsw.Connection(str(self._site.server.state_dir / DATABASE_NAME))) as connection:
             return list(connection.execute(sql))
 
+    def copies(self) -> list[Copy]:
+        """Return what is in its mailboxes."""
+        root = self._site.server.state_dir / BODIES_NAME
+        return [
+            Copy(
+                f"mail-{self._name}{mailbox}.{uid}", (_delivered_to(prefix),), prefix + header + _body(root, data, file)
+            )
+            for mailbox, uid, prefix, header, data, file in self.rows(_MAIL)
+        ]
+
     @property
     def is_empty(self) -> bool:
-        """Whether nothing waits in its spool, nor lies about on its disk."""
-        counts = [self.rows(f"SELECT count(*) FROM {table}")[0][0] for table in ("recipient", "message", "body")]
-        files = [path for path in (self._site.server.state_dir / BODIES_NAME).rglob("*") if path.is_file()]
-        return not any(counts) and not files
+        """Whether nothing waits in its spool, and nothing lies about on its disk but what mailboxes hold."""
+        ((waiting,),) = self.rows(_WAITING)
+        files = {path for path in (self._site.server.state_dir / BODIES_NAME).rglob("*") if path.is_file()}
+        return not waiting and len(files) == len(self.rows("SELECT 1 FROM body WHERE file IS NOT NULL"))
+
+
+def _delivered_to(prefix: bytes) -> str:
+    return prefix.decode().split("Delivered-To: ")[1].strip()
+
+
+def _body(root: Path, data: bytes | None, file: str | None) -> bytes:
+    return (root / file).read_bytes() if file is not None else data or b""
 
 
 async def _repeat(machine: Machine, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
