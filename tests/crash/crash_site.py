@@ -42,6 +42,7 @@ from twistedmail_mta.store.files import DatabaseFiles
 from twistedmail_mta.tasks import TaskGroup, WorkerPool
 
 NOW = 1_800_000_000.0
+MIB = 1024 * 1024
 OK = Reply(250, "2.0.0", "Ok")
 LATER = Reply(451, "4.3.0", "Try again later")
 NEVER = Reply(550, "5.1.1", "No such user")
@@ -213,3 +214,11 @@ def child(*arguments: str) -> tuple[list[str], dict[str, str]]:
 def body_files(site: Path) -> set[str]:
     """Return the names of all body files, whether rows name them or not."""
     return {str(path.relative_to(site / "bodies")) for path in (site / "bodies").glob("*/*")}
+
+
+def take_all_but(path: Path, left: int) -> Path:
+    """Fill the disk with somebody else's file."""
+    disk = os.statvfs(path)
+    with (path / "others").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, disk.f_bavail * disk.f_frsize - left)
+    return path / "others"

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
 import pytest
-from crash_site import NOW, OK, CrashSite, content, state_of
+from crash_site import MIB, NOW, OK, CrashSite, content, state_of, take_all_but
 from faultfs import FaultDisk, Faults, FaultVFS
 
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.model import Claim, Delivered, FileBody, InlineBody, Settlement
 
-MIB = 1024 * 1024
 RECIPIENT = "b@example.net"
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Return a file system of 16 MiB."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(path)]
-    if os.geteuid() != 0 or subprocess.run(mount, check=False).returncode:
-        pytest.skip("mounting a small tmpfs is not permitted here")
-    yield path
-    subprocess.run(["umount", "--lazy", str(path)], check=True)
 
 
 def accept(site: CrashSite, octets: bytes) -> list[Claim]:
@@ -39,14 +24,6 @@ def accept(site: CrashSite, octets: bytes) -> list[Claim]:
 
 def settle(site: CrashSite, claims: list[Claim]) -> None:
     site.hand.wait(site.spool.settle([Settlement(claim, Delivered(OK), NOW) for claim in claims], None))
-
-
-def take_all_but(path: Path, left: int) -> Path:
-    """Fill the disk with somebody else's file."""
-    disk = os.statvfs(path)
-    with (path / "others").open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, disk.f_bavail * disk.f_frsize - left)
-    return path / "others"
 
 
 def fill(site: CrashSite) -> tuple[list[Claim], TemporaryError]:
