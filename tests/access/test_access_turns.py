@@ -63,6 +63,18 @@ def test_any_session_in_any_pieces(lines: list[bytes], cuts: list[int]) -> None:
     assert client.type("QUIT").startswith(("+OK", "-ERR"))
 
 
+def test_answers_dont_pile_up() -> None:
+    """Who asks and asks and never reads isn't answered any further: answers are longer than commands."""
+    counter = Counter()
+    client = counter.log_in()
+    client.connection.pauseProducing()
+
+    assert len(client.send(b"CAPA\r\n" * 20_000)) < 1000
+    assert client.transport.producerState == "paused"
+    client.connection.resumeProducing()
+    assert client.said().count("IMPLEMENTATION") == 19_999
+
+
 def test_logins_are_forgotten_in_time() -> None:
     """What is remembered for the delay between logins is bounded."""
     clock = Clock()

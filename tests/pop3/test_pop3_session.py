@@ -66,6 +66,16 @@ def test_password_only_just_after_the_name() -> None:
     assert dialogue.type(f"USER {NAME}", "PASS wrong", "PASS open sesame").startswith("-ERR")
 
 
+def test_login_without_arguments() -> None:
+    """USER needs a name and PASS a password; after a refusal all begins anew."""
+    dialogue = Dialogue()
+
+    assert dialogue.type("USER") == "-ERR Syntax: USER name\r\n"
+    assert dialogue.type("USER  ") == "-ERR Syntax: USER name\r\n"
+    assert dialogue.type(f"USER {NAME}", "PASS") == "-ERR Syntax: PASS password\r\n"
+    assert dialogue.type("PASS open sesame").startswith("-ERR Send USER")
+
+
 def test_auth_with_and_without_initial_response() -> None:
     """RFC 5034 section 4: at once, after an empty challenge, or with '='."""
     assert Dialogue().type(f"AUTH PLAIN {plain()}").startswith("+OK Logged in")

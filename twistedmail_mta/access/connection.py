@@ -171,7 +171,7 @@ class Connection(Protocol):
         self._turn = clock.seconds()
         while conversation.has_input and not self._closing and await conversation.answer_next():
             self.progress = clock.seconds()
-            await self._let_others()
+            await (self.room() if self._output_full else self._let_others())
 
     async def _let_others(self) -> None:
         """Send what is said so far and let the reactor look after everybody else, when it is their turn."""
