@@ -12,6 +12,7 @@ from spool_in_memory import LATER, NEVER, OK, Site, message, new_site, run
 
 from twistedmail_mta.model import (
     NULL_PATH,
+    Address,
     Claim,
     Deferred,
     Delivered,
@@ -19,6 +20,7 @@ from twistedmail_mta.model import (
     FileBody,
     InlineBody,
     Outcome,
+    Recipient,
     Report,
     Settlement,
     Suspended,
@@ -33,8 +35,10 @@ from twistedmail_mta.spool.tenure import LEASE
 Key = tuple[int, int]
 
 DOMAINS = ("a.example", "b.example", "c.example")
+FORWARDS = tuple(Recipient(Address("f", domain)) for domain in DOMAINS[:2])
 OUTCOMES: dict[str, Outcome] = {
     "delivered": Delivered(OK),
+    "forwarded": Delivered(OK, forwards=FORWARDS),
     "deferred": Deferred(LATER),
     "failed": Failed(NEVER),
     "withdrawn": Withdrawn(),
@@ -127,6 +131,8 @@ class SpoolMachine(RuleBasedStateMachine):
             due = self.now + data.draw(st.sampled_from([0.0, 5.0, 100.0])) if name == "deferred" else None
             settlements.append(Settlement(claim, OUTCOMES[name], self.now, due))
             self.end(key, name, due)
+        for settlement in settlements:
+            self.forward(about, settlement.outcome)
         told = frozenset(self.failures(about)) or frozenset({0}) if report else frozenset()
         answer = run(self.spool.settle(settlements, self.report(about, told) if report else None))
         assert answer == (self.reported(about, told) if report else True)
@@ -134,7 +140,7 @@ class SpoolMachine(RuleBasedStateMachine):
     def end(self, key: Key, outcome: str, due: float | None) -> None:
         row = self.rows[key]
         wish, row.claim, row.wish = row.wish, None, None
-        if outcome == "delivered" or wish == "delete":
+        if outcome in {"delivered", "forwarded"} or wish == "delete":
             del self.rows[key]
             return
         if wish == "bounce":
@@ -146,6 +152,11 @@ class SpoolMachine(RuleBasedStateMachine):
             row.state, row.held_at = "held", self.running
         elif outcome == "failed":
             row.state, row.failed_at = "failed", self.now
+
+    def forward(self, about: int, outcome: Outcome) -> None:
+        for recipient in outcome.forwards if isinstance(outcome, Delivered) else ():
+            place = max((n for message_id, n in self.rows if message_id == about), default=-1) + 1
+            self.rows[about, place] = Row(recipient.address.domain, self.now, self.running)
 
     def report(self, about: int, failed: frozenset[int]) -> Report:
         self.bounce = message(self.spool, "ann@a.example", sender=NULL_PATH)

@@ -90,6 +90,8 @@ def test_forwards_take_the_place_of_their_recipient(spool: Spool, site: Site) ->
     claims = run(spool.claim(10, frozenset()))
     assert [each.recipient for each in sorted(claims, key=lambda each: each.index)] == [FORWARD, *others]
     assert {(each.attempts, each.age) for each in claims} == {(0, 0.0)}
+    run(spool.settle([delivered(claim)], None))
+    assert site.count("recipient") == 4, "the claim that ended isn't theirs, though one has its place"
     site.assert_sound()
     run(spool.settle([delivered(each) for each in claims], None))
     assert site.count("message") == site.count("body") == 0

@@ -40,9 +40,6 @@ Row = tuple[Any, ...]
 Key = tuple[int, int]
 """A recipient: its message, its place in the envelope."""
 
-MOST_FORWARDS: Final = 1 << 20
-"""Forwards that may take one recipient's place."""
-
 REPLY_KEPT: Final = 1000
 """How many characters of a peer's reply are kept."""
 
@@ -65,9 +62,9 @@ def message_rows(message: Message, since: float, owner: int | None, *, kept: boo
         owner: who claims every recipient at birth, or None.
         kept: mailboxes refer to the body too.
     """
-    envelope, due = message.envelope, message.received_at
+    envelope, due, epoch = message.envelope, message.received_at, 0 if owner is None else 1
     recipients = [
-        _recipient_row(message.id, n, recipient, due, since, owner) for n, recipient in enumerate(envelope.recipients)
+        (message.id, n, *_who(recipient), due, since, owner, epoch) for n, recipient in enumerate(envelope.recipients)
     ]
     return MessageRows(
         body=body_row(message.id, kept + bool(recipients), message.body),
@@ -106,22 +103,10 @@ def _message_row(message: Message) -> Row:
     )
 
 
-def _recipient_row(  # noqa: PLR0913, PLR0917 - the columns
-    message_id: int, n: int, recipient: Recipient, due: float, since: float, owner: int | None = None
-) -> Row:
-    """Return the parameters of `tables.RECIPIENT`; owned at birth by `owner`, if anybody."""
-    return (
-        message_id,
-        n,
-        recipient.address.local,
-        recipient.address.domain,
-        None if recipient.notify is None else ",".join(sorted(recipient.notify)),
-        recipient.orcpt,
-        due,
-        since,
-        owner,
-        0 if owner is None else 1,
-    )
+def _who(recipient: Recipient) -> Row:
+    """Return the columns that `recipient_of` reads."""
+    notify = None if recipient.notify is None else ",".join(sorted(recipient.notify))
+    return recipient.address.local, recipient.address.domain, notify, recipient.orcpt
 
 
 def message_of(row: Row, recipients: Iterable[Row]) -> Message:
@@ -197,7 +182,7 @@ class SettlementRows:
         attempted: the parameters of `tables.ATTEMPTED`.
         warned: the places whose sender a delay warning tells about.
         messages: every message concerned.
-        forwards: the parameters of `tables.RECIPIENT` for those who take the
+        forwards: the parameters of `tables.FORWARD` for those who take the
             place of what was delivered, each with message and place of that.
     """
 
@@ -245,12 +230,14 @@ def settlement_rows(settlements: Sequence[Settlement], running: float) -> Settle
 
 
 def _forwards(settlement: Settlement, recipients: Sequence[Recipient], running: float) -> Iterator[tuple[Key, Row]]:
-    """Yield the rows of forwards; their places are made of that of their recipient, and nobody else's ever."""
-    claim = settlement.claim
-    first = (claim.index + 1) * MOST_FORWARDS
-    for number, recipient in enumerate(recipients):
-        row = _recipient_row(claim.message_id, first + number, recipient, settlement.attempted_at, running)
-        yield (claim.message_id, claim.index), row
+    """Yield the rows of forwards.
+
+    As they may get the place of one that is gone, their epochs begin where no
+    claim of that one was.
+    """
+    claim, due = settlement.claim, settlement.attempted_at
+    for recipient in recipients:
+        yield (claim.message_id, claim.index), (claim.message_id, *_who(recipient), due, running, int(due))
 
 
 def released_rows(claims: Iterable[Claim], running: float) -> SettlementRows:

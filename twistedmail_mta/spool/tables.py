@@ -26,6 +26,11 @@ INSERT INTO recipient (message, n, local, domain, notify, orcpt, due, since, own
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
+FORWARD: Final = """
+INSERT INTO recipient (message, n, local, domain, notify, orcpt, due, since, epoch)
+SELECT ?1, coalesce(max(n), -1) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM recipient WHERE message = ?1
+"""
+
 _DUE: Final = """
 SELECT message, n FROM recipient INDEXED BY {index}
 WHERE state = 'waiting' AND owner IS NULL AND due <= ? AND domain NOT IN (SELECT value FROM json_each(?)) {condition}
@@ -199,7 +204,7 @@ def settle(tx: Transaction, rows: SettlementRows, report: ReportRows | None) -> 
     if rows.forwards or (report is not None and report.delivered):
         ended = set(tx.executemany(GONE_NAMED, rows.gone))
         gone.update(n for _, n in ended)
-        _each(tx, RECIPIENT, [row for key, row in rows.forwards if key in ended])
+        _each(tx, FORWARD, [row for key, row in rows.forwards if key in ended])
     elif rows.gone:
         _each(tx, GONE, rows.gone)
     if rows.back:
