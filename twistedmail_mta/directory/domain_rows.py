@@ -18,6 +18,12 @@ def list_domains(transaction: Transaction) -> Sequence[HostedDomain]:
     return [_domain(row) for row in transaction.execute(f"{_DOMAINS} ORDER BY name")]
 
 
+def read_directory(transaction: Transaction) -> tuple[int, Sequence[HostedDomain]]:
+    """Return how often domains, aliases or accounts were changed, and the domains as of then."""
+    ((number,),) = list(transaction.execute("SELECT number FROM directory_changes"))
+    return number, list_domains(transaction)
+
+
 def find_domain(transaction: Transaction, name: str) -> HostedDomain | None:
     """Return a domain of the database, or None."""
     rows = list(transaction.execute(f"{_DOMAINS} WHERE name = ?", (name,)))

@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from twistedmail_mta.directory.accounts import DirectoryError
 from twistedmail_mta.directory.cache import WeighedCache
-from twistedmail_mta.directory.domain_rows import list_domains
+from twistedmail_mta.directory.domain_rows import read_directory
 from twistedmail_mta.directory.domains import HostedDomain, is_role
 from twistedmail_mta.directory.expansion import MISCONFIGURED, Places, Walk
 from twistedmail_mta.directory.limits import Limits, limits_of
@@ -34,8 +34,9 @@ _RETRY_AFTER: Final = 5.0
 class Directory:
     """Domains in memory, addresses from the database, and what was asked lately from a cache.
 
-    Every change forgets all of the cache.  What began to be looked up before a
-    change isn't remembered after it.
+    Every change of domains, accounts or aliases forgets all of the cache; other
+    commits don't.  What began to be looked up before a change isn't remembered
+    after it.
 
     Attributes:
         domains: all that are hosted, by name.
@@ -73,7 +74,8 @@ class Directory:
         self._clock = clock
         self._tasks = tasks
         self._threads = threads
-        self._age = self._asked = self._answered = 0
+        self._age = 0
+        self._changes = -1
         self._is_stale = self._files_are_stale = self._keeping_up = False
         self._known: WeighedCache[Address, Expansion] = WeighedCache(_MOST_KNOWN)
         self._refused: WeighedCache[Address, Reply] = WeighedCache(_MOST_REFUSED)
@@ -96,25 +98,21 @@ class Directory:
             raise DirectoryError(f"the domain {domain} is in the site file and in the database; remove it from one")
 
     async def refresh(self) -> list[str]:
-        """Forget what is remembered and read the domains anew; return those that the site file has, too.
+        """Take up what was changed; return the domains that are in the site file and in the database.
 
         The site file's word holds for them.
 
         Raises:
-            TemporaryError: the database can't be read; the domains stay as they were.
+            TemporaryError: the database can't be read; everything stays as it was.
         """
-        self._forget()
-        self._asked += 1
-        number = self._asked
-        rows = await self._database.read(list_domains)
-        if number > self._answered:  # else what was read later came back earlier
-            self._answered = number
+        number, rows = await self._database.read(read_directory)
+        if number > self._changes:  # else nothing was changed, or this was read before what is known already
+            self._changes = number
             self._use({domain.name: domain for domain in rows} | dict(self._site.domains))
         return [domain.name for domain in rows if domain.name in self._site.domains]
 
     def changed(self) -> None:
         """Hear that the database may have changed; what can't be read now is tried until it can."""
-        self._forget()
         self._is_stale = True
         self._start_keeping_up()
 

@@ -20,3 +20,55 @@ CREATE TABLE aliases (
 
 ALTER TABLE accounts ADD COLUMN quota INTEGER;          -- octets; null: what the domain says; 0: no limit
 ALTER TABLE accounts ADD COLUMN quota_messages INTEGER;
+
+CREATE TABLE directory_changes (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    number INTEGER NOT NULL               -- raised when whom an address stands for, or what it may hold, may be another
+) STRICT;
+INSERT INTO directory_changes (id, number) VALUES (1, 0);
+
+CREATE TRIGGER domain_added AFTER INSERT ON domains
+BEGIN
+    UPDATE directory_changes SET number = number + 1;
+END;
+
+CREATE TRIGGER domain_changed AFTER UPDATE ON domains
+BEGIN
+    UPDATE directory_changes SET number = number + 1;
+END;
+
+CREATE TRIGGER domain_removed AFTER DELETE ON domains
+BEGIN
+    UPDATE directory_changes SET number = number + 1;
+END;
+
+CREATE TRIGGER alias_added AFTER INSERT ON aliases
+BEGIN
+    UPDATE directory_changes SET number = number + 1;
+END;
+
+CREATE TRIGGER alias_changed AFTER UPDATE ON aliases
+BEGIN
+    UPDATE directory_changes SET number = number + 1;
+END;
+
+CREATE TRIGGER alias_removed AFTER DELETE ON aliases
+BEGIN
+    UPDATE directory_changes SET number = number + 1;
+END;
+
+CREATE TRIGGER account_added AFTER INSERT ON accounts
+BEGIN
+    UPDATE directory_changes SET number = number + 1;
+END;
+
+CREATE TRIGGER account_changed AFTER UPDATE OF enabled, quota, quota_messages ON accounts
+WHEN OLD.enabled <> NEW.enabled OR OLD.quota IS NOT NEW.quota OR OLD.quota_messages IS NOT NEW.quota_messages
+BEGIN
+    UPDATE directory_changes SET number = number + 1;
+END;
+
+CREATE TRIGGER account_removed AFTER DELETE ON accounts
+BEGIN
+    UPDATE directory_changes SET number = number + 1;
+END;
