@@ -45,9 +45,11 @@ def import_(invocation: Invocation, file: Path, domain: str | None, *, external:
     odd = [] if external else list(read.mistakes)
     with open_directory(invocation) as directory:
         for start in range(0, len(wanted), _AT_ONCE):
-            numbers, refused = directory.change(partial(_add, directory, wanted[start : start + _AT_ONCE], time.time()))
+            part = wanted[start : start + _AT_ONCE]
+            numbers, refused = directory.database.write(partial(_add, directory, part, time.time()))
             done.update(numbers)
             odd += refused
+        directory.tell_server()
     warn(odd)
     there = f" {done['there']} were there already." if done["there"] else ""
     words = f"Imported {done['imported']} accounts.{there}"

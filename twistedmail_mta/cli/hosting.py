@@ -48,11 +48,15 @@ class OpenDirectory:
     def change(self, function: Callable[[Transaction], T]) -> T:
         """Run `function` in a transaction, and tell a running server that something changed."""
         result = self.database.write(function)
+        self.tell_server()
+        return result
+
+    def tell_server(self) -> None:
+        """Let a running server take up what was changed; when this returns it has, if it answered."""
         try:
             tell(self.state_dir, "directory.changed")
         except RefusedError as error:
             click.echo(f"Done, but the running server wasn't told and may take a moment to notice: {error}", err=True)
-        return result
 
     def domains(self, tx: Transaction) -> Mapping[str, HostedDomain]:
         """Return every domain that is hosted, by name; where both have it the site file's word holds."""
