@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import smtplib
 from pathlib import Path
 
 import pytest
+import pytest_twisted
+from ldap_directory import BASE, DirectoryFactory, tree
 from running_site import ACCOUNT, PASSWORD, RunningSite, wait_until
+from twisted.internet.threads import deferToThread
 
 
 def answer(site: RunningSite, password: str) -> int:
@@ -96,3 +100,54 @@ def test_new_password_ends_sessions(tmp_path: Path) -> None:
     assert answer(site, "another") == 235
     assert site.stop() == 0
     assert "Traceback" not in site.log
+
+
+@pytest_twisted.ensureDeferred
+async def test_passwords_of_a_directory(tmp_path: Path) -> None:
+    """A bind lets in, a refused one doesn't, and a directory that is down puts everybody off but those just let in."""
+    from twisted.internet import reactor  # noqa: PLC0415 - not at import
+
+    factory = DirectoryFactory(tree({"alice": (ACCOUNT, PASSWORD)}))
+    port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+    url = f"ldap://127.0.0.1:{port.getHost().port}"
+    site = RunningSite(
+        tmp_path,
+        f'[[checker]]\nuse = "ldap"\nurl = "{url}"\ntls = "none"\nbase = "{BASE}"\nfilter = "(mail={{address}})"\n',
+    )
+    site.start()
+    site.mta("account", "add", ACCOUNT, "--external")
+
+    assert await deferToThread(answer, site, PASSWORD) == 235
+    assert await deferToThread(answer, site, "wrong") == 535
+    await port.stopListening()
+    assert await deferToThread(answer, site, "another") == 454
+    assert await deferToThread(answer, site, PASSWORD) == 235
+    assert await deferToThread(site.stop) == 0
+    assert "can't judge logins: Connection was refused" in site.log
+    assert "Traceback" not in site.log
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a service of PAM")
+def test_passwords_of_pam(tmp_path: Path) -> None:
+    """The system's PAM is asked with what stands before the @."""
+    service = Path("/etc/pam.d") / f"mta-test-{os.getpid()}"
+    script = tmp_path / "check"
+    script.write_text("#!/bin/sh\n[ \"$PAM_USER\" = alice ] && [ \"$(tr -d '\\0')\" = 'correct horse' ]\n")
+    script.chmod(0o755)
+    service.parent.mkdir(exist_ok=True)
+    service.write_text(
+        f"auth [success=1 default=ignore] pam_exec.so expose_authtok quiet {script}\n"
+        "auth requisite pam_deny.so\nauth required pam_permit.so\naccount required pam_permit.so\n"
+    )
+    try:
+        site = RunningSite(
+            tmp_path / "site",
+            f'[[checker]]\nuse = "pam"\nservice = "{service.name}"\nuser = "local"\ndomains = ["example.org"]\n',
+        )
+        site.start()
+        site.mta("account", "add", ACCOUNT, "--external")
+        assert answer(site, PASSWORD) == 235
+        assert answer(site, "wrong") == 535
+        assert site.stop() == 0
+    finally:
+        service.unlink()
