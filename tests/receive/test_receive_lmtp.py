@@ -59,17 +59,6 @@ def test_what_comes_back_is_refused_to_that_recipient() -> None:
     assert reception.acceptance.messages[0].envelope.recipients == ()
 
 
-def test_what_comes_back_beside_a_large_alias() -> None:
-    """That alone is refused; the queue delivers the other."""
-    reception = Reception(role="lmtp")
-    client = begin(reception, "all@home.test", "u2@home.test")
-
-    said = client.type("DATA", "Delivered-To: u7@home.test", "Subject: x", "", ".")
-
-    assert [line[:9] for line in said.splitlines()] == ["554 5.4.6", "250 2.0.0"]
-    assert [str(each.address) for each in reception.acceptance.messages[0].envelope.recipients] == ["u2@home.test"]
-
-
 def test_aliases_forward_from_here() -> None:
     """Who stands for an address elsewhere is sent on, which is no relaying: the site says so."""
     reception = Reception(role="lmtp")

@@ -11,7 +11,10 @@ from twistedmail_mta.mailbox.prefix import delivered_before, is_looping
 from twistedmail_mta.model import Address, Delivery, Expansion, Recipient
 
 MOST_AT_ONCE: Final = 100
-"""Mailboxes that an acceptance fills by itself; where there are more, the queue does it in pieces."""
+"""Mailboxes that an acceptance fills by itself; where there are more, the queue does it in pieces.
+
+And the addresses elsewhere that one recipient may stand for.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +59,29 @@ def distribute(addressees: Iterable[Addressee], looping: frozenset[Address] = fr
     forwards: dict[Address, Recipient] = {}
     kept: list[Recipient] = []
     mailboxes: dict[tuple[int, str], Delivery] = {}
-    asked = False
+    by_queue = False
     for addressee in addressees:
         recipient, expansion = addressee.recipient, addressee.expansion
         if expansion is None or recipient.address in looping:
             spooled[recipient.address] = recipient
             continue
         kept.append(recipient)
-        asked = asked or "SUCCESS" in (recipient.notify or ())
-        for delivery in expansion.deliveries:
-            mailboxes.setdefault((delivery.account, delivery.mailbox), delivery)
-        if expansion.forwards:
+        by_queue = by_queue or _is_for_queue(recipient, expansion)
+        if not by_queue:
+            for delivery in expansion.deliveries:
+                mailboxes.setdefault((delivery.account, delivery.mailbox), delivery)
             for forward in forwarded(recipient, expansion):
                 forwards.setdefault(forward.address, forward)
-    if asked or len(mailboxes) > MOST_AT_ONCE:
+            by_queue = len(mailboxes) > MOST_AT_ONCE
+    if by_queue:
         return Distribution((*spooled.values(), *kept), ())
     return Distribution(tuple((forwards | spooled).values()), tuple(mailboxes.values()))
+
+
+def _is_for_queue(recipient: Recipient, expansion: Expansion) -> bool:
+    """Whether this recipient alone makes the delivery the queue's."""
+    many = max(len(expansion.deliveries), len(expansion.forwards)) > MOST_AT_ONCE
+    return many or "SUCCESS" in (recipient.notify or ())
 
 
 def looping_among(addressees: Iterable[Addressee], header: bytes) -> frozenset[Address]:

@@ -209,6 +209,8 @@ class Transaction:
         Raises:
             PermanentError: all were delivered to before.
         """
+        if not self._distribution.deliveries:
+            return self._distribution  # the queue looks for loops itself
         self._looping = looping_among(self._addressees.values(), header.block)
         if not self._looping:
             return self._distribution
@@ -216,10 +218,7 @@ class Transaction:
             raise PermanentError(replies.DELIVERED_BEFORE)
         told_at_once = self._looping if self._listener.role.lmtp else frozenset()
         others = [each for address, each in self._addressees.items() if address not in told_at_once]
-        if self._distribution.deliveries:
-            return distribute(others, self._looping)
-        # Nobody scanned the body, so the queue keeps what it had.
-        return Distribution(tuple(each for each in self._distribution.spooled if each.address not in told_at_once), ())
+        return distribute(others, self._looping)
 
     def _message(self, header: Header, body: Body, spooled: tuple[Recipient, ...], *, eight_bit: bool) -> Message:
         """Put together what is kept, the trace field in front."""
