@@ -445,10 +445,10 @@ class IMaildrop(Interface):
         """
 
     def remove(uids: Collection[int]) -> Awaitable[None]:
-        """Remove messages for good, in one transaction; those that are gone already don't matter.
+        """Remove messages for good, in one transaction for each 10,000; those that are gone already don't matter.
 
         Raises:
-            TemporaryError: none was removed.
+            TemporaryError: none was removed; of more than 10,000 perhaps some.
         """
 
     def close() -> None:

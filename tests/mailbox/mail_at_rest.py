@@ -62,7 +62,6 @@ class MemoryDatabase:
     sizes: list[int] = field(default_factory=list)
     urgent: list[bool] = field(default_factory=list)
     refuse: Exception | None = None
-    before_read: Callable[[], None] | None = None
 
     async def write(self, function: Callable[[Any], T], urgent: bool = False, size: int = 0) -> T:
         if self.refuse is not None:

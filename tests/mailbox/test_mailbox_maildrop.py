@@ -108,6 +108,7 @@ def test_remove_is_one_transaction() -> None:
 
     assert [message.uid for message in opened(rest).messages] == [2, 4]
     assert len(rest.database.sizes) == writes + 2  # and one gives back what they used
+    assert rest.database.urgent[-2:] == [True, True]  # a full disk doesn't keep them from it
     assert rest.rows("SELECT first_uid, last_uid FROM vanished") == [(1, 1), (3, 3)]
     rest.assert_sound()
 
