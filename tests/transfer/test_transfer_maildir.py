@@ -196,6 +196,24 @@ def test_link_that_takes_the_place_of_a_file_is_not_followed(host: Host, maildir
     assert (tally.found, tally.present, len(tally.problems)) == (1, 0, 1)
 
 
+@pytest.mark.parametrize("name", ["cur", "dovecot-uidlist", ".Folder/cur", "subscriptions"])
+def test_links_within_a_maildir_are_not_followed(host: Host, maildir: Path, tmp_path: Path, name: str) -> None:
+    """A directory of messages that is a link would show what lies elsewhere; so could a list."""
+    put(maildir, "1.h", where="new")
+    put(folder(maildir / ".Folder"), "2.h", where="new")
+    elsewhere = folder(tmp_path / "elsewhere")
+    put(elsewhere, "3.h:2,")
+    (elsewhere / "list").write_text("3 V77 N90 Gabc\n10 :1.h\n")
+    if (maildir / name).is_dir():
+        (maildir / name).rmdir()
+    (maildir / name).symlink_to(elsewhere / ("cur" if name.endswith("cur") else "list"))
+
+    with pytest.raises(OSError, match=r"Not a directory|symbolic links"):
+        host.bring(maildir)
+
+    assert not [text for messages in host.mail().values() for *_, text in messages if b"3.h" in text]
+
+
 def test_file_that_is_renamed_while_it_is_read_is_found(host: Host, maildir: Path) -> None:
     """The other server goes on meanwhile: new mail is seen, flags change."""
     put(maildir, "1.h", where="new")

@@ -102,17 +102,18 @@ def import_(invocation: Invocation, account: str, path: Path, into: str, uidl: s
     Flags, dates and, from Dovecot's files, keywords, UIDs and what POP3 calls
     the messages are kept.  What was brought before is not brought again, so an
     import can be repeated: after an interruption, or when new mail has come
-    there.  As root it reads as the owner of the state directory.
+    there.  As root it reads whatever belongs to the owner of its directory.
     """
     path = path.absolute()
-    with _opened(invocation) as (database, bodies):
+    state_dir, access = invocation.state_dir_for_now()
+    with _opened(state_dir) as (database, bodies):
         account_id = _id(database, account)
         try:
-            source = source_at(path, into, uidl)
+            source = source_at(path, into, uidl, access)
         except (OSError, ValueError) as error:
             raise click.ClickException(str(error)) from error
         tallies = _bring_all(database, bodies, account_id, source)
-        _tell_server(invocation.state_dir(), database, account_id)
+        _tell_server(state_dir, database, account_id)
     _report(invocation, tallies, source.left_out, "Imported")
 
 
@@ -158,7 +159,7 @@ def export(invocation: Invocation, account: str, path: Path, form: str, names: S
     anew.  As root it writes as the owner of the state directory.
     """
     path = path.absolute()
-    with _opened(invocation) as (database, bodies):
+    with _opened(invocation.state_dir()) as (database, bodies):
         source = Export(ImmediateDatabase(database), bodies, _id(database, account))
         chosen = _chosen(finished(source.mailboxes()), names)
         try:
@@ -190,8 +191,7 @@ def _write_all(source: Export, chosen: list[Mailbox], writer: MaildirWriter | Mb
 
 
 @contextmanager
-def _opened(invocation: Invocation) -> Iterator[tuple[SyncDatabase, BodyStore]]:
-    state_dir = invocation.state_dir()
+def _opened(state_dir: Path) -> Iterator[tuple[SyncDatabase, BodyStore]]:
     with SyncDatabase(state_dir / DATABASE_NAME) as database:
         yield database, body_store(state_dir)
 

@@ -15,6 +15,7 @@ import click
 
 if TYPE_CHECKING:
     from twistedmail_mta.config.trial import ChosenSite
+    from twistedmail_mta.store.owner import Access
     from twistedmail_mta.store.sync import SyncDatabase
 
 P = ParamSpec("P")
@@ -54,8 +55,28 @@ class Invocation:
             PrivilegeError: it would belong to a user who doesn't exist.
             OSError: it can't be made.
         """
+        from twistedmail_mta.store.owner import act_as_owner_of  # noqa: PLC0415 - `mta --help` doesn't wait for it
+
+        path = self._made_state_dir()
+        act_as_owner_of(path)
+        return path
+
+    def state_dir_for_now(self) -> tuple[Path, Access]:
+        """Return the state directory as `state_dir`, and a context in which root may still open files of others.
+
+        Raises:
+            ClickException: no trial site was started here.
+            PrivilegeError: it would belong to a user who doesn't exist.
+            OSError: it can't be made.
+        """
+        from twistedmail_mta.store.owner import act_for_now_as_owner_of  # noqa: PLC0415 - see above
+
+        path = self._made_state_dir()
+        return path, act_for_now_as_owner_of(path)
+
+    def _made_state_dir(self) -> Path:
         from twistedmail_mta.privileges import find_user  # noqa: PLC0415 - `mta --help` doesn't wait for it
-        from twistedmail_mta.store.owner import act_as_owner_of, make_state_directory  # noqa: PLC0415 - nor for these
+        from twistedmail_mta.store.owner import make_state_directory  # noqa: PLC0415 - nor for this
 
         chosen = self.chosen_site()
         path = chosen.site.server.state_dir
@@ -63,7 +84,6 @@ class Invocation:
             raise click.ClickException(f"there is no site file, and no trial site was started here: no {path}")
         user = chosen.site.server.user
         make_state_directory(path, user and find_user(user).name)
-        act_as_owner_of(path)
         return path
 
     @contextmanager

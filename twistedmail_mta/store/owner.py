@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 import pwd
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+
+Access = Callable[[], AbstractContextManager[None]]
+"""A context in which files may be opened that else may not."""
 
 
 def make_state_directory(path: Path, user: str | None = None) -> None:
@@ -44,6 +49,34 @@ def act_as_owner_of(path: Path) -> None:
     _set_groups(status.st_uid, status.st_gid)
     os.setgid(status.st_gid)
     os.setuid(status.st_uid)
+
+
+def act_for_now_as_owner_of(path: Path) -> Access:
+    """Become the owner of `path` as `act_as_owner_of` does, but not for good.
+
+    Returns:
+        A context in which root's process is root's again: to open what the
+        owner may not, and nothing else.
+
+    Raises:
+        FileNotFoundError: there is no such path.
+    """
+    status = path.stat()
+    if os.geteuid() != 0 or status.st_uid == 0:
+        return nullcontext
+    _set_groups(status.st_uid, status.st_gid)
+    os.setegid(status.st_gid)
+    os.seteuid(status.st_uid)
+
+    @contextmanager
+    def as_root() -> Iterator[None]:
+        os.seteuid(0)
+        try:
+            yield
+        finally:
+            os.seteuid(status.st_uid)
+
+    return as_root
 
 
 def _set_groups(uid: int, gid: int) -> None:

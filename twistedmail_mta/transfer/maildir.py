@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import gzip
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import BinaryIO, Final
 
 from twistedmail_mta.mail import modified_utf7
@@ -24,6 +21,7 @@ from twistedmail_mta.transfer.dovecot import (
     unique_name,
 )
 from twistedmail_mta.transfer.foreign import BLOCK, Folder, Found, with_crlf
+from twistedmail_mta.transfer.tree import Directory
 
 FLAGS: Final = {"S": SEEN, "R": ANSWERED, "F": FLAGGED, "T": DELETED, "D": DRAFT}
 FORWARDED: Final = "$Forwarded"
@@ -35,72 +33,80 @@ _LONGEST: Final = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A file of a message: its directory ("new" or "cur") and its name."""
+    """A file of a message: its directory (new or cur) and its name."""
 
-    directory: str
+    directory: Directory
     file: str
 
 
-def is_maildir(path: Path) -> bool:
+def is_maildir(where: Directory) -> bool:
     """Return whether there is a Maildir."""
-    return (path / "cur").is_dir() or (path / "new").is_dir()
+    return where.has("cur") or where.has("new")
 
 
-def folders(root: Path) -> list[tuple[Path, str]]:
-    """Return where a Maildir's folders are, and their names, INBOX first.
-
-    None is reached through a symbolic link.
+def folders(root: Directory) -> list[tuple[str, str]]:
+    """Return the directories of a Maildir's folders and their names, INBOX first, whose directory is "".
 
     Raises:
         OSError: it can't be read.
     """
-    below = [(path, _name(path.name[1:])) for path in _subfolders(root) if _problem(path) is None]
-    return [(root, "INBOX"), *below]
+    below = [(entry.name, _name(entry.name[1:])) for entry in _subfolders(root) if _problem(entry) is None]
+    return [("", "INBOX"), *below]
 
 
-def left_out(root: Path) -> list[str]:
+def left_out(root: Directory) -> list[str]:
     """Return which folders `folders` passes over, and why."""
-    return [f"{path}: {problem}" for path in _subfolders(root) if (problem := _problem(path)) is not None]
+    found = ((entry.name, _problem(entry)) for entry in _subfolders(root))
+    return [f"{root.path / name}: {problem}" for name, problem in found if problem is not None]
 
 
-def _subfolders(root: Path) -> list[Path]:
-    return sorted(Path(entry) for entry in os.scandir(root) if entry.name.startswith(".") and is_maildir(Path(entry)))
+def _subfolders(root: Directory) -> list[os.DirEntry[str]]:
+    found = (entry for entry in root.entries() if entry.name.startswith("."))
+    return sorted(filter(partial(_is_folder, root), found), key=lambda entry: entry.name)
 
 
-def _problem(path: Path) -> str | None:
-    if path.is_symlink():
+def _is_folder(root: Directory, entry: os.DirEntry[str]) -> bool:
+    if entry.is_symlink():
+        return True  # to be told of
+    return root.has(entry.name) and is_maildir(root.below(entry.name))
+
+
+def _problem(entry: os.DirEntry[str]) -> str | None:
+    if entry.is_symlink():
         return "a symbolic link"
     try:
-        _name(path.name[1:])
+        _name(entry.name[1:])
     except ValueError as error:
         return str(error)
     return None
 
 
-def folder(path: Path, name: str, uidl_format: str | None) -> Folder:
+def folder(root: Directory, directory: str, name: str, uidl_format: str | None) -> Folder:
     """Read a folder; no file of it that isn't a regular one.
 
     Args:
-        path: its directory.
+        root: the Maildir.
+        directory: that of the folder; "" for INBOX.
         name: how it is called.
         uidl_format: how POP3 called the messages (`dovecot.uidl_of`); None: it isn't to be kept.
 
     Raises:
         OSError: it can't be read.
     """
-    uidlist = parse_uidlist(_text(path / "dovecot-uidlist"))
-    keywords = parse_keywords(_text(path / "dovecot-keywords"))
+    where = root.below(directory) if directory else root
+    uidlist = parse_uidlist(_text(where, "dovecot-uidlist"))
+    keywords = parse_keywords(_text(where, "dovecot-keywords"))
     problems: list[str] = []
-    places = _places(path, problems)
+    places = _places(where, problems)
     order = sorted(places, key=lambda unique: _order(unique, uidlist))
-    messages = (_found(path, unique, places[unique], (uidlist, keywords, uidl_format)) for unique in order)
+    messages = (_found(where, unique, places[unique], (uidlist, keywords, uidl_format)) for unique in order)
     return Folder(name, messages, len(places), uidlist.uid_validity, uidlist.uid_next, problems)
 
 
-def subscriptions(root: Path) -> list[str]:
+def subscriptions(root: Directory) -> list[str]:
     """Return the names of the mailboxes that were subscribed to."""
     names = []
-    for name in parse_subscriptions(_text(root / "subscriptions")):
+    for name in parse_subscriptions(_text(root, "subscriptions")):
         try:
             names.append(_name(name, "/"))
         except ValueError:
@@ -126,31 +132,30 @@ def _name(text: str, separator: str = ".") -> str:
     return mailbox_name(name.removeprefix(_PREFIX)) if name.startswith(_PREFIX) else name
 
 
-def _text(path: Path) -> str:
+def _text(where: Directory, name: str) -> str:
     """Return the text of a file beside the messages; empty when there is none."""
     try:
-        with _opened(path) as file:
+        with where.file(name) as file:
             return file.read(_LONGEST).decode("utf-8", "replace")
     except FileNotFoundError:
         return ""
 
 
-def _places(path: Path, problems: list[str]) -> dict[str, _Place]:
+def _places(where: Directory, problems: list[str]) -> dict[str, _Place]:
     """Return where the messages are; one that is in new and in cur, as it is just being moved, is one."""
     places: dict[str, _Place] = {}
-    for directory in ("new", "cur"):
+    for name in ("new", "cur"):
         try:
-            entries = os.scandir(path / directory)
+            directory = where.below(name)
         except FileNotFoundError:
             continue
-        with entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_file(follow_symlinks=False):
-                    places[unique_name(entry.name)] = _Place(directory, entry.name)
-                else:
-                    problems.append(f"{entry.path}: not a regular file")
+        for entry in directory.entries():
+            if entry.name.startswith("."):
+                continue
+            if entry.is_file(follow_symlinks=False):
+                places[unique_name(entry.name)] = _Place(directory, entry.name)
+            else:
+                problems.append(f"{directory.path / entry.name}: not a regular file")
     return places
 
 
@@ -159,7 +164,7 @@ def _order(unique: str, uidlist: UIDList) -> tuple[int, str]:
     return (known.uid, "") if known is not None else (1 << 32, unique)
 
 
-def _found(path: Path, unique: str, place: _Place, beside: tuple[UIDList, dict[str, str], str | None]) -> Found:
+def _found(where: Directory, unique: str, place: _Place, beside: tuple[UIDList, dict[str, str], str | None]) -> Found:
     uidlist, letters, uidl_format = beside
     known = uidlist.known.get(unique)
     uid = known.uid if known is not None else None
@@ -171,8 +176,8 @@ def _found(path: Path, unique: str, place: _Place, beside: tuple[UIDList, dict[s
     keywords = {letters[letter] for letter in info if letter in letters} | ({FORWARDED} if "P" in info else set())
     return Found(
         source=unique,
-        read=partial(_read, path, unique, place),
-        internal_date=_date(path / place.directory / place.file, unique),
+        read=partial(_read, where, unique, place),
+        internal_date=_date(place, unique),
         flags=flags,
         keywords=frozenset(keywords),
         uid=uid,
@@ -180,17 +185,17 @@ def _found(path: Path, unique: str, place: _Place, beside: tuple[UIDList, dict[s
     )
 
 
-def _date(path: Path, unique: str) -> int:
+def _date(place: _Place, unique: str) -> int:
     """Return when a message came: Dovecot keeps that as the time of its file; else its name begins with it."""
     try:
-        return int(path.lstat().st_mtime)
+        return place.directory.modified_at(place.file)
     except FileNotFoundError:
         seconds = unique.partition(".")[0]
         return int(seconds) if seconds.isdecimal() and len(seconds) < 12 else 0
 
 
-def _read(path: Path, unique: str, place: _Place) -> Iterator[bytes]:
-    with _message(path, unique, place) as file:
+def _read(where: Directory, unique: str, place: _Place) -> Iterator[bytes]:
+    with _message(where, unique, place) as file:
         packed = file.read(2) == _GZIP
         file.seek(0)
         if packed:
@@ -200,25 +205,12 @@ def _read(path: Path, unique: str, place: _Place) -> Iterator[bytes]:
             yield from with_crlf(iter(partial(file.read, BLOCK), b""))
 
 
-def _message(path: Path, unique: str, place: _Place) -> BinaryIO:
+def _message(where: Directory, unique: str, place: _Place) -> BinaryIO:
     """Open a message, wherever it was moved meanwhile: its flags stand in its name."""
     try:
-        return _opened(path / place.directory / place.file)
+        return place.directory.file(place.file)
     except FileNotFoundError:
-        found = _places(path, []).get(unique)
+        found = _places(where, []).get(unique)
         if found is None:
             raise
-        return _opened(path / found.directory / found.file)
-
-
-def _opened(path: Path) -> BinaryIO:
-    """Open a regular file, and nothing else.
-
-    Raises:
-        OSError: it can't be read, or is something else.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return os.fdopen(descriptor, "rb")
+        return found.directory.file(found.file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -10,13 +11,13 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 from mmap import ACCESS_READ, mmap
-from pathlib import Path
 from typing import Final
 
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.mailbox.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 from twistedmail_mta.transfer.dovecot import uidl_of
 from twistedmail_mta.transfer.foreign import BLOCK, Folder, Found, with_crlf
+from twistedmail_mta.transfer.tree import Directory
 
 _FROM: Final = re.compile(
     rb"(?:\A|\n\r?\n)From [^\n]*?\b([A-Z][a-z]{2} [ \d]\d \d\d:\d\d(?::\d\d)?)(?: [+-]?\w{1,5})? (\d{4})\b[^\n]{0,12}\n"
@@ -58,11 +59,12 @@ class _Span:
     date: int
 
 
-def folder(path: Path, name: str, uidl_format: str | None) -> Folder:
+def folder(where: Directory, file_name: str, name: str, uidl_format: str | None) -> Folder:
     """Read an mbox as a folder; a message is known by a hash of its octets, and how often they came before.
 
     Args:
-        path: the file.
+        where: the directory that the file is in.
+        file_name: its name.
         name: of the folder.
         uidl_format: how POP3 called the messages (`dovecot.uidl_of`); None: it isn't to be kept.
 
@@ -70,15 +72,15 @@ def folder(path: Path, name: str, uidl_format: str | None) -> Folder:
         OSError: it can't be read.
         ValueError: it is no mbox.
     """
-    if not path.stat().st_size:
-        return Folder(name, (), 0)
-    with path.open("rb") as file:
+    with where.file(file_name) as file:
+        if not os.fstat(file.fileno()).st_size:
+            return Folder(name, (), 0)
         content = mmap(file.fileno(), 0, access=ACCESS_READ)
     spans = _spans(content)
     try:
         first = _header(content, next(spans))
     except StopIteration:
-        raise ValueError(f"{path} is no mbox: it doesn't begin with a From line") from None
+        raise ValueError(f"{where.path / file_name} is no mbox: it doesn't begin with a From line") from None
     count = sum(1 for _ in spans) + 1 - _is_internal(first)
     uid_validity, uid_last = _base(first)
     messages = _messages(content, uid_validity, uidl_format)
