@@ -219,7 +219,7 @@ def test_catch_all_of_the_site_file() -> None:
     assert hosting.leads_to("whoever@b.example") == {"->far@away.example"}
 
 
-@pytest.mark.parametrize("role", ["postmaster", "POSTMASTER", "abuse"])
+@pytest.mark.parametrize("role", ["postmaster", "POSTMASTER", "abuse", "MAILER-DAEMON"])
 def test_role_of_nobody(hosting: Hosting, role: str) -> None:
     """RFC 5321 section 4.5.1, RFC 2142: it goes to the admin, before any catch-all."""
     hosting.account("admin@example.org")

@@ -12,8 +12,12 @@ from twistedmail_mta.model import Address
 
 OverQuota = Literal["defer", "reject"]
 
-ROLES: Final = frozenset(("postmaster", "abuse"))
-"""Addresses that every domain has (RFC 5321 section 4.5.1, RFC 2142), whatever the case of their letters."""
+ROLES: Final = frozenset(("postmaster", "abuse", "mailer-daemon"))
+"""Addresses that every domain has, whatever the case of their letters.
+
+The first two are owed to others (RFC 5321 section 4.5.1, RFC 2142); the last is
+whom our own reports are from, and people answer them.
+"""
 
 
 @dataclass(frozen=True, slots=True)
