@@ -178,13 +178,39 @@ def test_message_that_may_not_be_on_disk_is_taken_back(root: Path, monkeypatch: 
     for name in ("tmp", "new", "cur"):
         (root / "example.net" / "ann" / "Maildir" / name).mkdir()
 
-    def fail(_: Path) -> None:
+    def fail(_: int) -> None:
         raise OSError(errno.EIO, "I/O error")
 
     monkeypatch.setattr(maildir_file, "_sync", fail)
 
     assert deliver(root) == [Deferred(FAILED)]
     assert not files(root)
+
+
+@pytest.mark.parametrize("name", ["tmp", "new", "cur"])
+def test_links_in_a_maildir_are_not_followed(root: Path, tmp_path: Path, name: str) -> None:
+    """Its owner could have mail written wherever we may write."""
+    maildir, elsewhere = root / "example.net" / "ann" / "Maildir", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    deliver(root)
+    files(root)[0].unlink()
+    (maildir / name).rmdir()
+    (maildir / name).symlink_to(elsewhere)
+
+    assert deliver(root) == [Deferred(FAILED)]
+    assert not list(elsewhere.iterdir())
+
+
+def test_no_descriptor_stays_open(root: Path) -> None:
+    """Neither of what was delivered, nor of what couldn't be, nor of what was there."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+
+    deliver(root, ANN, Address("carl", "example.net"))
+    deliver(root, started_at=RECEIVED_AT)
+    deliver(root, BOB, body=FileBody("name", 300_000), bodies=Bodies())
+    deliver(root, BOB, body=FileBody("name", 300_000), bodies=Bodies(), started_at=RECEIVED_AT)
+
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_body_that_cannot_be_read_defers(root: Path) -> None:

@@ -29,7 +29,7 @@ from twistedmail_mta.model import (
     Withdrawn,
     id_text,
 )
-from twistedmail_mta.tasks import WorkerPool
+from twistedmail_mta.tasks import Cancelled, WorkerPool
 
 BLOCK: Final = 256 * 1024
 
@@ -96,10 +96,8 @@ class MaildirAgent:
         try:
             await self._write(file, message, delivery_prefix(message.envelope.sender, address) + header)
         except OSError as error:
-            await self._pool.run(file.abandon)
             return self._deferred(message, maildir, error)
         except TemporaryError as error:
-            await self._pool.run(file.abandon)
             return Deferred(error.reply)
         return Delivered(DELIVERED, owed="delivered")
 
@@ -109,13 +107,18 @@ class MaildirAgent:
         if isinstance(body, InlineBody):
             await self._pool.run(_write_at_once, file, head + body.data, look_in_cur=look)
             return
-        if not await self._pool.run(file.begin, look_in_cur=look):
-            return
-        await self._pool.run(file.add, head)
-        for offset in range(0, body.size, BLOCK):
-            block = await self._bodies.read(body, offset, BLOCK)
-            await self._pool.run(file.add, block)
-        await self._pool.run(file.finish)
+        try:
+            if await self._pool.run(file.begin, look_in_cur=look):
+                await self._pool.run(file.add, head)
+                for offset in range(0, body.size, BLOCK):
+                    await self._pool.run(file.add, await self._bodies.read(body, offset, BLOCK))
+                await self._pool.run(file.finish)
+        except Cancelled:  # the step under way still uses the file; the process ends
+            raise
+        except BaseException:
+            await self._pool.run(file.close)
+            raise
+        await self._pool.run(file.close)
 
     def _deferred(self, message: Message, maildir: Path, error: OSError) -> Deferred:
         self.log.warn(
@@ -129,9 +132,12 @@ class MaildirAgent:
 
 
 def _write_at_once(file: MaildirFile, octets: bytes, *, look_in_cur: bool) -> None:
-    if file.begin(look_in_cur=look_in_cur):
-        file.add(octets)
-        file.finish()
+    try:
+        if file.begin(look_in_cur=look_in_cur):
+            file.add(octets)
+            file.finish()
+    finally:
+        file.close()
 
 
 @implementer(IRecipientCheck)

@@ -13,6 +13,7 @@ from typing import Final
 
 from twistedmail_mta.model import CRLF, Address, id_text
 
+_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORIES: Final = ("tmp", "new", "cur")
 _LONGEST_NAME: Final = 200
 """Octets of a name that a file system takes surely, with room for what is put before it."""
@@ -53,13 +54,15 @@ def file_name(message_id: int, received_at: float, address: Address, host: str) 
 class MaildirFile:
     """A message that is written to tmp, and moved to new when it is complete.
 
-    Every step blocks and may raise OSError; then `abandon` is called.
+    Every step blocks and may raise OSError; `close` ends it in any case.  The
+    Maildir's owner can't lead it elsewhere by links in the place of directories.
     """
 
     def __init__(self, maildir: Path, name: str) -> None:
         """Name the file; nothing is done yet."""
         self._maildir = maildir
         self._name = name
+        self._directories: dict[str, int] = {}
         self._descriptor = -1
         self._held = b""
         self._size = 0
@@ -68,16 +71,20 @@ class MaildirFile:
         """Open the file in tmp, making the Maildir if its parent is there; False when the message is there already.
 
         Args:
-            look_in_cur: a reader may have moved it: look there too, which takes as long as that is large.
+            look_in_cur: another process may have delivered it, and its reader have moved it: look for it, which takes
+                as long as the Maildir is large.
         """
         _make(self._maildir)
-        if self._is_there(look_in_cur=look_in_cur):
+        for name in _DIRECTORIES:
+            self._directories[name] = os.open(self._maildir / name, _DIRECTORY)
+        if look_in_cur and self._is_there():
             return False
-        path = self._maildir / "tmp" / self._name
+        tmp = self._directories["tmp"]
         with suppress(FileNotFoundError):
-            path.unlink()  # of a delivery that ended half-way
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        _give(self._descriptor, self._maildir)
+            os.unlink(self._name, dir_fd=tmp)  # of a delivery that ended half-way
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._descriptor = os.open(self._name, flags, 0o600, dir_fd=tmp)
+        _give(self._descriptor, os.fstat(tmp))
         return True
 
     def add(self, block: bytes) -> None:
@@ -90,21 +97,23 @@ class MaildirFile:
         """Let readers see the message; it is on disk when this returns."""
         self._write(self._held)
         os.fsync(self._descriptor)
-        self._close()
-        new = self._maildir / "new" / f"{self._name},S={self._size}"
-        (self._maildir / "tmp" / self._name).rename(new)
+        tmp, new, name = self._directories["tmp"], self._directories["new"], f"{self._name},S={self._size}"
+        os.rename(self._name, name, src_dir_fd=tmp, dst_dir_fd=new)
         try:
-            _sync(new.parent)
+            _sync(new)
         except OSError:
-            new.unlink()
+            os.unlink(name, dir_fd=new)
             raise
 
-    def abandon(self) -> None:
-        """Leave nothing behind."""
+    def close(self) -> None:
+        """Close everything; of a message that isn't complete nothing is left behind."""
         if self._descriptor >= 0:
-            self._close()
+            os.close(self._descriptor)
             with suppress(OSError):
-                (self._maildir / "tmp" / self._name).unlink()
+                os.unlink(self._name, dir_fd=self._directories["tmp"])
+        for descriptor in self._directories.values():
+            os.close(descriptor)
+        self._descriptor, self._directories = -1, {}
 
     def _write(self, octets: bytes) -> None:
         left = memoryview(octets)
@@ -112,16 +121,12 @@ class MaildirFile:
         while left:
             left = left[os.write(self._descriptor, left) :]
 
-    def _close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        os.close(descriptor)
-
-    def _is_there(self, *, look_in_cur: bool) -> bool:
-        return any(
-            entry.name.startswith(self._name)
-            for directory in (("new", "cur") if look_in_cur else ())
-            for entry in os.scandir(self._maildir / directory)
-        )
+    def _is_there(self) -> bool:
+        for place in ("new", "cur"):
+            with os.scandir(self._directories[place]) as entries:
+                if any(entry.name.startswith(self._name) for entry in entries):
+                    return True
+        return False
 
 
 def _make(maildir: Path) -> None:
@@ -133,28 +138,31 @@ def _make(maildir: Path) -> None:
     if (maildir / "new").is_dir():
         return
     for path in (maildir, *(maildir / name for name in _DIRECTORIES)):
-        with suppress(FileExistsError):
-            path.mkdir(mode=0o700)
-            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                _give(descriptor, path.parent)
-            finally:
-                os.close(descriptor)
-        _sync(path.parent)
+        above = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with suppress(FileExistsError):
+                os.mkdir(path.name, 0o700, dir_fd=above)
+                _give_directory(path.name, above)
+            _sync(above)
+        finally:
+            os.close(above)
 
 
-def _give(descriptor: int, above: Path) -> None:
-    """Give something new the owner and permissions of the directory above it, as far as we may."""
-    model = above.stat()
+def _give_directory(name: str, above: int) -> None:
+    descriptor = os.open(name, _DIRECTORY, dir_fd=above)
+    try:
+        _give(descriptor, os.fstat(above))
+    finally:
+        os.close(descriptor)
+
+
+def _give(descriptor: int, model: os.stat_result) -> None:
+    """Give something new the owner and permissions of the directory it is in, as far as we may."""
     is_directory = stat.S_ISDIR(os.fstat(descriptor).st_mode)
     os.fchmod(descriptor, stat.S_IMODE(model.st_mode) & (0o2777 if is_directory else 0o666) | 0o600)
     with suppress(PermissionError):
         os.fchown(descriptor, model.st_uid if os.geteuid() == 0 else -1, model.st_gid)
 
 
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _sync(directory: int) -> None:
+    os.fsync(directory)
