@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from twistedmail_mta.interfaces import ILanePlan
 from twistedmail_mta.model import Claim, Deferred, LaneTerms, NextHop, Reply
-from twistedmail_mta.queue.lanes import Delivery, EachItsOwn, LaneLimits, Lanes
+from twistedmail_mta.queue.lanes import EachItsOwn, LaneLimits, Lanes, Transfer
 from twistedmail_mta.queue.pace import Pace
 
 WORLD = World(started=False)
@@ -23,42 +23,42 @@ class Road:
     """Lanes with a record of what began."""
 
     def __init__(self, plan: Any = None, **limits: int) -> None:
-        self.begun: list[Delivery] = []
+        self.begun: list[Transfer] = []
         self.room = 0
         self.instant = False
         self.clock = Clock()
-        self.off: list[tuple[Delivery, Deferred]] = []
+        self.off: list[tuple[Transfer, Deferred]] = []
         self.plan = plan or EachItsOwn()
         self.lanes = Lanes(self._start, self._put_off, self._on_room, LaneLimits(**limits), self.plan, self.clock)
 
-    def _start(self, delivery: Delivery) -> None:
-        self.begun.append(delivery)
+    def _start(self, transfer: Transfer) -> None:
+        self.begun.append(transfer)
         if self.instant:
-            self.lanes.ended(delivery)
+            self.lanes.ended(transfer)
 
-    def _put_off(self, delivery: Delivery, outcome: Deferred) -> None:
-        self.off.append((delivery, outcome))
+    def _put_off(self, transfer: Transfer, outcome: Deferred) -> None:
+        self.off.append((transfer, outcome))
 
     def _on_room(self) -> None:
         self.room += 1
 
-    def put(self, host: str, recipients: int = 1, sender: str = "alice@home.example") -> Delivery:
+    def put(self, host: str, recipients: int = 1, sender: str = "alice@home.example") -> Transfer:
         message = WORLD.message(*(f"u{n}@{host}" for n in range(recipients)), account=sender)
         claims = tuple(Claim(message.id, n, 1, each, 0, 0.0, 0) for n, each in enumerate(message.envelope.recipients))
-        delivery = Delivery(message, claims, NextHop(host, 25, mx=True))
-        self.lanes.put(delivery)
-        return delivery
+        transfer = Transfer(message, claims, NextHop(host, 25, mx=True))
+        self.lanes.put(transfer)
+        return transfer
 
-    def succeed(self, delivery: Delivery) -> None:
-        self.lanes.note_answer(delivery)
-        self.lanes.ended(delivery)
+    def succeed(self, transfer: Transfer) -> None:
+        self.lanes.note_answer(transfer)
+        self.lanes.ended(transfer)
 
-    def fail(self, delivery: Delivery, outcome: Deferred | None = DOWN) -> None:
-        self.lanes.note_setback(delivery, outcome)
-        self.lanes.ended(delivery)
+    def fail(self, transfer: Transfer, outcome: Deferred | None = DOWN) -> None:
+        self.lanes.note_setback(transfer, outcome)
+        self.lanes.ended(transfer)
 
     def hosts(self) -> list[str]:
-        return [delivery.next_hop.host for delivery in self.begun]
+        return [transfer.next_hop.host for transfer in self.begun]
 
 
 def test_a_lane_is_a_line() -> None:
@@ -82,8 +82,8 @@ def test_lanes_take_turns() -> None:
         road.put("a")
     for _ in range(2):
         road.put("b")
-    for delivery in running:
-        road.lanes.ended(delivery)
+    for transfer in running:
+        road.lanes.ended(transfer)
 
     assert road.hosts() == ["a", "b", "a", "b"]
 
@@ -130,11 +130,11 @@ def test_crowded_lane_takes_no_more() -> None:
 def test_overfull_lane_frees_itself() -> None:
     """A list larger than all room is taken whole, crowds its lane, and leaves nothing behind."""
     road = Road(concurrency=1, recipients=4)
-    delivery = road.put("a", recipients=20)
-    assert not road.lanes.has_room(delivery.next_hop)
+    transfer = road.put("a", recipients=20)
+    assert not road.lanes.has_room(transfer.next_hop)
 
-    road.lanes.ended(delivery)
-    assert road.lanes.has_room(delivery.next_hop)
+    road.lanes.ended(transfer)
+    assert road.lanes.has_room(transfer.next_hop)
     assert road.room == 1
 
 
@@ -259,13 +259,13 @@ def test_broken_plan(logged: list[dict[str, Any]]) -> None:
 
 
 def test_senders_take_turns() -> None:
-    """Within a lane each sender gets one delivery after the other, however much one of them has waiting."""
+    """Within a lane each sender gets one transfer after the other, however much one of them has waiting."""
     road = Road(concurrency=1)
-    deliveries = [road.put("a", sender=sender) for sender in ("x", "x", "x", "x", "y", "z", "y")]
-    for _ in deliveries:
+    transfers = [road.put("a", sender=sender) for sender in ("x", "x", "x", "x", "y", "z", "y")]
+    for _ in transfers:
         road.lanes.ended(road.begun[-1])
 
-    assert [delivery.sender for delivery in road.begun] == ["x", "x", "y", "z", "x", "y", "x"]
+    assert [transfer.sender for transfer in road.begun] == ["x", "x", "y", "z", "x", "y", "x"]
 
 
 def test_sender_is_an_account_or_a_domain() -> None:
@@ -327,7 +327,7 @@ def test_paces_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_unreached_next_hop_rests() -> None:
-    """After a failed connection one delivery at a time is tried, after 1, 2, ... seconds; what waits stays."""
+    """After a failed connection one transfer at a time is tried, after 1, 2, ... seconds; what waits stays."""
     road = Road()
     for _ in range(6):
         road.put("a")
@@ -442,6 +442,6 @@ def test_terms_of_the_site_file() -> None:
     assert road.hosts().count("few") == 1
     road.clock.advance(2)
     assert road.hosts().count("few") == 2
-    for delivery in road.lanes.close():
-        assert delivery not in road.begun
+    for transfer in road.lanes.close():
+        assert transfer not in road.begun
     assert not road.clock.getDelayedCalls()

@@ -27,7 +27,7 @@ from twistedmail_mta.model import (
     Withdrawn,
     id_text,
 )
-from twistedmail_mta.queue.lanes import Delivery, LaneLimits, Lanes
+from twistedmail_mta.queue.lanes import LaneLimits, Lanes, Transfer
 from twistedmail_mta.queue.settle import Settler
 from twistedmail_mta.queue.suspensions import Suspensions
 from twistedmail_mta.smtp.meaning import meaning_of
@@ -46,7 +46,7 @@ class Dispatch:
     """Takes claims with their message, and sees to it that each is settled or given back.
 
     Attributes:
-        lanes: where deliveries wait and run.
+        lanes: where transfers wait and run.
         settles: the results being written down; others may add to them.
     """
 
@@ -113,7 +113,7 @@ class Dispatch:
                 self._launch_group(message, tuple(group[place : place + MOST_RECIPIENTS]), route)
 
     def launch_where_room(self, message: Message, claims: Sequence[Claim]) -> list[Claim]:
-        """Launch the claims whose lanes take deliveries; return the others, which the caller gives back.
+        """Launch the claims whose lanes take transfers; return the others, which the caller gives back.
 
         What operators suspended is parked.
         """
@@ -148,15 +148,15 @@ class Dispatch:
         self.settles.start("queue.settle", self._settler.defer_unread(message_id, claims, BROKEN))
 
     async def stop(self, clock: IReactorTime, grace: float) -> None:
-        """Begin no delivery any more; return when every claim is settled or given back.
+        """Begin no transfer any more; return when every claim is settled or given back.
 
         Args:
             clock: measures the grace.
-            grace: seconds in which running deliveries may end; then they are
+            grace: seconds in which running transfers may end; then they are
                 cancelled.  The same again for results to be written down.
         """
         self._stopping = True
-        self.release([claim for delivery in self.lanes.close() for claim in delivery.claims])
+        self.release([claim for transfer in self.lanes.close() for claim in transfer.claims])
         for tasks in (self._attempts, self.settles):
             timer = clock.callLater(grace, tasks.cancel)
             await tasks.finish()
@@ -165,13 +165,13 @@ class Dispatch:
 
     def _launch_group(self, message: Message, claims: tuple[Claim, ...], route: Route | None) -> None:
         if isinstance(route, NextHop):
-            self.lanes.put(Delivery(message, claims, route))
+            self.lanes.put(Transfer(message, claims, route))
             return
         self._settle_unsent(message, claims, _outcome_of(route))
 
-    def _put_off(self, delivery: Delivery, outcome: Deferred) -> None:
-        """Defer a delivery to a next hop that was found out of reach just now."""
-        self._settle_unsent(delivery.message, delivery.claims, outcome)
+    def _put_off(self, transfer: Transfer, outcome: Deferred) -> None:
+        """Defer a transfer to a next hop that was found out of reach just now."""
+        self._settle_unsent(transfer.message, transfer.claims, outcome)
 
     def _settle_unsent(self, message: Message, claims: Sequence[Claim], outcome: Outcome) -> None:
         outcomes = [outcome if self._spool.wanted(claim) else Withdrawn() for claim in claims]
@@ -180,58 +180,58 @@ class Dispatch:
     def _settle(self, message: Message, claims: Sequence[Claim], outcomes: Sequence[Outcome]) -> None:
         self.settles.start("queue.settle", self._settler.settle(message, claims, outcomes))
 
-    def _begin(self, delivery: Delivery) -> None:
-        self._attempts.start("queue.attempt", self._attempt(delivery))
+    def _begin(self, transfer: Transfer) -> None:
+        self._attempts.start("queue.attempt", self._attempt(transfer))
 
-    async def _attempt(self, delivery: Delivery) -> None:
+    async def _attempt(self, transfer: Transfer) -> None:
         try:
-            outcomes = await self._outcomes(delivery)
+            outcomes = await self._outcomes(transfer)
         except Cancelled:
-            self.release(delivery.claims)
+            self.release(transfer.claims)
         else:
-            self._settle(delivery.message, delivery.claims, outcomes)
-            self._note_pace(delivery, outcomes)
-        self.lanes.ended(delivery)
+            self._settle(transfer.message, transfer.claims, outcomes)
+            self._note_pace(transfer, outcomes)
+        self.lanes.ended(transfer)
 
-    def _note_pace(self, delivery: Delivery, outcomes: Sequence[Outcome]) -> None:
+    def _note_pace(self, transfer: Transfer, outcomes: Sequence[Outcome]) -> None:
         """Let the lane learn from what its next hop did."""
         unreached = [outcome for outcome in outcomes if isinstance(outcome, Deferred) and outcome.unreached]
         refusals = [outcome.reply for outcome in outcomes if isinstance(outcome, Deferred | Failed)]
         pauses = [pause for reply in refusals if (pause := _pause_asked_for(reply)) is not None]
         if len(unreached) == len(outcomes):
-            self.lanes.note_setback(delivery, unreached[0])
+            self.lanes.note_setback(transfer, unreached[0])
         elif pauses:
-            self.lanes.note_setback(delivery, None, max(pauses))
-        elif delivery.next_hop.local or any(
+            self.lanes.note_setback(transfer, None, max(pauses))
+        elif transfer.next_hop.local or any(
             outcome.remote for outcome in outcomes if not isinstance(outcome, Withdrawn)
         ):
-            self.lanes.note_answer(delivery)
+            self.lanes.note_answer(transfer)
 
-    async def _outcomes(self, delivery: Delivery) -> Sequence[Outcome]:
-        claims = delivery.claims
-        if not any(self._is_wanted(delivery, claim) for claim in claims):
+    async def _outcomes(self, transfer: Transfer) -> Sequence[Outcome]:
+        claims = transfer.claims
+        if not any(self._is_wanted(transfer, claim) for claim in claims):
             return [Withdrawn()] * len(claims)
         recipients = [claim.recipient for claim in claims]
-        wanted = partial(self._wanted, delivery)
+        wanted = partial(self._wanted, transfer)
         try:
-            outcomes = await self._agent.deliver(delivery.message, recipients, delivery.next_hop, wanted)
+            outcomes = await self._agent.deliver(transfer.message, recipients, transfer.next_hop, wanted)
             if len(outcomes) == len(claims):
                 return outcomes
             raise ValueError(f"{len(outcomes)} outcomes for {len(claims)} recipients")  # noqa: TRY301 - as any other fault
         except Exception as error:
             if isinstance(error, Cancelled) and self._stopping:
                 raise
-            queue_id = id_text(delivery.message.id)
+            queue_id = id_text(transfer.message.id)
             self.log.failure("{queue_id} was not delivered", queue_id=queue_id, event="queue.agent_failed")
             return [BROKEN] * len(claims)
 
-    def _wanted(self, delivery: Delivery, recipient: Recipient) -> bool:
+    def _wanted(self, transfer: Transfer, recipient: Recipient) -> bool:
         """Return whether the recipient is to be tried; where one stands twice, one wish for it is enough."""
-        return any(self._is_wanted(delivery, claim) for claim in delivery.claims if claim.recipient == recipient)
+        return any(self._is_wanted(transfer, claim) for claim in transfer.claims if claim.recipient == recipient)
 
-    def _is_wanted(self, delivery: Delivery, claim: Claim) -> bool:
-        lane = self.lanes.name_of(delivery)
-        suspension = self._suspensions.of(delivery.message, claim.recipient.address, delivery.next_hop, lane)
+    def _is_wanted(self, transfer: Transfer, claim: Claim) -> bool:
+        lane = self.lanes.name_of(transfer)
+        suspension = self._suspensions.of(transfer.message, claim.recipient.address, transfer.next_hop, lane)
         return suspension is None and self._spool.wanted(claim)
 
 

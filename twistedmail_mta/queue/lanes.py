@@ -1,4 +1,4 @@
-"""Lanes: deliveries to one next hop wait in one line, with a limit on how many run at once."""
+"""Lanes: transfers to one next hop wait in one line, with a limit on how many run at once."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ UNREACHED: Final = Deferred(Reply(451, "4.4.1", "The next hop can't be reached")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Delivery:
-    """One transaction to be: recipients of one message that go the same way."""
+class Transfer:
+    """Recipients of one message that go the same way: one transaction to be (`Delivery` is into mailboxes)."""
 
     message: Message
     claims: tuple[Claim, ...]
@@ -49,8 +49,8 @@ class LaneLimits:
     in recipients, so that a few dead destinations can't use up either.
 
     Attributes:
-        concurrency: deliveries that run in one lane.
-        overall: deliveries that run in all lanes.
+        concurrency: transfers that run in one lane.
+        overall: transfers that run in all lanes.
         recipients: recipients in all lanes, waiting or running.
     """
 
@@ -73,7 +73,7 @@ class EachItsOwn:
 
 
 class _Lane:
-    """One line of deliveries.
+    """One line of transfers.
 
     Attributes:
         pace: how many may run; None while the lane isn't named yet, and begins nothing.
@@ -104,8 +104,8 @@ class Lanes:
 
     def __init__(  # noqa: PLR0913, PLR0917 - the dispatch alone makes one
         self,
-        start: Callable[[Delivery], None],
-        put_off: Callable[[Delivery, Deferred], None],
+        start: Callable[[Transfer], None],
+        put_off: Callable[[Transfer, Deferred], None],
         on_room: Callable[[], None],
         limits: LaneLimits,
         plan: ILanePlan,
@@ -114,9 +114,9 @@ class Lanes:
         """Make lanes.
 
         Args:
-            start: begins a delivery, which ends with a call of `ended`.
-            put_off: takes back a delivery whose next hop is dead, with what to say of it.
-            on_room: called when a crowded lane takes deliveries again.
+            start: begins a transfer, which ends with a call of `ended`.
+            put_off: takes back a transfer whose next hop is dead, with what to say of it.
+            on_room: called when a crowded lane takes transfers again.
             limits: how much may happen at once.
             plan: which next hops share a lane.
             clock: for lanes that rest.
@@ -130,7 +130,7 @@ class Lanes:
         self._lanes: dict[str, _Lane] = {}
         self._paces: OrderedDict[str, Pace] = OrderedDict()  # the longest unused first
         self._dead: dict[str, Pace] = {}
-        self._begun: dict[Delivery, tuple[_Lane, int]] = {}
+        self._begun: dict[Transfer, tuple[_Lane, int]] = {}
         self._naming: set[str] = set()
         self._questions = TaskGroup()
         self._ready: deque[_Lane] = deque()
@@ -140,18 +140,18 @@ class Lanes:
 
     @property
     def paused(self) -> bool:
-        """Whether no delivery is begun at present."""
+        """Whether no transfer is begun at present."""
         return bool(self._troubles)
 
     def has_room(self, next_hop: NextHop, sender: str | None = None) -> bool:
-        """Return whether the lane of `next_hop` takes deliveries.
+        """Return whether the lane of `next_hop` takes transfers.
 
         A crowded lane still takes some of a sender of whom nothing waits
         there, so that one sender's many don't shut out the others.
 
         Args:
             next_hop: where the mail goes.
-            sender: whose it is, as `Delivery.sender`; None: anybody's.
+            sender: whose it is, as `Transfer.sender`; None: anybody's.
         """
         lane = self._lane_of(next_hop)
         if lane is None or not lane.crowded:
@@ -175,49 +175,49 @@ class Lanes:
         if lane is not None:
             lane.domains.add(domain)
 
-    def put(self, delivery: Delivery) -> None:
-        """Take a delivery; it begins at once where the limits allow it.
+    def put(self, transfer: Transfer) -> None:
+        """Take a transfer; it begins at once where the limits allow it.
 
         Where the MX hosts must be asked for first it waits in a lane of its
         next hop's own, and moves when they are known.
         """
-        terms = self._plan.known(delivery.next_hop)
+        terms = self._plan.known(transfer.next_hop)
         if terms is None:
-            self._put_unnamed(delivery)
+            self._put_unnamed(transfer)
         else:
-            self._put_named(delivery, terms)
+            self._put_named(transfer, terms)
 
-    def name_of(self, delivery: Delivery) -> str:
-        """Return the name of the lane that a running delivery is in."""
-        lane, _ = self._begun[delivery]
+    def name_of(self, transfer: Transfer) -> str:
+        """Return the name of the lane that a running transfer is in."""
+        lane, _ = self._begun[transfer]
         return lane.name
 
-    def note_answer(self, delivery: Delivery) -> None:
-        """Note that a next hop dealt with a running delivery, whatever it said of the mail."""
-        lane, era = self._begun[delivery]
+    def note_answer(self, transfer: Transfer) -> None:
+        """Note that a next hop dealt with a running transfer, whatever it said of the mail."""
+        lane, era = self._begun[transfer]
         if lane.pace is not None:
             lane.pace.succeed(era)
 
-    def note_setback(self, delivery: Delivery, outcome: Deferred | None, pause: float = 0.0) -> None:
-        """Note that the next hop of a running delivery wasn't reached, or wants less.
+    def note_setback(self, transfer: Transfer, outcome: Deferred | None, pause: float = 0.0) -> None:
+        """Note that the next hop of a running transfer wasn't reached, or wants less.
 
         Args:
-            delivery: still running.
+            transfer: still running.
             outcome: why it wasn't reached; None when it was.
             pause: the seconds of rest it asked for.
         """
-        lane, era = self._begun[delivery]
+        lane, era = self._begun[transfer]
         if lane.pace is None:
             return
         lane.pace.fail(era, self._clock.seconds(), outcome, pause)
         if lane.pace.obstacle is not None:
             self._clear(lane, lane.pace.obstacle)
 
-    def ended(self, delivery: Delivery) -> None:
-        """Note that a delivery ran to its end, whatever that was."""
-        lane, _ = self._begun.pop(delivery)
+    def ended(self, transfer: Transfer) -> None:
+        """Note that a transfer ran to its end, whatever that was."""
+        lane, _ = self._begun.pop(transfer)
         lane.running -= 1
-        self._count(lane, -len(delivery.claims))
+        self._count(lane, -len(transfer.claims))
         self._leave(lane)
         self._advance(lane)
 
@@ -230,15 +230,15 @@ class Lanes:
         self._troubles.discard(trouble)
         self._advance(None)
 
-    def close(self) -> list[Delivery]:
-        """Begin nothing any more; return the deliveries that wait."""
+    def close(self) -> list[Transfer]:
+        """Begin nothing any more; return the transfers that wait."""
         self._troubles.add("closed")
         self._questions.cancel()
-        taken: list[Delivery] = []
+        taken: list[Transfer] = []
         for lane in self._lanes.values():
             self._stop_timer(lane)
             waiting = lane.waiting.take_all()
-            self._count(lane, -sum(len(delivery.claims) for delivery in waiting))
+            self._count(lane, -sum(len(transfer.claims) for transfer in waiting))
             taken += waiting
         self._lanes = {name: lane for name, lane in self._lanes.items() if lane.running}
         return taken
@@ -247,18 +247,18 @@ class Lanes:
         terms = self._plan.known(next_hop)
         return self._lanes.get(_unnamed(next_hop) if terms is None else terms.name)
 
-    def _put_unnamed(self, delivery: Delivery) -> None:
-        name = _unnamed(delivery.next_hop)
+    def _put_unnamed(self, transfer: Transfer) -> None:
+        name = _unnamed(transfer.next_hop)
         lane = self._lanes.get(name)
         if lane is None:
             lane = self._lanes[name] = _Lane(name, None)
-        self._add(lane, delivery)
+        self._add(lane, transfer)
         if name not in self._naming:
             self._naming.add(name)
-            self._questions.start("queue.lane", self._name(lane, delivery.next_hop))
+            self._questions.start("queue.lane", self._name(lane, transfer.next_hop))
 
     async def _name(self, lane: _Lane, next_hop: NextHop) -> None:
-        """Find out where deliveries belong, and move them there."""
+        """Find out where transfers belong, and move them there."""
         try:
             terms = await self._plan.find(next_hop)
         except Cancelled:
@@ -271,24 +271,24 @@ class Lanes:
         self._lanes.pop(lane.name, None)
         waiting = lane.waiting.take_all()
         self._count(lane, -lane.recipients)
-        for delivery in waiting:
-            self._put_named(delivery, terms)
+        for transfer in waiting:
+            self._put_named(transfer, terms)
         if lane.crowded:
             self._on_room()
 
-    def _put_named(self, delivery: Delivery, terms: LaneTerms) -> None:
+    def _put_named(self, transfer: Transfer, terms: LaneTerms) -> None:
         lane = self._lanes.get(terms.name)
         if lane is None:
             lane = self._lanes[terms.name] = _Lane(terms.name, self._pace(terms))
-        self._add(lane, delivery)
+        self._add(lane, transfer)
         if lane.pace is not None and lane.pace.is_dead(self._clock.seconds()):
             self._clear(lane, lane.pace.obstacle)
         self._advance(lane)
 
-    def _add(self, lane: _Lane, delivery: Delivery) -> None:
-        lane.waiting.put(delivery.sender, delivery)
-        self._count(lane, len(delivery.claims))
-        lane.domains.update([claim.recipient.address.domain for claim in delivery.claims])
+    def _add(self, lane: _Lane, transfer: Transfer) -> None:
+        lane.waiting.put(transfer.sender, transfer)
+        self._count(lane, len(transfer.claims))
+        lane.domains.update([claim.recipient.address.domain for claim in transfer.claims])
         lane.crowded = lane.crowded or lane.recipients >= self._left()
 
     def _pace(self, terms: LaneTerms) -> Pace:
@@ -301,11 +301,11 @@ class Lanes:
 
     def _clear(self, lane: _Lane, outcome: Deferred | None) -> None:
         """Put off whatever waits for a dead next hop."""
-        for delivery in lane.waiting.take_all():
-            self._count(lane, -len(delivery.claims))
+        for transfer in lane.waiting.take_all():
+            self._count(lane, -len(transfer.claims))
             if lane.pace is not None and len(self._dead) < MOST_DEAD:
-                self._dead[delivery.claims[0].recipient.address.domain] = lane.pace
-            self._put_off(delivery, outcome or UNREACHED)
+                self._dead[transfer.claims[0].recipient.address.domain] = lane.pace
+            self._put_off(transfer, outcome or UNREACHED)
         self._leave(lane)
 
     def _leave(self, lane: _Lane) -> None:
@@ -327,11 +327,11 @@ class Lanes:
         return max(0, self._limits.recipients - self._recipients)
 
     def _advance(self, lane: _Lane | None) -> None:
-        """Begin what may begin, one delivery of each lane in turn."""
+        """Begin what may begin, one transfer of each lane in turn."""
         if lane is not None and lane.waiting and not lane.is_ready:
             lane.is_ready = True
             self._ready.append(lane)
-        if self._advancing:  # a delivery ended while it was begun: the loop below goes on
+        if self._advancing:  # a transfer ended while it was begun: the loop below goes on
             return
         self._advancing = True
         try:
@@ -344,18 +344,18 @@ class Lanes:
         lane.is_ready = False
         pace, room = lane.pace, max(1, self._limits.overall - len(self._begun))
         if pace is None or not lane.waiting or lane.running >= min(pace.concurrency, room):
-            return  # it is ready again when one of its deliveries ends
+            return  # it is ready again when one of its transfers ends
         now = self._clock.seconds()
         if pace.rest(now) > 0:
             self._wake_later(lane, pace.rest(now))
             return
-        delivery = lane.waiting.take()
+        transfer = lane.waiting.take()
         lane.running += 1
-        self._begun[delivery] = lane, pace.begin(now)
+        self._begun[transfer] = lane, pace.begin(now)
         if lane.waiting:
             lane.is_ready = True
             self._ready.append(lane)
-        self._start(delivery)
+        self._start(transfer)
 
     def _wake_later(self, lane: _Lane, seconds: float) -> None:
         if lane.timer is None:
@@ -372,5 +372,5 @@ class Lanes:
 
 
 def _unnamed(next_hop: NextHop) -> str:
-    """Return the name of the lane where deliveries wait for their lane's name; no host is called so."""
+    """Return the name of the lane where transfers wait for their lane's name; no host is called so."""
     return f"? {next_hop.host}"

@@ -18,7 +18,7 @@ DEAD_AFTER: Final = 3
 class Pace:
     """How fast one lane goes.
 
-    One more delivery at a time may run after a cohort of successes, as many
+    One more transfer at a time may run after a cohort of successes, as many
     as may run at present.  When the next hop can't be reached, or says that
     it gets too much, the lane goes back to one and rests, longer each time.
     What had begun before a setback counts neither for nor against it.
@@ -37,7 +37,7 @@ class Pace:
 
         Args:
             terms: its name, and what the site file says of it.
-            most: deliveries that may run at once, unless the terms say otherwise.
+            most: transfers that may run at once, unless the terms say otherwise.
         """
         self.terms = terms
         self.obstacle: Deferred | None = None
@@ -49,7 +49,7 @@ class Pace:
         self._next_at = 0.0
 
     def rest(self, now: float) -> float:
-        """Return the seconds until the next delivery may begin; 0 or less: at once."""
+        """Return the seconds until the next transfer may begin; 0 or less: at once."""
         return self._next_at - now
 
     def is_dead(self, now: float) -> bool:
@@ -57,13 +57,13 @@ class Pace:
         return self.obstacle is not None and now < self._next_at
 
     def begin(self, now: float) -> int:
-        """Note that a delivery begins; return the era it belongs to."""
+        """Note that a transfer begins; return the era it belongs to."""
         if self.terms.interval:
             self._next_at = now + self.terms.interval
         return self._era
 
     def succeed(self, era: int) -> None:
-        """Note that a delivery was answered by the next hop, whatever it said of the mail."""
+        """Note that a transfer was answered by the next hop, whatever it said of the mail."""
         self.obstacle = None
         if era != self._era:
             return

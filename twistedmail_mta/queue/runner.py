@@ -46,10 +46,10 @@ class QueueLimits:
     """How much the runner takes on.
 
     Attributes:
-        lanes: how many deliveries run, and how many recipients lanes hold.
+        lanes: how many transfers run, and how many recipients lanes hold.
         messages: messages in memory.
         octets: octets of them in memory.
-        grace: seconds for running deliveries to end when the runner stops.
+        grace: seconds for running transfers to end when the runner stops.
     """
 
     lanes: LaneLimits = field(default_factory=LaneLimits)
@@ -139,7 +139,7 @@ class QueueRunner:
     async def stop(self) -> None:
         """Begin no attempt any more; return when every claim is settled or given back.
 
-        Running deliveries get a time of grace, then they are cancelled.
+        Running transfers get a time of grace, then they are cancelled.
         """
         self._stopping = True
         self._bell.ring()

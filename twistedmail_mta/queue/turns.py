@@ -6,16 +6,16 @@ from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from twistedmail_mta.queue.lanes import Delivery
+    from twistedmail_mta.queue.lanes import Transfer
 
 
 class Turns:
-    """The deliveries that wait in a lane, a line for each sender: an account, else a sender domain."""
+    """The transfers that wait in a lane, a line for each sender: an account, else a sender domain."""
 
     __slots__ = ("_count", "_lines")
 
     def __init__(self) -> None:
-        self._lines: OrderedDict[str, deque[Delivery]] = OrderedDict()
+        self._lines: OrderedDict[str, deque[Transfer]] = OrderedDict()
         self._count = 0
 
     def __len__(self) -> int:
@@ -25,26 +25,26 @@ class Turns:
         """Return whether something of a sender waits."""
         return sender in self._lines
 
-    def put(self, sender: str, delivery: Delivery) -> None:
-        """Add a delivery at the end of its sender's line."""
+    def put(self, sender: str, transfer: Transfer) -> None:
+        """Add a transfer at the end of its sender's line."""
         line = self._lines.get(sender)
         if line is None:
             line = self._lines[sender] = deque()
-        line.append(delivery)
+        line.append(transfer)
         self._count += 1
 
-    def take(self) -> Delivery:
-        """Return the first delivery of the sender whose turn it is."""
+    def take(self) -> Transfer:
+        """Return the first transfer of the sender whose turn it is."""
         sender, line = self._lines.popitem(last=False)
-        delivery = line.popleft()
+        transfer = line.popleft()
         if line:
             self._lines[sender] = line
         self._count -= 1
-        return delivery
+        return transfer
 
-    def take_all(self) -> list[Delivery]:
+    def take_all(self) -> list[Transfer]:
         """Return all that waits, and forget it."""
-        waiting = [delivery for line in self._lines.values() for delivery in line]
+        waiting = [transfer for line in self._lines.values() for transfer in line]
         self._lines.clear()
         self._count = 0
         return waiting
