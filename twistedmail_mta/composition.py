@@ -176,7 +176,7 @@ class Parts:
             copy_to=site.reports.copy_to,
             hosts=self.directory.hosts,
         )
-        mailbox_agent = MailboxAgent(self.directory, self.mailboxes, self.bodies)
+        mailbox_agent = MailboxAgent(self.directory, self.mailboxes, self.bodies, self._reactor)
         maildir_agent = MaildirAgent(self._io, self.bodies, site.server.hostname, time.time())
         return QueueRunner(
             spool,

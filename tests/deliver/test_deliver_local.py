@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred as TwistedDeferred
+from twisted.internet.task import Clock
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
@@ -123,7 +124,7 @@ class Post:
 
     def __init__(self) -> None:
         self.people, self.boxes, self.files = People(), Boxes(), Files()
-        self.agent = MailboxAgent(self.people, self.boxes, self.files)
+        self.agent = MailboxAgent(self.people, self.boxes, self.files, Clock())
         self.unwanted: set[str] = set()
 
     def begin(

@@ -20,17 +20,24 @@ PIECES = st.sampled_from(["A: b", "no field", "\r\n", " folded", ":", "", "é", 
 
 def taken(blocks: list[bytes], limit: int = 10_000) -> tuple[bytes, bytes]:
     """Header and body after all blocks."""
-    intake = Intake(MemoryBodies().writer(), limit, scans=False)
-    for block in blocks:
-        intake.add(block)
+    intake = Intake(MemoryBodies().writer(), limit)
     bodies: list[InlineBody] = []
+    errors: list[PermanentError] = []
 
-    async def finish() -> None:
-        body = await intake.finish()
+    async def take() -> None:
+        try:
+            for block in blocks:
+                await intake.add(block)
+            body = await intake.finish()
+        except PermanentError as error:
+            errors.append(error)
+            return
         assert isinstance(body, InlineBody)
         bodies.append(body)
 
-    assert Task("finish", finish()).done
+    assert Task("take", take()).done
+    if errors:
+        raise errors[0]
     return intake.header, bodies[0].data
 
 

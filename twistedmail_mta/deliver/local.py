@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import ClassVar, Final
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -14,6 +15,7 @@ from twistedmail_mta.errors import MailError, TemporaryError
 from twistedmail_mta.interfaces import IBodyStore, IDeliveryAgent, IDirectory, IMailboxDelivery
 from twistedmail_mta.mail.structure import BodyScanner, structure_of
 from twistedmail_mta.mailbox.prefix import delivered_before, is_looping
+from twistedmail_mta.mailbox.scanning import scan
 from twistedmail_mta.model import (
     Deferred,
     Delivered,
@@ -54,14 +56,18 @@ class MailboxAgent:
 
     log: ClassVar[Logger] = Logger()
 
-    def __init__(self, directory: IDirectory, mailboxes: IMailboxDelivery, bodies: IBodyStore) -> None:
+    def __init__(
+        self, directory: IDirectory, mailboxes: IMailboxDelivery, bodies: IBodyStore, clock: IReactorTime
+    ) -> None:
         """Make an agent.
 
         Args:
             directory: knows whom addresses stand for.
             mailboxes: where the mail goes.
             bodies: where large bodies are.
+            clock: lets others go on during long work.
         """
+        self._clock = clock
         self._directory = directory
         self._mailboxes = mailboxes
         self._bodies = bodies
@@ -144,7 +150,7 @@ class MailboxAgent:
     async def _structure(self, message: Message) -> Structure:
         scanner = BodyScanner(message.header)
         for offset in range(0, message.body.size, BLOCK):
-            scanner.add(await self._bodies.read(message.body, offset, BLOCK))
+            await scan(scanner, await self._bodies.read(message.body, offset, BLOCK), self._clock)
         return structure_of(message.header, scanner.finish())
 
 

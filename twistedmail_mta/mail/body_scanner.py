@@ -25,7 +25,7 @@ MAX_PART_HEADERS: Final = 1024 * 1024
 """Octets of all of them; parts behind that are opaque."""
 MAX_WORDS: Final = 10_000
 """What may be read of the parts' headers, in fields, parameters and addresses; parts behind that are opaque."""
-BATCH: Final = 16 * 1024
+BATCH: Final = 8 * 1024
 """Octets that are gathered before they are looked at."""
 
 _CR: Final = ord("\r")
@@ -84,10 +84,15 @@ class BodyScanner:
         self._state = _State.BODY
         self._begin_body(self._root, content_of(header))
 
+    @property
+    def searches(self) -> bool:
+        """Whether the next octets are searched for parts, and not only counted."""
+        return bool(self._boundaries) or self._state is not _State.BODY
+
     def add(self, block: bytes) -> None:
         """Take the next octets of the body."""
         self._octets += len(block)
-        if not self._boundaries and self._state is _State.BODY:
+        if not self.searches:
             self._lines += block.count(b"\n")
             return
         self._held += block

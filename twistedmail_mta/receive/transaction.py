@@ -116,8 +116,7 @@ class Transaction:
             return
         intake = self._intake or self._begin_message()
         try:
-            if intake.add(block):
-                await intake.flush()
+            await intake.add(block)
         except Cancelled:
             raise
         except MailError as error:
@@ -129,9 +128,9 @@ class Transaction:
     def _begin_message(self) -> Intake:
         """Take octets from now on; all recipients are known."""
         self._distribution = distribute(self._addressees.values())
-        scans = bool(self._distribution.deliveries)
-        writer = self._listener.bodies.writer()
-        self._intake = Intake(writer, self._listener.limits.header_size, scans=scans)
+        listener = self._listener
+        clock = listener.clock if self._distribution.deliveries else None
+        self._intake = Intake(listener.bodies.writer(), listener.limits.header_size, clock)
         return self._intake
 
     def _refuse(self, reply: Reply) -> None:
