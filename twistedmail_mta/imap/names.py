@@ -1,0 +1,115 @@
+"""Mailbox names as clients write them, and the patterns of LIST (RFC 9051 section 5.1, RFC 9051 section 6.3.9)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from twistedmail_mta.mail import modified_utf7
+
+SEPARATOR: Final = "/"
+INBOX: Final = "INBOX"
+LONGEST_PATTERN: Final = 1000
+"""Characters, wildcards apart, of a pattern that can match: no mailbox has a longer name."""
+
+
+def decode_name(octets: bytes, *, utf8: bool) -> str:
+    """Return the name that a client wrote, its first level in capitals if that is INBOX.
+
+    Args:
+        octets: an astring's.
+        utf8: UTF8=ACCEPT or IMAP4rev2 was enabled, so "&" is a letter as any
+            other (RFC 6855 section 3); else it is modified UTF-7 (RFC 3501 section 5.1.3).
+
+    Raises:
+        ValueError: it is neither; the text says what is wrong.
+    """
+    if utf8:
+        try:
+            return fold_inbox(octets.decode())
+        except UnicodeDecodeError:
+            raise ValueError("the name isn't UTF-8") from None
+    try:
+        return fold_inbox(modified_utf7.decode(octets.decode("ascii")))
+    except ValueError:
+        raise ValueError("the name isn't modified UTF-7") from None
+
+
+def encode_name(name: str, *, utf8: bool) -> bytes:
+    """Return a name as this client is to read it; what string that takes is another's to say."""
+    return name.encode() if utf8 else modified_utf7.encode(name).encode()
+
+
+def fold_inbox(name: str) -> str:
+    """Return the name with its first level in capitals if that is INBOX in any case (RFC 9051 section 5.1)."""
+    first, separator, rest = name.partition(SEPARATOR)
+    return INBOX + separator + rest if _is_inbox(first) else name
+
+
+def parents(name: str) -> Iterator[str]:
+    """Yield the names above this one, the highest first."""
+    end = name.find(SEPARATOR)
+    while end >= 0:
+        yield name[:end]
+        end = name.find(SEPARATOR, end + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A name with wildcards, as `read_pattern` makes it.
+
+    All places in the pattern that the characters read so far may have led to
+    are kept as the bits of one number: so each character of a name costs the
+    same, whatever the wildcards.
+    """
+
+    _letters: Mapping[str, int]
+    _anything: int
+    _within: int
+    _end: int
+
+    def matches(self, name: str) -> bool:
+        """Return whether this name, INBOX in capitals, is one that the pattern stands for."""
+        folded = len(INBOX) if _is_inbox(name.partition(SEPARATOR)[0]) else 0
+        letters, anything, within = self._letters, self._anything, self._within
+        rest_matches = self._end & anything  # at the end of the pattern stands "*"
+        places = 1
+        for index, character in enumerate(name):
+            if not places or places & rest_matches:
+                break
+            fitting = letters.get(character, 0)
+            if index < folded:
+                fitting |= letters.get(character.lower(), 0)
+            stay = anything if character == SEPARATOR else within
+            places = ((places & fitting) << 1) | (places & stay)
+        return bool(places & self._end)
+
+
+def read_pattern(text: str) -> Pattern:
+    """Return a pattern: "*" stands for anything, "%" for anything within a level (RFC 9051 section 6.3.9).
+
+    Args:
+        text: decoded, the reference before it.
+    """
+    if len(text) - text.count("*") - text.count("%") > LONGEST_PATTERN:
+        return NOTHING
+    letters: dict[str, int] = {}
+    place, anything, within = 1, 0, 0
+    for character in text:
+        if character == "*":
+            anything |= place
+        elif character == "%":
+            within |= place
+        else:
+            letters[character] = letters.get(character, 0) | place
+            place <<= 1
+    return Pattern(letters, anything, anything | within, place)
+
+
+NOTHING: Final = Pattern({}, 0, 0, 0)
+"""The pattern of no name."""
+
+
+def _is_inbox(level: str) -> bool:
+    return level.isascii() and level.upper() == INBOX
