@@ -378,6 +378,23 @@ def test_message_that_vanishes_while_it_is_sent() -> None:
     assert not client.said().endswith("\r\n.\r\n")
 
 
+def test_commands_behind_a_message_that_vanishes() -> None:
+    """They are never obeyed: the client would delete what it didn't get."""
+    counter = Counter(mails=[_long(9 * PIECE), MAILS[0]])
+    client = counter.log_in()
+    lose, client.transport.abortConnection = client.transport.abortConnection, lambda: None  # type: ignore[method-assign]
+    client.connection.pauseProducing()
+    client.send(b"RETR 1\r\nDELE 2\r\nQUIT\r\n")
+
+    del counter.store.mails[10]
+    client.connection.resumeProducing()
+    lose()
+
+    assert counter.store.removals == []
+    assert "Goodbye" not in client.said()
+    assert counter.clock.getDelayedCalls() == []
+
+
 def test_message_that_cannot_be_read_now() -> None:
     """[SYS/TEMP]; the next attempt is a new one."""
     counter = Counter()

@@ -230,12 +230,13 @@ class Connection(Protocol):
         self._outlet.start_tls(creator)
 
     def abort(self, reason: str) -> None:
-        """Break off in the middle of an answer that can't be finished.
+        """Break off in the middle of an answer that can't be finished; no command is heard any more.
 
         Args:
             reason: for the log.
         """
         self._reason = reason
+        self._closing = True
         self.transport.abortConnection()
 
     # The client reads or doesn't
