@@ -207,6 +207,12 @@ class Transport(StringTransportWithDisconnection):
     """A transport that knows the few things more that a TCP server's does."""
 
     aborted = False
+    lingers = False
+    """Whether the client doesn't close its end although ours is closed, as TLS lets it."""
+
+    def loseConnection(self) -> None:  # noqa: N802
+        if not self.lingers:
+            super().loseConnection()
 
     def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: N802
         """Nothing is delayed here."""

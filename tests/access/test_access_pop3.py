@@ -168,6 +168,20 @@ def test_exclusive_maildrop() -> None:
     assert second.type(*LOGIN).startswith("+OK")
 
 
+def test_quit_lets_the_next_one_in() -> None:
+    """RFC 1939 section 6: the maildrop is free before the answer, even if the client's end stays open."""
+    counter = Counter(rules=Rules(sessions=5, exclusive=True, delay=0))
+    first, second = counter.log_in(), counter.connect()
+    first.transport.lingers = True
+
+    assert first.type("DELE 1", "QUIT").startswith("+OK")
+    assert first.connected
+    assert second.type(*LOGIN).startswith("+OK Logged in: 2 messages")
+    assert counter.store.drops[0].closed
+    first.transport.abortConnection()
+    assert counter.connect().type(*LOGIN).startswith("-ERR [IN-USE]")
+
+
 def test_exclusive_maildrop_of_a_dead_client() -> None:
     """A session that says nothing any more gives way, and what it marked stays."""
     counter = Counter(rules=Rules(sessions=5, exclusive=True, delay=0))

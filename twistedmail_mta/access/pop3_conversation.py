@@ -18,7 +18,7 @@ from twistedmail_mta.interfaces import IMaildrop
 from twistedmail_mta.model import Reply
 from twistedmail_mta.networks import is_in
 from twistedmail_mta.pop3 import answers, events
-from twistedmail_mta.pop3.response import encode_response, refusal
+from twistedmail_mta.pop3.response import Response, encode_response, refusal
 from twistedmail_mta.pop3.server import ServerSession
 from twistedmail_mta.sasl.server import MECHANISMS
 from twistedmail_mta.tasks import Cancelled, sleep
@@ -192,23 +192,26 @@ class POP3Conversation:
         await self._retrieval.answer(event)
 
     async def _quit(self, event: events.Quit) -> None:
-        """Remove what was deleted, and say whether that is so (RFC 1939 section 6)."""
+        """Remove what was deleted, make room for the next session, and say whether it is so (RFC 1939 section 6)."""
         self._reason = "it said QUIT"
+        answer = await self._update(event.deleted)
+        self._entrance.leave()  # now: under TLS the connection may last until the client closes its end
+        self._session.send_response(answer)
+
+    async def _update(self, deleted: tuple[int, ...]) -> Response:
         drop = self._entrance.drop
-        if drop is None or not event.deleted:
-            self._session.send_response(answers.GOODBYE)
-            return
+        if drop is None or not deleted:
+            return answers.GOODBYE
         try:
-            await self._listener.terms.tasks.shield("pop3.remove", self._remove(drop, event.deleted))
+            await self._listener.terms.tasks.shield("pop3.remove", self._remove(drop, deleted))
         except Cancelled:
             raise
         except Exception as error:  # noqa: BLE001 - the client is told the truth
             if not isinstance(error, MailError):
                 self.log.failure("messages can't be removed", event="pop3.broken", session=self._connection.session)
-            self._session.send_response(answers.NOT_DELETED)
-        else:
-            self._deleted = len(event.deleted)
-            self._session.send_response(answers.GOODBYE)
+            return answers.NOT_DELETED
+        self._deleted = len(deleted)
+        return answers.GOODBYE
 
     async def _remove(self, drop: IMaildrop, uids: tuple[int, ...]) -> None:
         await drop.remove(uids)
