@@ -234,6 +234,7 @@ class Parts:
             plaintext_login=table.plaintext_login,
             strict=table.strict,
             hide_client=table.hide_client,
+            vrfy=table.vrfy,
             admission=Admission(self._checks, self.directory, server.admin),
             quotas=self._quotas,
             authenticator=self._logins.authenticator,

@@ -142,6 +142,8 @@ def test_everything_at_once() -> None:
         ("[imap]\n", "imap: is unknown"),
         ("[listen.mx2]\n", "listen.mx2.endpoint: is missing"),
         ('[tls.names."a.b"]\nke = 1\n', 'tls.names."a.b".ke: is unknown; did you mean key?'),
+        ("[domains.b.c]\n", 'domains.b.c: is unknown; a name with dots is quoted: [domains."b.c"]'),
+        ("[domains.a.b.c]\nquota = 1\n", 'domains.a.b: is unknown; a name with dots is quoted: [domains."a.b.c"]'),
         ('[outbound.timeouts]\nbanner = "5m"\n', "outbound.timeouts.banner: is unknown"),
         ('[outbound]\nport = "25"\n', "outbound.port: must be a whole number, without quotes"),
         ("[outbound]\nport = 0\n", "outbound.port: must be greater than or equal to 1"),
@@ -199,7 +201,14 @@ POP3 = '[listen.pop3]\nendpoint = "tcp:110"\nrole = "pop3"\n'
 
 
 @pytest.mark.parametrize(
-    "key", ["strict = true", "hide_client = true", 'limits = { message_size = "1MB" }', "limits = { recipients = 3 }"]
+    "key",
+    [
+        "strict = true",
+        "hide_client = true",
+        'vrfy = "login"',
+        'limits = { message_size = "1MB" }',
+        "limits = { recipients = 3 }",
+    ],
 )
 def test_keys_without_meaning_for_pop3(key: str) -> None:
     """What is about mail that arrives would do nothing there."""

@@ -291,6 +291,7 @@ class Reception:
             "plaintext_login": parse_networks(["192.168.1.0/24"]),
             "strict": False,
             "hide_client": False,
+            "vrfy": "never",
             "admission": Admission(self.checks, self.directory, parse_address(self.admin)),
             "quotas": self.quotas,
             "authenticator": Gatekeeper(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from reception import ENVELOPE, Reception
+from reception import ENVELOPE, Reception, SlowCheck
 
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.model import Address, Reply
@@ -298,8 +298,35 @@ def test_transaction_ends_with_rset_and_ehlo() -> None:
 
 
 def test_verify_tells_nothing() -> None:
-    """VRFY neither confirms nor denies."""
-    assert Reception().connect().type("EHLO me", "VRFY ann").startswith("252 2.1.5")
+    """VRFY neither confirms nor denies, unless the site file says otherwise."""
+    client = Reception().connect()
+
+    for name in ("ann", "u1@home.test", "nobody@home.test"):
+        assert client.type("EHLO me", f"VRFY {name}").splitlines()[-1].startswith("252 2.1.5")
+
+
+def test_verify_tells_who_exists() -> None:
+    """Where everybody may ask, addresses kept here are told; of others, also of relayed ones, nothing is known."""
+    check = SlowCheck()
+    client = Reception(checks={"relayed.test": check}, options={"vrfy": "always"}).connect()
+    client.type("EHLO me")
+
+    assert client.type("VRFY u1@home.test") == "250 2.1.5 <u1@home.test>\r\n"
+    assert client.type("VRFY <both@home.test>") == "250 2.1.5 <both@home.test>\r\n"
+    assert client.type("VRFY nobody@home.test").startswith("550 5.1.1")
+    assert client.type("VRFY u1%else.test@home.test").startswith("550 5.7.1")
+    for name in ("Ann Smith", "ann@else.test", "ann@relayed.test", "u1", "jos\u00e9@home.test"):
+        assert client.type(f"VRFY {name}").startswith("252 2.1.5")
+
+
+def test_verify_for_logins() -> None:
+    """Where only logins may ask, strangers learn nothing."""
+    client = Reception(role="submission", options={"vrfy": "login"}).connect()
+    client.type("EHLO me")
+
+    assert client.type("VRFY u1@home.test").startswith("252 ")
+    client.type(LOGIN)
+    assert client.type("VRFY u1@home.test").startswith("250 2.1.5 <u1@home.test>")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ LEAST_AUTOLOGOUT: Final = 600.0
 """Seconds that a POP3 client may be silent (RFC 1939 section 3)."""
 
 _OF_POP3: Final = ("login_delay", "exclusive")
-_OF_INCOMING: Final = ("strict", "hide_client")
+_OF_INCOMING: Final = ("strict", "hide_client", "vrfy")
 _LIMITS_OF_POP3: Final = ("failed_logins", "sessions_per_account")
 _LIMITS_OF_INCOMING: Final = (
     "message_size",
@@ -94,6 +94,8 @@ class ListenTable(Table):
         plaintext_login: networks that may log in without TLS.
         strict: refuse messages with bare CR or LF instead of mending them.
         hide_client: leave the client's address out of Received.
+        vrfy: who is told by VRFY whether an address of a hosted domain
+            exists: nobody, which is usual (252 for all), logins, or everybody.
         login_delay: least seconds between two logins of an account by POP3 (RFC 2449 section 6.5).
         exclusive: a POP3 session has the maildrop for itself (RFC 1939 section 4).
         limits: what differs from [limits] here.
@@ -105,6 +107,7 @@ class ListenTable(Table):
     plaintext_login: Networks = ()
     strict: bool = False
     hide_client: bool = False
+    vrfy: Literal["never", "login", "always"] = "never"
     login_delay: Wait | None = None
     exclusive: bool = False
     limits: SessionLimits = SessionLimits()
@@ -129,7 +132,7 @@ class ListenTable(Table):
     def _refuse_what_means_nothing(self) -> None:
         fetches = self.preset.fetches
         for key in _OF_INCOMING if fetches else _OF_POP3:
-            if getattr(self, key):
+            if getattr(self, key) != type(self).model_fields[key].default:
                 raise ValueError(f"{key} has no meaning on a listener of role {self.role}")
         for key in _LIMITS_OF_INCOMING if fetches else _LIMITS_OF_POP3:
             if getattr(self.limits, key) is not None:

@@ -15,6 +15,7 @@ from twistedmail_mta.receive.client import Client
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.receive.login import Login
 from twistedmail_mta.receive.transaction import Transaction
+from twistedmail_mta.receive.verification import verify
 from twistedmail_mta.sasl.server import MECHANISMS
 from twistedmail_mta.smtp import server as smtp
 from twistedmail_mta.tasks import Cancelled
@@ -217,8 +218,10 @@ class Dialogue:
     async def _reset(self, _: smtp.Reset) -> None:
         self.drop()
 
-    async def _verify(self, _: smtp.Verify) -> None:
-        self._session.send_reply(replies.CANNOT_VERIFY)
+    async def _verify(self, event: smtp.Verify) -> None:
+        listener = self._listener
+        may_ask = listener.vrfy == "always" or (listener.vrfy == "login" and self._client.submitter is not None)
+        self._session.send_reply(await verify(event.text, listener.admission) if may_ask else replies.CANNOT_VERIFY)
 
     async def _quit(self, _: smtp.Quit) -> None:
         self._session.send_reply(replies.GOODBYE)
@@ -249,6 +252,8 @@ def _words(event: smtp.Event) -> str:
             return f"MAIL FROM:<{event.address}>"
         case smtp.Rcpt():
             return f"RCPT TO:<{event.address}>"
+        case smtp.Verify():
+            return f"VRFY {event.text}"
         case smtp.BodyEnd():
             return "the message"
         case smtp.AuthResponse():

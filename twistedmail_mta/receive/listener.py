@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
 
@@ -33,6 +34,7 @@ class Listener:
         now: seconds since the epoch.
         offset: local time minus UTC then, in seconds.
         hide_client: leave the client's name and address out of Received.
+        vrfy: who is told by VRFY whether an address exists.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Listener:
     plaintext_login: tuple[Network, ...]
     strict: bool
     hide_client: bool
+    vrfy: Literal["never", "login", "always"]
     admission: Admission
     quotas: IQuotas
     authenticator: IAuthenticator
