@@ -19,7 +19,7 @@ START = 1_800_000_000.0
 HOUR = 3600.0
 MESSAGES = 1000
 SEEDS = range(int(os.environ.get("MTA_FAULT_SEEDS", "3")))
-"""More of them by the environment variable; each takes five to ten seconds."""
+"""More of them by the environment variable; each takes about ten seconds."""
 
 PEOPLE = ("bob", "carol", "dave")
 CROWD = [f"u{number}" for number in range(120)]
@@ -92,12 +92,12 @@ class Hour:
         self._at(at + self.random.uniform(1, most), end)
 
     def _begin_trouble(self) -> None:
-        self.network.misfortune, self.dns.failing = 0.3, 0.15
+        self.network.misfortune, self.network.sudden, self.dns.failing = 0.3, 0.004, 0.15
         for home in self.homes.values():
             home.mood = 0.1
 
     def _end_trouble(self) -> None:
-        self.network.misfortune = self.dns.failing = 0.0
+        self.network.misfortune = self.network.sudden = self.dns.failing = 0.0
         for home in self.homes.values():
             home.mood = 0.0
 

@@ -156,7 +156,11 @@ class VirtualDatabase:
         outcomes: list[Outcome] = []
         while len(outcomes) < len(group):
             outcomes += self._committer.commit([job for job, _ in group[len(outcomes) :]])
-        self._machine.callLater(self._pause(), self._hand_over, group, outcomes)
+        network = self._machine.network
+        if network.random.random() < network.sudden:
+            self._machine.fall()
+        else:
+            self._machine.callLater(self._pause(), self._hand_over, group, outcomes)
 
     def _hand_over(self, group: list[tuple[Job, Promise[Any]]], outcomes: list[Outcome]) -> None:
         for (_, promise), outcome in zip(group, outcomes, strict=True):

@@ -65,6 +65,7 @@ class Network:
     Attributes:
         clock: the time that all hosts share.
         misfortune: the share of connections that meet a fault.
+        sudden: the share of commits that a process doesn't live to hear of.
         hosts: who is at each address; whoever is not there doesn't answer.
         unreachable: addresses that nobody gets through to.
         heard: the ids of messages whose answer reached a living sender whole.
@@ -74,7 +75,7 @@ class Network:
     def __init__(self, seed: str, start: float) -> None:
         self.clock = VirtualClock(start)
         self.random = Random(seed)
-        self.misfortune = 0.0
+        self.misfortune = self.sudden = 0.0
         self.hosts: dict[str, Machine] = {}
         self.unreachable: set[str] = set()
         self.heard: set[str] = set()
@@ -117,12 +118,16 @@ class Machine:
         dead: whether it has ended.
         ends: its connections.
         at_end: what the system does when it ends, such as closing files.
+        fall: ends it when nobody expects it.
     """
 
-    def __init__(self, network: Network, address: str, disk: Any = None) -> None:
+    def __init__(
+        self, network: Network, address: str, disk: Any = None, fall: Callable[[], None] = lambda: None
+    ) -> None:
         self.network = network
         self.address = address
         self.disk = disk
+        self.fall = fall
         self.dead = False
         self.ends: dict[End, None] = {}
         self.at_end: list[Callable[[], None]] = []

@@ -22,6 +22,7 @@ from twistedmail_mta.app import CLAIMS_EVERY, ORPHANS_EVERY
 from twistedmail_mta.composition import Parts
 from twistedmail_mta.config.load import parse_site
 from twistedmail_mta.crowd import Crowd
+from twistedmail_mta.directory import site_logins
 from twistedmail_mta.directory.alias_rows import add_targets
 from twistedmail_mta.directory.aliases import make_alias
 from twistedmail_mta.directory.tables import add_account
@@ -119,6 +120,7 @@ def make_virtual(patch: pytest.MonkeyPatch, network: Network, dns: VirtualDNS) -
     }
     for name, value in replaced.items():
         patch.setattr(composition, name, value)
+    patch.setattr(site_logins, "WorkerPool", VirtualPool)
 
 
 class VirtualSite:
@@ -154,7 +156,7 @@ class VirtualSite:
         self._again = self.runs
         if self._again:
             return
-        self._machine = machine = Machine(self._network, self._address, self.room)
+        self._machine = machine = Machine(self._network, self._address, self.room, self._fall)
         parts = self._parts = Parts(machine, self._site, [self._address])  # type: ignore[arg-type]
         crowd = Crowd(1000)
         self._factories = {name: ServerFactory(crowd) for name in PORTS}
@@ -186,6 +188,10 @@ class VirtualSite:
         spooled = self.rows("SELECT DISTINCT message FROM recipient")
         self.deaths.update(f"{self._name}-{id_text(message)}" for (message,) in spooled)
         self._machine.die()
+
+    def _fall(self) -> None:
+        self.die()
+        self._network.clock.callLater(self._network.random.uniform(1, 20), self.start)
 
     def stop(self) -> None:
         """End in order, as the service does."""
