@@ -63,6 +63,7 @@ class Hosting:
         files: Mapping[str, Path] | None = None,
         catch_alls: Mapping[str, str] | None = None,
         admin: str = "admin@example.org",
+        relayed: Iterable[str] = (),
     ) -> None:
         self.database = SlowDatabase()
         self.tables = self.database.connection
@@ -71,6 +72,7 @@ class Hosting:
             domains or (ORG, OTHER_NAME),
             {name: AliasFile(path, name) for name, path in (files or {}).items()},
             {name: parse_address(to) for name, to in (catch_alls or {}).items()},
+            relayed,
         )
         self.threads = Pool()
         self.directory = Directory(

@@ -43,6 +43,17 @@ def test_domain_in_both_places(hosting: Hosting) -> None:
     assert shortcoming.domain == "example.org"
 
 
+def test_relayed_domain_in_the_database(hosting: Hosting) -> None:
+    """A domain can't be relayed by the site file and have mailboxes in the database: its mail would go astray."""
+    hosting.domain(HostedDomain("moved.example"))
+    site = SiteDomains([ORG], {}, {}, relayed=["moved.example"])
+
+    (shortcoming,) = shortcomings(site, parse_address("root@away.example"), hosting.tables)
+
+    assert shortcoming.is_fatal
+    assert shortcoming.domain == "moved.example"
+
+
 def test_domain_alias_with_things_of_its_own(hosting: Hosting) -> None:
     """Its accounts and aliases are never asked for."""
     hosting.account("ann@b.example")

@@ -221,6 +221,16 @@ def test_domain_in_both_places() -> None:
     assert hosting.directory.domains["example.org"].quota == 5
 
 
+def test_relayed_domain_in_the_database() -> None:
+    """Neither is its mail kept here nor does the server start, if the site file relays it."""
+    hosting = Hosting(relayed=["moved.example"])
+    hosting.domain(HostedDomain("moved.example"))
+
+    with pytest.raises(DirectoryError, match=r"moved\.example is in the site file and in the database"):
+        now(hosting.directory.begin())
+    assert not hosting.directory.hosts("moved.example")
+
+
 def test_domains_read_in_the_wrong_order(hosting: Hosting) -> None:
     """What was read before a change doesn't count when it comes back after what was read after it."""
     gate = hosting.database.gate = Promise[None]()

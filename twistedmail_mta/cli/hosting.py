@@ -60,7 +60,8 @@ class OpenDirectory:
 
     def domains(self, tx: Transaction) -> Mapping[str, HostedDomain]:
         """Return every domain that is hosted, by name; where both have it the site file's word holds."""
-        return {domain.name: domain for domain in list_domains(tx)} | hosted_domains(self.site.domains)
+        others = {domain.name: domain for domain in list_domains(tx) if domain.name not in self.site.domains}
+        return others | hosted_domains(self.site.domains)
 
 
 @contextmanager
@@ -125,7 +126,7 @@ def as_quota(_: click.Context, __: click.Parameter, value: str | None) -> int | 
     try:
         size = parse_size(value)
     except ValueError as error:
-        raise click.BadParameter(f'{error}; or "none"') from error
+        raise click.BadParameter("must be a size with its unit, such as 64KB or 50MB, or none") from error
     if not size:
         raise click.BadParameter('must be more than nothing; "none" is no limit')
     return size

@@ -39,9 +39,9 @@ def shortcomings(site: SiteDomains, admin: Address, tx: Transaction) -> Iterator
         tx: the database.
     """
     rows = list_domains(tx)
-    domains = {domain.name: domain for domain in rows} | dict(site.domains)
+    domains = site.joined_by(rows)
     for domain in rows:
-        if domain.name in site.domains:
+        if site.declares(domain.name):
             text = "stands in the site file and in the database; `mta domain remove` it, or take it out of the file"
             yield Shortcoming(domain.name, text, is_fatal=True)
     for domain in domains.values():

@@ -108,8 +108,8 @@ class Directory:
         number, rows = await self._database.read(read_directory)
         if number > self._changes:  # else nothing was changed, or this was read before what is known already
             self._changes = number
-            self._use({domain.name: domain for domain in rows} | dict(self._site.domains))
-        return [domain.name for domain in rows if domain.name in self._site.domains]
+            self._use(self._site.joined_by(rows))
+        return [domain.name for domain in rows if self._site.declares(domain.name)]
 
     def changed(self) -> None:
         """Hear that the database may have changed; what can't be read now is tried until it can."""

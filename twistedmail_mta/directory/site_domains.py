@@ -16,11 +16,15 @@ class SiteDomains:
     """What the site file says of domains that mail is kept for.
 
     Attributes:
-        domains: by name.
+        domains: those that are hosted, by name.
     """
 
     def __init__(
-        self, domains: Iterable[HostedDomain], files: Mapping[str, AliasFile], catch_alls: Mapping[str, Address]
+        self,
+        domains: Iterable[HostedDomain],
+        files: Mapping[str, AliasFile],
+        catch_alls: Mapping[str, Address],
+        relayed: Iterable[str] = (),
     ) -> None:
         """Put it together.
 
@@ -28,12 +32,22 @@ class SiteDomains:
             domains: the hosted domains.
             files: the aliases of domains that have a file of them.
             catch_alls: where mail to unknown addresses goes, for domains that say so.
+            relayed: the names of the other domains, whose mail is sent on.
         """
         self.domains: Mapping[str, HostedDomain] = {domain.name: domain for domain in domains}
+        self._relayed = frozenset(relayed)
         self._files = files
         self._catch_alls: Mapping[str, Sequence[Alias]] = {
             f"@{name}": (make_alias(f"@{name}", [str(to)]),) for name, to in catch_alls.items()
         }
+
+    def declares(self, name: str) -> bool:
+        """Return whether a domain stands in the site file, hosted or relayed: then the database mustn't have it."""
+        return name in self.domains or name in self._relayed
+
+    def joined_by(self, others: Iterable[HostedDomain]) -> dict[str, HostedDomain]:
+        """Return all domains that are hosted, by name, with those of the database that the site file doesn't have."""
+        return {other.name: other for other in others if not self.declares(other.name)} | dict(self.domains)
 
     def aliases(self, folded: str) -> Sequence[Alias]:
         """Return the aliases that a folded address may mean; more than one where case tells them apart."""
@@ -67,6 +81,7 @@ def site_domains(tables: Mapping[str, DomainTable]) -> SiteDomains:
         hosted_domains(tables).values(),
         {name: AliasFile(table.aliases_file, name) for name, table in hosted.items() if table.aliases_file is not None},
         {name: table.catch_all for name, table in hosted.items() if table.catch_all is not None},
+        tables.keys() - hosted.keys(),
     )
 
 
