@@ -138,11 +138,22 @@ def _certificate(
         yield Finding("warning", path, f"{files.key} is open to everybody: chmod o= {files.key}")
 
 
+def _unread(user: User, file: Path) -> str:
+    """Say why a file can't be used: it isn't there, or it is closed to the server."""
+    try:
+        file.stat()
+    except FileNotFoundError:
+        return f"there is no file {file}"
+    except OSError:
+        pass
+    return f"{user.name} can't read {file}"
+
+
 def _authorities(path: str, file: Path | None, user: User) -> Iterator[Finding]:
     if file is None:
         return
     if unreadable_for(user, [file]):
-        yield Finding("error", path, f"{user.name} can't read {file}")
+        yield Finding("error", path, _unread(user, file))
         return
     try:
         ClientTLS(file)
@@ -157,7 +168,7 @@ def _recipient_files(site: Site, user: User) -> Iterator[Finding]:
         if kind != "file":
             continue
         if unreadable_for(user, [Path(file)]):
-            yield Finding("error", path, f"{user.name} can't read {file}")
+            yield Finding("error", path, _unread(user, Path(file)))
             continue
         try:
             RecipientFile(Path(file))
@@ -171,7 +182,7 @@ def _alias_files(site: Site, user: User) -> Iterator[Finding]:
         if file is None:
             continue
         if unreadable_for(user, [file]):
-            yield Finding("error", path, f"{user.name} can't read {file}")
+            yield Finding("error", path, _unread(user, file))
             continue
         try:
             AliasFile(file, name)
@@ -197,7 +208,7 @@ def _checkers(site: Site, user: User) -> Iterator[Finding]:
 
 def _passwd_file(table: PasswdFileTable, path: str, user: User) -> Iterator[Finding]:
     if unreadable_for(user, [table.path]):
-        yield Finding("error", path, f"{user.name} can't read {table.path}")
+        yield Finding("error", path, _unread(user, table.path))
         return
     if table.path.stat().st_mode & 0o007:
         yield Finding("warning", path, f"{table.path} is open to everybody: chmod o= {table.path}")
@@ -218,7 +229,7 @@ def _login(way: WayTable | LDAPTable, path: str, user: User) -> Iterator[Finding
     file = way.auth.password_file
     if file is not None:
         if unreadable_for(user, [file]):
-            yield Finding("error", path, f"{user.name} can't read {file}")
+            yield Finding("error", path, _unread(user, file))
         elif file.stat().st_mode & 0o007:
             yield Finding("warning", path, f"{file} is open to everybody: chmod o= {file}")
         return

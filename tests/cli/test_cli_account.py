@@ -57,6 +57,14 @@ def test_password_is_asked_for_twice(command: Command) -> None:
     assert password_is(command, "ann@example.org", "three")
 
 
+def test_nobody_to_ask_for_a_password(command: Command) -> None:
+    """Without a terminal there is another way, and no account meanwhile."""
+    result = command("account", "add", "ann@example.org")
+
+    assert "give it by --password-stdin" in result.output
+    assert command.json("account", "list") == []
+
+
 def test_password_and_set(command: Command) -> None:
     """A password is replaced; an account is disabled, and its patterns are replaced as a whole."""
     command("account", "add", "ann@example.org", "--password-stdin", stdin="one")

@@ -63,6 +63,18 @@ def test_staying_root_is_warned_of(command: Command) -> None:
     assert "warning: server.user: is missing, so the server stays root" in command("check").output
 
 
+def test_options_behind_the_command(command: Command) -> None:
+    """The site file's name belongs before it; other mistakes are told as ever."""
+    assert "belongs before the command: mta --config FILE" in command("check", "--config", "x").output
+    assert "No such option" in command("check", "--colour").output
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("acount", "account"), ("mailboxes", "mailbox"), ("chek", "check")])
+def test_mistyped_command(command: Command, typed: str, meant: str) -> None:
+    """What comes near to a command is asked for."""
+    assert f"No such command '{typed}'. Did you mean '{meant}'?" in command(typed, "list").output
+
+
 def added(command: Command, text: str) -> str:
     command.file.write_text(SITE + text)
     result = command("check")
@@ -91,7 +103,7 @@ def test_files_that_are_missing(command: Command, tmp_path: Path) -> None:
     text += '[[route]]\nmatch = {}\nvia = "smtp://h:587"\nauth = { user = "u", password_file = "pass" }\n'
 
     assert 'error: domains."example.com".recipients: ' in added(command, text)
-    assert f"can't read {tmp_path / 'pass'}" in added(command, text)
+    assert f"there is no file {tmp_path / 'pass'}" in added(command, text)
     assert "error: outbound.ca_file: " in added(command, '[outbound]\nca_file = "ca.pem"\n')
     (tmp_path / "ca.pem").write_text("no certificate\n")
     assert "can't be read as certificates" in added(command, '[outbound]\nca_file = "ca.pem"\n')

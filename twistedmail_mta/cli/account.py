@@ -99,7 +99,10 @@ account.add_command(import_)
 @_settings
 @pass_invocation
 def add(invocation: Invocation, /, name: str, *, password_stdin: bool, external: bool, **settings: Any) -> None:  # noqa: ANN401 - click's options
-    """Add an account: it logs in with its address, and has mail if its domain is hosted here."""
+    """Add an account.
+
+    It logs in with its address, and has mail if its domain is hosted here.
+    """
     stored = _password(from_input=password_stdin, external=external)
     now = time.time()
     with open_directory(invocation) as directory:
@@ -138,7 +141,10 @@ def remove(invocation: Invocation, name: str, *, yes: bool) -> None:
 @_external
 @pass_invocation
 def password(invocation: Invocation, name: str, *, password_stdin: bool, external: bool) -> None:
-    """Set the password of an account; whoever uses the old one is logged out."""
+    """Set the password of an account.
+
+    Whoever uses the old one is logged out.
+    """
     with open_directory(invocation) as directory:
         _demand(directory, name)
         stored = _password(from_input=password_stdin, external=external)
@@ -153,7 +159,10 @@ def password(invocation: Invocation, name: str, *, password_stdin: bool, externa
 @click.option("--enable/--disable", "enabled", default=None, help="Whether it can be used and takes mail at all.")
 @pass_invocation
 def set_(invocation: Invocation, /, name: str, *, no_send_as: bool, **settings: Any) -> None:  # noqa: ANN401 - click's options
-    """Change what is given of an account, and leave the rest; patterns and protocols replace those it had."""
+    """Change what is given of an account.
+
+    The rest stays; patterns and protocols replace those it had.
+    """
     if not no_send_as and all(value in (None, ()) for value in settings.values()):
         raise click.UsageError("Nothing to change: see --help.")
     if settings["send_as"] and no_send_as:
@@ -208,16 +217,21 @@ def _forget(tx: Transaction, found: Account) -> bool:
     return True
 
 
+def _asked_for() -> str:
+    """Have a password typed, twice."""
+    try:
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, type=str))
+    except click.Abort as error:
+        raise click.ClickException("no password was typed; without a terminal give it by --password-stdin") from error
+
+
 def _password(*, from_input: bool, external: bool) -> StoredPassword | None:
     """Ask for a password; None when it isn't kept here."""
     if external and from_input:
         raise click.UsageError("--external and --password-stdin contradict each other.")
     if external:
         return None
-    if from_input:
-        text = sys.stdin.readline().rstrip("\r\n")
-    else:
-        text = click.prompt("Password", hide_input=True, confirmation_prompt=True, type=str)
+    text = sys.stdin.readline().rstrip("\r\n") if from_input else _asked_for()
     try:
         return PasswordHash().store(text)
     except ValueError as error:

@@ -34,7 +34,9 @@ Imported = tuple[str, StoredPassword | None]
 @click.option("--external", is_flag=True, help="Take the names only; a checker of the site file judges passwords.")
 @pass_invocation
 def import_(invocation: Invocation, file: Path, domain: str | None, *, external: bool) -> None:
-    """Add the accounts of a passwd-file in Dovecot's form, with the hashes of their passwords.
+    """Add the accounts of a passwd-file.
+
+    It is in Dovecot's form; the hashes of its passwords are kept.
 
     Accounts that are there already stay as they are.  Exit status 1: something
     in the file couldn't be taken over as it stands.

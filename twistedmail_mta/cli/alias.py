@@ -45,7 +45,10 @@ def alias() -> None:
 @click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
 @pass_invocation
 def add(invocation: Invocation, address: str, targets: Sequence[str]) -> None:
-    """Let an address lead to others, beside those that it leads to already."""
+    """Let an address lead to others.
+
+    What it leads to already stays.
+    """
     try:
         wanted = make_alias(address, targets)
     except ValueError as error:
@@ -81,7 +84,10 @@ def remove(invocation: Invocation, key: tuple[str, str], targets: Sequence[str])
 @click.option("--domain", metavar="NAME", callback=as_domain, help="Those at one domain.")
 @pass_invocation
 def list_(invocation: Invocation, key: tuple[str, str] | None, domain: str | None) -> None:
-    """List the aliases, those of the site file's domains too."""
+    """List the aliases.
+
+    Those of the site file's domains, too.
+    """
     with open_directory(invocation) as directory:
         found = (
             (item, kept_in)
@@ -103,8 +109,9 @@ def list_(invocation: Invocation, key: tuple[str, str] | None, domain: str | Non
 @click.option("--domain", metavar="NAME", callback=as_domain, help="Of the addresses in it that name none.")
 @pass_invocation
 def import_(invocation: Invocation, file: Path, domain: str | None) -> None:
-    """Add the aliases of a file in the manner of aliases(5) or of Postfix's virtual(5).
+    """Add the aliases of a file.
 
+    It is in the manner of aliases(5) or of Postfix's virtual(5).
     All of them or, if one can't be used, none.
     """
     try:

@@ -100,7 +100,10 @@ def set_(invocation: Invocation, /, name: str, catch_all: str | None, **settings
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @pass_invocation
 def remove(invocation: Invocation, name: str, *, yes: bool) -> None:
-    """Remove a domain and its aliases; accounts there stay, with their mail, and get no more."""
+    """Remove a domain and its aliases.
+
+    Accounts there stay, with their mail, and get no more.
+    """
     with open_directory(invocation) as directory:
         if name in directory.site.domains:
             directory.change(partial(_leave_to_site_file, name))
@@ -116,7 +119,10 @@ def remove(invocation: Invocation, name: str, *, yes: bool) -> None:
 @domain.command(name="list")
 @pass_invocation
 def list_(invocation: Invocation) -> None:
-    """List the domains that mail is kept for, those of the site file too."""
+    """List the domains that mail is kept for.
+
+    Those of the site file, too.
+    """
     with open_directory(invocation) as directory:
         domains = directory.read(partial(_listed, directory))
     if invocation.as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from dataclasses import dataclass
 from importlib import import_module
@@ -27,6 +28,8 @@ class Entry:
     help: str
 
 
+_BEFORE: Final = ("--config", "-c")
+"""Options of `mta` itself, which people write behind a command."""
 _COMMANDS: Final = {
     "check": Entry("twistedmail_mta.cli.check:check", "Validate the site file, certificates and directories."),
     "domain": Entry("twistedmail_mta.cli.domain:domain", "Add, change, list and remove domains that mail is kept for."),
@@ -52,6 +55,25 @@ class Commands(click.Group):
         module, _, attribute = entry.place.partition(":")
         command = getattr(import_module(module), attribute)
         return command if isinstance(command, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command by its name; of one that isn't there say which was meant."""
+        near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
+        if near and args[0] not in _COMMANDS:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; of --config behind it say where it belongs."""
+        try:
+            return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            if error.option_name not in _BEFORE:
+                raise
+            words = f"{error.option_name} belongs before the command: mta {error.option_name} FILE ..."
+            raise click.UsageError(words, error.ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """List the commands without importing them."""

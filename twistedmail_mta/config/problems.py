@@ -90,7 +90,7 @@ def key_path(steps: Sequence[int | str]) -> str:
 def _text(detail: ErrorDetails) -> str:
     kind, steps = detail["type"], detail["loc"]
     if kind == "extra_forbidden":
-        return _unknown_key(steps)
+        return _unquoted_name(detail) or _unknown_key(steps)
     if kind == "literal_error":
         return _not_among(detail, steps)
     if kind == "union_tag_invalid":
@@ -113,6 +113,17 @@ def _choices(expected: str) -> str:
     """Write pydantic's list of tags as its list of literals."""
     *first, last = expected.replace("'", '"').split(", ")
     return f"{', '.join(first)} or {last}"
+
+
+def _unquoted_name(detail: ErrorDetails) -> str:
+    """Return what to say of [domains.example.org], which TOML takes for three tables in one another."""
+    steps, table = list(detail["loc"]), detail["input"]
+    if steps[0] != "domains" or not isinstance(table, dict):
+        return ""
+    while len(table) == 1 and isinstance(inner := next(iter(table.values())), dict):
+        steps.append(next(iter(table)))
+        table = inner
+    return f'is unknown; a name with dots is quoted: [domains."{".".join(map(str, steps[1:]))}"]'
 
 
 def _unknown_key(steps: Sequence[int | str]) -> str:
