@@ -82,6 +82,13 @@ def test_copy_in_ones_own_account(hosted: Command) -> None:
     assert hosted("alias", "add", "ann@example.org", "ann@example.org", "far@away.example").stderr == ""
 
 
+def test_copy_in_an_account_that_is_not_there(hosted: Command) -> None:
+    """It would be lost, though the other targets get theirs."""
+    added = hosted("alias", "add", "bob@example.org", "bob@example.org", "far@away.example")
+
+    assert "bob@example.org leads to itself, and there is no account of that name" in added.stderr
+
+
 def test_loop(hosted: Command) -> None:
     """Whoever would close one is refused."""
     hosted("alias", "add", "a@example.org", "b@example.org")

@@ -95,6 +95,7 @@ def test_list_and_export(command: Command, maildir: Path, tmp_path: Path) -> Non
         (("export", USER, "out", "--mailbox", "x"), "there is no mailbox x"),
         (("import", USER, ".", "--uidl", "%q"), "must be"),
         (("import", USER, ".", "--into", "a//b"), "a level of the name is empty"),
+        (("import", USER, ".", "--into", "Old"), "--into is for one mbox file"),
     ],
 )
 def test_mistakes(  # noqa: PLR0917 - fixtures

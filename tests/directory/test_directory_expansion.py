@@ -8,6 +8,7 @@ import pytest
 from hosting_in_memory import ORG, OTHER_NAME, Hosting
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.logger import capturedLogs
 
 from twistedmail_mta.directory.domains import HostedDomain
 from twistedmail_mta.directory.expansion import DISABLED, MISCONFIGURED, MOST_LEVELS, NO_SUCH_ADDRESS
@@ -250,6 +251,14 @@ def test_role_that_leads_nowhere(hosting: Hosting) -> None:
 def test_role_without_admin(hosting: Hosting) -> None:
     """When nobody is the admin, mail to a role waits; it is never refused for good."""
     assert hosting.resolve("postmaster@example.org") == MISCONFIGURED
+
+
+def test_admin_with_the_name_of_a_role() -> None:
+    """The log doesn't speak of a loop where an account is missing."""
+    with capturedLogs() as events:
+        assert Hosting(admin="postmaster@example.org").resolve("abuse@example.org") == MISCONFIGURED
+
+    assert "site file's admin, postmaster@example.org, and there is nobody of that name" in events[-1]["problem"]
 
 
 def test_foreign_admin() -> None:

@@ -24,6 +24,8 @@ def oddities(directory: OpenDirectory, aliases: Iterable[Alias], tx: Transaction
     where, found = places(directory, tx), list[str]()
     for item in aliases:
         for target in map(target_address, item.targets):
+            if target == item.own_address and find_account(tx, item.folded) is None:
+                found.append(f"{shown(item.address)} leads to itself, and there is no account of that name")
             refusal, problem = followed(target, where, tx)
             if isinstance(refusal, Reply) and target != item.own_address:
                 found.append(f"{shown(item.address)} leads to {target}, which {problem or _SAID[refusal]}")

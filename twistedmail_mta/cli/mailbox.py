@@ -43,9 +43,9 @@ def _address(_: click.Context, __: click.Parameter, value: str) -> str:
         raise click.BadParameter(str(error)) from error
 
 
-def _mailbox_name(_: click.Context, __: click.Parameter, value: str) -> str:
+def _mailbox_name(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     try:
-        return mailbox_name(value)
+        return None if value is None else mailbox_name(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 
@@ -87,7 +87,7 @@ def _described(each: Mailbox) -> dict[str, object]:
 @mailbox.command(name="import")
 @_account
 @click.argument("path", metavar="PATH", type=click.Path(exists=True, path_type=Path))
-@click.option("--into", metavar="MAILBOX", default="INBOX", callback=_mailbox_name, help="Where an mbox file goes.")
+@click.option("--into", metavar="MAILBOX", callback=_mailbox_name, help="Where an mbox file goes, if not to INBOX.")
 @click.option(
     "--uidl",
     metavar="FORMAT",
@@ -96,7 +96,7 @@ def _described(each: Mailbox) -> dict[str, object]:
     help='What POP3 called messages: pop3_uidl_format of Dovecot, "none" to forget it.',
 )
 @pass_invocation
-def import_(invocation: Invocation, account: str, path: Path, into: str, uidl: str | None) -> None:
+def import_(invocation: Invocation, account: str, path: Path, into: str | None, uidl: str | None) -> None:
     """Bring mail from a Maildir, an mbox file or a directory of these.
 
     Flags, dates and, from Dovecot's files, keywords, UIDs and what POP3 calls
@@ -105,11 +105,13 @@ def import_(invocation: Invocation, account: str, path: Path, into: str, uidl: s
     there.  As root it reads whatever belongs to the owner of its directory.
     """
     path = path.absolute()
+    if into is not None and path.is_dir():
+        raise click.UsageError("--into is for one mbox file: a Maildir and a directory of mboxes name their mailboxes.")
     state_dir, access = invocation.state_dir_for_now()
     with _opened(state_dir) as (database, bodies):
         account_id = _id(database, account)
         try:
-            source = source_at(path, into, uidl, access)
+            source = source_at(path, into or "INBOX", uidl, access)
         except (OSError, ValueError) as error:
             raise click.ClickException(str(error)) from error
         tallies = _bring_all(database, bodies, account_id, source)

@@ -166,7 +166,7 @@ class Walk:
         for reply in (MISCONFIGURED, DISABLED, NO_SUCH_ADDRESS):
             if reply in self._dead_ends:
                 return reply
-        self.problem = "leads back to itself and nowhere else"
+        self.problem = self.problem or "leads back to itself and nowhere else"
         return MISCONFIGURED
 
     def _visit(self, address: Address, level: int) -> None:
@@ -218,6 +218,8 @@ class Walk:
     def _follow_nobody(self, stop: _Stop, rows: _Rows) -> None:
         """Go where mail to an address goes that is neither an alias nor an account."""
         if is_role(stop.address):
+            if stop.address == self._places.admin:
+                self.problem = f"leads to the site file's admin, {stop.address}, and there is nobody of that name"
             self._lead_on([self._places.admin], stop)
             return
         targets = rows.targets(stop.domain, stop.catch_all, "")
