@@ -52,6 +52,7 @@ def test_the_snapshot_stays_as_it_was() -> None:
     drop = opened(rest)
 
     rest.accept(to(1))
+    assert len(drop.messages) == len(drop.sizes) == 1
     run(rest.store.remove(rest.inbox().id, [1]))
 
     assert [message.uid for message in drop.messages] == [1]
