@@ -249,12 +249,10 @@ class Expansion:
     Attributes:
         deliveries: the mailboxes.
         forwards: addresses that this host doesn't keep mail for.
-        aliased: an alias led to more than one of them (RFC 3461 section 5.2.7.3: "expanded").
     """
 
     deliveries: tuple[Delivery, ...]
     forwards: tuple[Address, ...] = ()
-    aliased: bool = False
 
 
 _ID_DIGITS: Final = "0123456789abcdefghjkmnpqrstvwxyz"

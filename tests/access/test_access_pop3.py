@@ -87,6 +87,17 @@ def test_wrong_password_three_times() -> None:
     assert not client.connected
 
 
+def test_last_login_cannot_be_judged() -> None:
+    """Trouble of ours ends the session too, but nobody is told that a password was wrong."""
+    counter = Counter()
+    client = counter.connect()
+    client.type(f"USER {NAME}", "PASS x", f"USER {NAME}", "PASS x")
+    counter.gatekeeper.failure = BUSY
+
+    assert client.type(*LOGIN) == "-ERR [SYS/TEMP] Busy\r\n"
+    assert not client.connected
+
+
 def test_login_cannot_be_judged_now() -> None:
     """[SYS/TEMP] tells the client not to ask its user for another password."""
     counter = Counter()

@@ -176,7 +176,7 @@ def test_one_mailbox(post: Post) -> None:
 def test_many_mailboxes_are_filled_in_pieces(post: Post) -> None:
     """A hundred at a time, each piece with the progress of the whole message."""
     accounts = [*range(1, 2 * PIECE + 51)]
-    post.people.found["all@home.test"] = Expansion(boxes(*accounts), aliased=True)
+    post.people.found["all@home.test"] = Expansion(boxes(*accounts))
 
     assert post.deliver("all@home.test") == [Delivered(DELIVERED, owed="expanded")]
 
@@ -227,7 +227,7 @@ def test_alias_for_several_answers_success_itself(
     post: Post, asked: Sequence[Notify], left: set[Notify] | None
 ) -> None:
     """ "expanded" is told, and the forwards aren't asked for success any more (RFC 3461 section 5.2.7.3)."""
-    post.people.found["team@home.test"] = Expansion(boxes(1), (ELSEWHERE,), aliased=True)
+    post.people.found["team@home.test"] = Expansion(boxes(1), (ELSEWHERE,))
 
     (outcome,) = post.deliver(asking("team@home.test", *asked, orcpt="rfc822;old@first.test"))
 
@@ -263,7 +263,7 @@ def test_who_can_not_be_found(post: Post, found: Reply | Exception, outcome: Out
 def test_failed_piece_defers_whom_it_concerns(post: Post) -> None:
     """What the other pieces hold is delivered all the same, and forwards wait for the rest of their alias."""
     post.people.found |= {
-        "all@home.test": Expansion(boxes(*range(1, 3 * PIECE + 1)), (ELSEWHERE,), aliased=True),
+        "all@home.test": Expansion(boxes(*range(1, 3 * PIECE + 1)), (ELSEWHERE,)),
         "u1@home.test": Expansion(boxes(1)),
     }
     post.boxes.broken.add(PIECE + 1)

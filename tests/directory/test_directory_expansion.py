@@ -55,8 +55,14 @@ def test_alias(hosting: Hosting) -> None:
     assert hosting.leads_to("STAFF@example.org") == {"tim@example.org", "ann@example.org", "->far@away.example"}
     found = hosting.resolve("staff@example.org")
     assert isinstance(found, Expansion)
-    assert found.aliased
     assert len(found.deliveries) == 2
+
+
+def test_first_name_of_an_account_counts(hosting: Hosting) -> None:
+    """An alias that leads to it by several subaddresses delivers once, for the first of them."""
+    hosting.alias("all@example.org", "tim+A@example.org", "tim+b@example.org", "tim@example.org")
+
+    assert hosting.resolve("all@example.org") == Expansion((Delivery(1, Address("tim+A", "example.org")),))
 
 
 def test_alias_of_one(hosting: Hosting) -> None:

@@ -160,9 +160,8 @@ class Walk:
         Dead ends don't count where others lead on, but what can't be followed
         at all holds everything up: mail is to be delayed then, not lost.
         """
-        total = len(self._deliveries) + len(self._forwards)
-        if total and MISCONFIGURED not in self._dead_ends:
-            return Expansion(tuple(self._deliveries.values()), tuple(self._forwards), aliased=total > 1)
+        if (self._deliveries or self._forwards) and MISCONFIGURED not in self._dead_ends:
+            return Expansion(tuple(self._deliveries.values()), tuple(self._forwards))
         for reply in (MISCONFIGURED, DISABLED, NO_SUCH_ADDRESS):
             if reply in self._dead_ends:
                 return reply
