@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from twistedmail_mta.imap import bare, login, mailboxes
+from twistedmail_mta.imap import bare, fetch, login, mailboxes, store
 from twistedmail_mta.imap.reader import NO_TAG, Part, tag_of
 from twistedmail_mta.imap.tokens import BadSyntax, Tokens
 
-Action = bare.Bare | login.Action | mailboxes.Action
+Action = bare.Bare | login.Action | mailboxes.Action | fetch.Fetch | store.Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ _COMMANDS: Final[Mapping[str, Callable[[Tokens], Action]]] = {
     **bare.COMMANDS,
     **login.COMMANDS,
     **mailboxes.COMMANDS,
+    **fetch.COMMANDS,
+    **store.COMMANDS,
 }
 
 
@@ -70,6 +72,9 @@ def read_command(parts: tuple[Part, ...], *, utf8: bool = False) -> Command | Wr
 def _read(tag: bytes, tokens: Tokens) -> Command:
     tokens.space()
     verb = tokens.keyword("a command")
+    if verb == "UID":
+        tokens.space()
+        verb = f"UID {tokens.keyword('a command')}"
     read = _COMMANDS.get(verb)
     if read is None:
         raise BadSyntax("Unknown command")
