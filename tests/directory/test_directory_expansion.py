@@ -272,6 +272,17 @@ def test_foreign_admin() -> None:
     assert Hosting(admin="root@away.example").leads_to("abuse@example.org") == {"->root@away.example"}
 
 
+@pytest.mark.parametrize("kept", ["postmaster", "PostMaster"])
+def test_role_in_a_case_sensitive_domain(kept: str) -> None:
+    """RFC 5321 section 4.5.1: the case of a role's letters never counts, wherever it leads."""
+    hosting = Hosting(HostedDomain("example.org", case_sensitive=True))
+    hosting.account("ann@example.org")
+    hosting.alias(f"{kept}@example.org", "ann@example.org", "POSTMASTER@example.org")
+
+    for written in ("postmaster", "Postmaster", "POSTMASTER"):
+        assert hosting.leads_to(f"{written}@example.org") == {"ann@example.org"}
+
+
 def test_case_sensitive_domain() -> None:
     """Letters count in their case where the domain says so; account names are in lower case."""
     hosting = Hosting(HostedDomain("example.org", case_sensitive=True))

@@ -29,7 +29,7 @@ class HostedDomain:
         alias_of: the domain whose addresses these are too; None for one of its own.
         subaddress: characters of which each sets off a subaddress; empty when nothing does.
         case_sensitive: whether the case of letters tells local parts apart
-            (RFC 5321 section 2.4).
+            (RFC 5321 section 2.4); it never counts in those of `ROLES`.
         quota: octets in each account that has no quota of its own; None: no limit.
         quota_messages: the same for the number of messages.
         over_quota: whether mail over the quota is deferred or refused for good.
@@ -45,11 +45,14 @@ class HostedDomain:
 
     def key(self, local: str) -> str:
         """Return the one spelling of an address here, by which it is told from others."""
-        return f"{exact_local(local) if self.case_sensitive else folded_local(local)}@{self.name}"
+        return f"{exact_local(local) if self._case_counts(local) else folded_local(local)}@{self.name}"
 
     def means(self, address: str, local: str) -> bool:
         """Return whether mail to `local` is for a stored address; their folded spellings are the same already."""
-        return not self.case_sensitive or address == f"{exact_local(local)}@{self.name}"
+        return not self._case_counts(local) or address == f"{exact_local(local)}@{self.name}"
+
+    def _case_counts(self, local: str) -> bool:
+        return self.case_sensitive and local.lower() not in ROLES
 
     def bases(self, local: str) -> Iterator[tuple[str, str]]:
         """Yield the ways to part a local part from its subaddress: first none, then the longest base first.
