@@ -90,6 +90,15 @@ def test_broken_line_goes_with_its_field() -> None:
     assert header.without(b"bcc").block == b"To: a@b\r\nSubject: x\r\n\r\n"
 
 
+def test_broken_line_stays_where_a_field_hides_nothing() -> None:
+    """It may be the text of a message whose author forgot the empty line; folded lines go."""
+    header = Header(b"To: a@b\r\nStatus: R\r\n\tO\r\nstatus : X\r\nbroken\r\nX-Status: y\r\nSubject: x\r\n\r\n")
+
+    assert header.stripped_of(b"status").block == b"To: a@b\r\nbroken\r\nX-Status: y\r\nSubject: x\r\n\r\n"
+    assert header.stripped_of(b"bcc") is header
+    assert Header(b"Status: R\r\nbroken\r\n").stripped_of(b"status").block == b"broken\r\n"
+
+
 def test_last_field_ends_before_the_empty_line() -> None:
     """Removing the last field keeps the empty line that ends the header."""
     assert Header(b"A: 1\r\nBcc: x\r\n\r\n").without(b"bcc").block == b"A: 1\r\n\r\n"

@@ -110,6 +110,8 @@ def test_hops_are_counted() -> None:
     said = client.send(b"Received: x\r\n" * 6 + b"\r\n.\r\n")
 
     assert said.startswith("554 5.4.6")
+    client.type(*ENVELOPE[1:], "DATA")
+    assert client.send(b"Received: x\r\n" * 5 + b"\r\n.\r\n").startswith("250")
 
 
 def test_large_header_is_refused_at_the_end() -> None:

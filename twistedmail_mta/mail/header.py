@@ -100,6 +100,16 @@ class Header:
             return self
         return Header(_fields_of(names).sub(b"", self.block))
 
+    def stripped_of(self, *names: bytes) -> Header:
+        """Return the header without these fields and their folded lines; a broken line behind them stays.
+
+        For fields that hide nothing: where the empty line was forgotten, what
+        follows is the text.
+        """
+        if not any(self.has(name) for name in names):
+            return self
+        return Header(_folded_fields_of(names).sub(b"", self.block))
+
     def prepend(self, field: bytes) -> Header:
         """Return the header with `field`, which ends in CRLF, before all others.
 
@@ -150,3 +160,11 @@ def _any_of(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
 def _fields_of(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
     """Return what finds runs of whole fields of these names."""
     return re.compile(rb"(?<![^\n])(?:(?:" + b"|".join(map(re.escape, names)) + rb")" + _VALUE + rb")++", re.IGNORECASE)
+
+
+@cache
+def _folded_fields_of(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    """Return what finds fields of these names as RFC 5322 section 2.2.3 folds them."""
+    name = b"|".join(map(re.escape, names))
+    value = rb"[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*+(?:\n|\Z)"
+    return re.compile(rb"^(?:" + name + rb")" + value, re.IGNORECASE | re.MULTILINE)

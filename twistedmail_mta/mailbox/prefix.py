@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -10,10 +9,6 @@ from twistedmail_mta.mail.header import Header
 from twistedmail_mta.model import CRLF, Address, Delivery
 
 RETURN_PATH: Final = b"return-path"
-_RETURN_PATHS: Final = re.compile(
-    rb"^return-path[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*+(?:\n|\Z)", re.IGNORECASE | re.MULTILINE
-)
-"""Each with its folded lines; a broken line behind it may be text, and stays."""
 
 
 def delivery_prefix(sender: Address, address: Address) -> bytes:
@@ -30,7 +25,7 @@ def kept_header(header: bytes) -> bytes:
 
     Text without any header is given the empty line that keeps it the body.
     """
-    return (_RETURN_PATHS.sub(b"", header) if Header(header).has(RETURN_PATH) else header) or CRLF
+    return Header(header).stripped_of(RETURN_PATH).block or CRLF
 
 
 def delivered_before(header: bytes) -> frozenset[str]:

@@ -185,14 +185,14 @@ def _flags(header: Header) -> int:
 
 def _digest(content: mmap, span: _Span, header: Header) -> bytes:
     """Return what tells a message from all others, however its flags change."""
-    digest = blake2b(header.without(*KEPT_BY_SERVERS).block, digest_size=16)
+    digest = blake2b(header.stripped_of(*KEPT_BY_SERVERS).block, digest_size=16)
     for offset in range(span.body, span.end, BLOCK):
         digest.update(content[offset : min(offset + BLOCK, span.end)])
     return digest.digest()
 
 
 def _read(content: mmap, span: _Span, header: Header) -> Iterator[bytes]:
-    yield header.without(*KEPT_BY_SERVERS).block
+    yield header.stripped_of(*KEPT_BY_SERVERS).block
     yield from with_crlf(_unquoted(content, span) if span.quotes else _blocks(content, span.body, span.end))
 
 
