@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,16 @@ def test_list_and_export(command: Command, maildir: Path, tmp_path: Path) -> Non
     assert listed["Sent"]["octets"] == len(TEXT.replace(b"\n", b"\r\n"))
     assert [(each["name"], each["found"], each["present"]) for each in done["mailboxes"]] == [("Sent", 1, 1)]
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["Sent.mbox"]
+
+
+def test_import_of_what_is_no_file(command: Command, maildir: Path, tmp_path: Path) -> None:
+    """Nobody waits at a pipe; it is named in words."""
+    os.mkfifo(tmp_path / "pipe")
+
+    result = command("mailbox", "import", USER, str(tmp_path / "pipe"))
+
+    assert result.exit_code == 1
+    assert f"Left out: {tmp_path / 'pipe'}: not a regular file\n" in result.output
 
 
 @pytest.mark.parametrize(

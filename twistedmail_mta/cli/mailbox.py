@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from twistedmail_mta.cli.errors import in_words
 from twistedmail_mta.cli.offline import ImmediateDatabase, body_store, finished
 from twistedmail_mta.cli.progress import progress
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, print_table, printable
@@ -113,7 +114,7 @@ def import_(invocation: Invocation, account: str, path: Path, into: str | None, 
         try:
             source = source_at(path, into or "INBOX", uidl, access)
         except (OSError, ValueError) as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(in_words(error) or str(error)) from error
         tallies = _bring_all(database, bodies, account_id, source)
         _tell_server(state_dir, database, account_id)
     _report(invocation, tallies, source.left_out, "Imported")
@@ -128,7 +129,7 @@ def _bring_all(database: SyncDatabase, bodies: BodyStore, account: int, source: 
             try:
                 folder = read()
             except (OSError, ValueError) as error:
-                source.left_out.append(str(error))
+                source.left_out.append(in_words(error) or str(error))
                 continue
             bar.begin(printable(folder.name), folder.count)
             tallies.append(finished(bring.bring(folder)))
