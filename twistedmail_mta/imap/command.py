@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from twistedmail_mta.imap import append, bare, fetch, listing, login, mailboxes, store
+from twistedmail_mta.imap import append, bare, fetch, listing, login, mailboxes, search, store
 from twistedmail_mta.imap.reader import NO_TAG, Part, tag_of
 from twistedmail_mta.imap.tokens import BadSyntax, Tokens
 
-Action = bare.Bare | login.Action | mailboxes.Action | listing.Action | fetch.Fetch | store.Action
+Action = bare.Bare | login.Action | mailboxes.Action | listing.Action | fetch.Fetch | store.Action | search.Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ _COMMANDS: Final[Mapping[str, Callable[[Tokens], Action]]] = {
     **append.COMMANDS,
     **fetch.COMMANDS,
     **store.COMMANDS,
+    **search.COMMANDS,
 }
 
 

@@ -12,8 +12,8 @@ from twistedmail_mta.imap import names
 from twistedmail_mta.imap.reader import Literal, Part
 from twistedmail_mta.imap.sequences import LARGEST, SequenceSet, parse_set
 
-MAX_DEPTH: Final = 32
-"""Parentheses, NOT and OR within one another."""
+MAX_DEPTH: Final = 100
+"""Parentheses, NOT and OR within one another; clients that look for many things write long rows of OR."""
 LARGEST_64: Final = (1 << 63) - 1
 """The largest number64 and mod-sequence (RFC 9051 section 9, RFC 7162 section 7)."""
 
@@ -68,6 +68,10 @@ class Tokens:
     def rest(self) -> bytes:
         """What of the text before the next literal isn't read yet."""
         return self._text[self._at :]
+
+    def peek(self, count: int) -> bytes:
+        """Return at most `count` octets of the text that come next, without reading them."""
+        return self._text[self._at : self._at + count]
 
     def ends(self) -> bool:
         """Return whether all is read."""
@@ -139,7 +143,7 @@ class Tokens:
 
     def nstring(self, what: str = "a string or NIL") -> bytes | None:
         """Read a string, or NIL as None."""
-        if self._text[self._at : self._at + 3].upper() == b"NIL":
+        if self.peek(3).upper() == b"NIL":
             self._at += 3
             return None
         return self.string(what)
