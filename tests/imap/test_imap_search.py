@@ -11,6 +11,7 @@ from imap_commands import action, every_form, wrong
 
 from twistedmail_mta.imap.search import Algorithm, Criterion, Result, Search, Sort, Thread, UnknownCharset
 from twistedmail_mta.imap.search_key import (
+    MAX_KEYS,
     And,
     ChangedSince,
     Contains,
@@ -221,10 +222,14 @@ def test_keys_come_back(key: Key) -> None:
     assert action(b"SEARCH " + written(key)) == Search(by_uid=False, key=key)
 
 
-def test_hostile_searches_cost_little() -> None:
-    """As many keys as a command holds, each read once."""
-    found = action(b"SEARCH " + b" ".join([b"1"] * 30_000))
+def test_keys_are_bounded() -> None:
+    """As many as are allowed, and one more, wherever they stand."""
+    most = b" ".join([b"1"] * MAX_KEYS)
+
+    found = action(b"SEARCH " + most)
 
     assert isinstance(found, Search)
     assert isinstance(found.key, And)
-    assert len(found.key.keys) == 30_000
+    assert len(found.key.keys) == MAX_KEYS
+    assert "too many" in wrong(b"SEARCH " + most + b" 1")
+    assert "too many" in wrong(b"SEARCH (1 1) " + most)

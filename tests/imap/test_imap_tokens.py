@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twistedmail_mta.imap.reader import Literal, Part
-from twistedmail_mta.imap.tokens import LARGEST_64, MAX_DEPTH, BadSyntax, Tokens
+from twistedmail_mta.imap.tokens import LARGEST_64, MAX_DEPTH, MAX_ITEMS, BadSyntax, Tokens
 
 READERS: list[Callable[[Tokens], object]] = [
     Tokens.atom,
@@ -141,6 +141,15 @@ def test_nesting_is_bounded() -> None:
     read(nested, b"(" * (MAX_DEPTH + 1) + b")" * (MAX_DEPTH + 1))
     with pytest.raises(BadSyntax, match="nested"):
         read(nested, b"(" * 10_000)
+
+
+def test_lists_are_bounded() -> None:
+    """As many items as are allowed, and one more."""
+    most = b" ".join([b"a"] * MAX_ITEMS)
+
+    assert read(lambda tokens: tokens.items(tokens.atom), b"(" + most + b")") == [b"a"] * MAX_ITEMS
+    with pytest.raises(BadSyntax, match="too long"):
+        read(lambda tokens: tokens.items(tokens.atom), b"(" + most + b" a)")
 
 
 @settings(max_examples=100, derandomize=True, deadline=None)

@@ -72,9 +72,7 @@ def _list(tokens: Tokens) -> List:
     reference = tokens.mailbox()
     tokens.space()
     several = tokens.follows(b"(")
-    patterns = tokens.items(tokens.pattern) if several else [tokens.pattern()]
-    if len(patterns) > MAX_PATTERNS:
-        raise BadSyntax("Too many patterns")
+    patterns = tokens.items(tokens.pattern, most=MAX_PATTERNS) if several else [tokens.pattern()]
     more = tokens.skip(b" ")
     returns = _returns(tokens) if more else {}
     status = returns.get(Return.STATUS, ())

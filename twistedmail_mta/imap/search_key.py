@@ -12,6 +12,9 @@ from typing import Final
 from twistedmail_mta.imap.sequences import SequenceSet
 from twistedmail_mta.imap.tokens import BadSyntax, Tokens
 
+MAX_KEYS: Final = 1000
+"""Keys of a search."""
+
 
 class Fixed(Enum):
     r"""A key without a value that no flag answers; NEW is RECENT and unseen (RFC 3501 section 6.4.4)."""
@@ -128,7 +131,7 @@ class And:
 Key = Fixed | Messages | Flagged | Contains | Field | Dated | Larger | Smaller | ChangedSince | Not | Or | And
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class KeyReader:
     """Reads keys, whose texts are in a charset.
 
@@ -139,6 +142,7 @@ class KeyReader:
 
     tokens: Tokens
     charset: str
+    _left: int = MAX_KEYS
 
     def all(self) -> Key:
         """Read all keys up to the end; one that isn't alone is within an `And`."""
@@ -149,6 +153,12 @@ class KeyReader:
 
     def one(self) -> Key:
         """Read a key."""
+        if not self._left:
+            raise BadSyntax("The search has too many keys")
+        self._left -= 1
+        return self._key()
+
+    def _key(self) -> Key:
         tokens = self.tokens
         if tokens.follows(b"("):
             keys = tokens.items(self.one)

@@ -14,6 +14,8 @@ from twistedmail_mta.imap.sequences import LARGEST, SequenceSet, parse_set
 
 MAX_DEPTH: Final = 100
 """Parentheses, NOT and OR within one another; clients that look for many things write long rows of OR."""
+MAX_ITEMS: Final = 1000
+"""Items of a list: so no command is worth more than a few milliseconds of reading."""
 LARGEST_64: Final = (1 << 63) - 1
 """The largest number64 and mod-sequence (RFC 9051 section 9, RFC 7162 section 7)."""
 
@@ -207,12 +209,13 @@ class Tokens:
             raise BadSyntax("There is no such time") from None
         return int((time - _EPOCH).total_seconds())
 
-    def items(self, read: Callable[[], T], *, least: int = 1) -> list[T]:
+    def items(self, read: Callable[[], T], *, least: int = 1, most: int = MAX_ITEMS) -> list[T]:
         """Read a list in parentheses.
 
         Args:
             read: reads one of its items.
             least: how many there are at least, 0 or 1.
+            most: how many there are at most.
         """
         self.expect(b"(")
         found: list[T] = []
@@ -220,6 +223,8 @@ class Tokens:
             with self.nesting():
                 found.append(read())
                 while self.skip(b" "):
+                    if len(found) == most:
+                        raise BadSyntax("A list is too long")
                     found.append(read())
         self.expect(b")")
         return found
