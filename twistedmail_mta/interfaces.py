@@ -427,6 +427,7 @@ class IMaildrop(Interface):
 
     messages: Sequence[DropMessage] = Attribute("in the order of their UIDs, as they stood when it was opened")
     sizes: Sequence[int] = Attribute("the size of each of them, for those who want nothing else of all")
+    uidls: Iterable[str] = Attribute("the unique id of each, likewise; can be gone through again")
 
     def fetch(uids: Sequence[int], most: int) -> Awaitable[Sequence[bytes | None]]:
         """Return whole messages for a begin of `uids`: as many as fit into `most` octets, but at least one.

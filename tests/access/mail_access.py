@@ -45,6 +45,7 @@ class MemoryDrop:
         self._mails = dict(store.mails)
         self.messages = tuple(DropMessage(uid, len(mail), f"u{uid}") for uid, mail in self._mails.items())
         self.sizes = [len(mail) for mail in self._mails.values()]
+        self.uidls = [message.uidl for message in self.messages]
         self.closed = False
 
     async def fetch(self, uids: Sequence[int], most: int) -> Sequence[bytes | None]:

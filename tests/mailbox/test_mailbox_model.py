@@ -244,7 +244,7 @@ class MailboxMachine(RuleBasedStateMachine):
                 (uid, len(kept.octets)) for uid, kept in sorted(box.mails.items())
             ]
             expected = [kept.uidl or f"{box.uid_validity:08x}{uid:08x}" for uid, kept in sorted(box.mails.items())]
-            assert [one.uidl for one in drop.messages] == expected
+            assert [one.uidl for one in drop.messages] == list(drop.uidls) == expected
 
 
 TestMailboxMachine = MailboxMachine.TestCase

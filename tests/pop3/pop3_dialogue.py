@@ -70,9 +70,8 @@ class Dialogue:
                 pass
 
     def _log_in(self, right: bool) -> None:
-        self.session.send_response(
-            self.session.enter(self.messages, [message.size for message in self.messages]) if right else WRONG
-        )
+        sizes, uidls = [each.size for each in self.messages], [each.uidl for each in self.messages]
+        self.session.send_response(self.session.enter(self.messages, sizes, uidls) if right else WRONG)
 
     def type(self, *lines: str) -> str:
         """Send lines, one after another; return the last answer."""

@@ -93,7 +93,7 @@ class Entrance:
             self.leave()
             raise
         self.drop = drop
-        self._session.send_response(self._session.enter(drop.messages, drop.sizes))
+        self._session.send_response(self._session.enter(drop.messages, drop.sizes, drop.uidls))
 
     def _visit_of(self, avatar: IMaildropAccess) -> Response | None:
         listener, connection = self._listener, self._connection

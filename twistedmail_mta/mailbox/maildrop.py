@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, overload
 
 from zope.interface import implementer
@@ -36,6 +36,24 @@ async def open_maildrop(store: MailboxStore, account: int) -> Maildrop:
         store.leave(view)
 
 
+class UniqueIds:
+    """What POP3 calls the messages (RFC 1939 section 7), made as they are asked for; can be gone through again."""
+
+    def __init__(self, uids: array[int], mailbox: Mailbox, brought: Mapping[int, str]) -> None:
+        """Take the UIDs of the messages, and what those were called that another server had before."""
+        self._uids = uids
+        self._own = mailbox.uidl
+        self._brought = brought
+
+    def of(self, uid: int) -> str:
+        """Return that of one message."""
+        return self._brought.get(uid) or self._own(uid)
+
+    def __iter__(self) -> Iterator[str]:
+        """Return those of all messages, in their order."""
+        return map(self.of, self._uids) if self._brought else map(self._own, self._uids)
+
+
 class Listing(Sequence[DropMessage]):
     """The messages of a view as they are now, made one by one when they are asked for."""
 
@@ -47,10 +65,9 @@ class Listing(Sequence[DropMessage]):
             view: of that mailbox; what its messages were called by another server may be read later.
         """
         self.mailbox = mailbox.id
-        self._own = mailbox.uidl
         self._uids: array[int] = view.uids[:]
         self.sizes: array[int] = view.sizes[:]
-        self._uidls: Mapping[int, str] = view.uidls
+        self.uidls = UniqueIds(self._uids, mailbox, view.uidls)
 
     def __len__(self) -> int:
         """Return how many messages there are."""
@@ -67,14 +84,7 @@ class Listing(Sequence[DropMessage]):
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
         uid = self._uids[index]
-        return DropMessage(uid, self.sizes[index], self._uidl(uid))
-
-    def __iter__(self) -> Iterator[DropMessage]:
-        """Return all messages, in half the time that one by one takes."""
-        return map(DropMessage, self._uids, self.sizes, map(self._uidl, self._uids))
-
-    def _uidl(self, uid: int) -> str:
-        return self._uidls.get(uid) or self._own(uid)
+        return DropMessage(uid, self.sizes[index], self.uidls.of(uid))
 
     def size(self, uid: int) -> int:
         """Return the size of a message; 0 when it isn't here."""
@@ -98,6 +108,7 @@ class Maildrop:
         """
         self.messages: Sequence[DropMessage] = messages
         self.sizes: Sequence[int] = messages.sizes
+        self.uidls: Iterable[str] = messages.uidls
         self._store = store
         self._listing = messages
         self._read: tuple[int, Stored] | None = None

@@ -22,17 +22,19 @@ class Drop:
         octets: of those together.
     """
 
-    __slots__ = ("_deleted", "_messages", "_sizes", "count", "octets")
+    __slots__ = ("_deleted", "_messages", "_sizes", "_uidls", "count", "octets")
 
-    def __init__(self, messages: Sequence[DropMessage], sizes: Sequence[int]) -> None:
+    def __init__(self, messages: Sequence[DropMessage], sizes: Sequence[int], uidls: Iterable[str]) -> None:
         """Begin with none deleted.
 
         Args:
-            messages: in the order of their numbers.
-            sizes: of each of them; they are many, and made when they are asked for.
+            messages: in the order of their numbers; they are many, and made when they are asked for.
+            sizes: of each of them.
+            uidls: likewise.
         """
         self._messages = messages
         self._sizes = sizes
+        self._uidls = uidls
         self.reset()
 
     def __len__(self) -> int:
@@ -69,7 +71,7 @@ class Drop:
 
     def uidls(self) -> Iterator[bytes]:
         """Return the unique-id listing (RFC 1939 section 7) in blocks."""
-        return self._lines(message.uidl for message in self._messages)
+        return self._lines(self._uidls)
 
     def _lines(self, about: Iterable[int | str]) -> Iterator[bytes]:
         """Return a line for each message that isn't deleted now, with its number and something about it."""

@@ -7,7 +7,7 @@ is answered here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from twistedmail_mta.model import DropMessage
@@ -138,14 +138,15 @@ class ServerSession:
             self._unanswered = event
         return event
 
-    def enter(self, messages: Sequence[DropMessage], sizes: Sequence[int]) -> Response:
+    def enter(self, messages: Sequence[DropMessage], sizes: Sequence[int], uidls: Iterable[str]) -> Response:
         """Go to the TRANSACTION state; return the response for the login (RFC 1939 section 4).
 
         Args:
             messages: the maildrop.
             sizes: of each of them.
+            uidls: likewise.
         """
-        drop = self._standing.drop = Drop(messages, sizes)
+        drop = self._standing.drop = Drop(messages, sizes, uidls)
         return answers.logged_in(drop.count, drop.octets)
 
     def send_response(self, response: Response, *, last: bool = False) -> None:
