@@ -109,13 +109,28 @@ class SpoolMachine(RuleBasedStateMachine):
         keys = [(claim.message_id, claim.index) for claim in claims]
         assert len(keys) == min(limit, len(free))
         assert set(keys) <= set(free)
-        latest = max((self.rows[key].due for key in keys), default=self.now)
-        assert all(self.rows[key].due >= latest for key in set(free) - set(keys))
+        self.check_order(keys, free, (limit + 1) // 2)
         for key, claim in zip(keys, claims, strict=True):
             row = self.rows[key]
             assert claim.attempts == row.attempts
             assert abs(claim.age - (self.running - row.since)) < 1e-3
             row.claim = claim
+
+    def check_order(self, keys: list[Key], free: list[Key], half: int) -> None:
+        """The oldest due first, but up to half of them those never tried."""
+        fresh, tried = ([key for key in free if (self.rows[key].attempts == 0) is new] for new in (True, False))
+        taken = {
+            kind: sorted(self.rows[key].due for key in set(keys) & set(group))
+            for kind, group in (("fresh", fresh), ("tried", tried))
+        }
+        left = {
+            kind: min((self.rows[key].due for key in set(group) - set(keys)), default=self.now)
+            for kind, group in (("fresh", fresh), ("tried", tried))
+        }
+        assert len(taken["fresh"]) >= min(half, len(fresh))
+        assert all(due <= left["fresh"] for due in taken["fresh"])
+        assert all(due <= min(left.values()) for due in taken["tried"])
+        assert all(due <= left["tried"] for due in taken["fresh"][half:])
 
     @precondition(lambda self: any(row.claim for row in self.rows.values()))
     @rule(data=st.data(), report=st.booleans())
