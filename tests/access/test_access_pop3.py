@@ -9,7 +9,7 @@ from mail_access import BUSY, LOGIN, MAILS, NAME, PASSWORD, Client, Counter
 
 from twistedmail_mta.access.connection import CLOSE_WITHIN, FLUSH_AFTER
 from twistedmail_mta.access.pop3_conversation import ERROR_DELAY
-from twistedmail_mta.access.pop3_reader import AHEAD, PIECE
+from twistedmail_mta.access.pop3_reader import AHEAD, MOST_AHEAD, PIECE, WHOLE
 from twistedmail_mta.access.visits import GRACE, Rules
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IMaildropAccess
@@ -310,13 +310,13 @@ def test_messages_in_turn_are_read_ahead() -> None:
         assert client.type(f"RETR {number}").startswith("+OK 2")
         client.type(f"DELE {number}")
 
-    assert [len(uids) for uids in counter.store.fetched] == [1, 50, 50, 50, 50, 50, 49]
+    assert [len(uids) for uids in counter.store.fetched] == [1, MOST_AHEAD, MOST_AHEAD, 299 - 2 * MOST_AHEAD]
 
 
 def test_no_more_is_read_ahead_than_fits() -> None:
     """What is held for a client is bounded, and large messages aren't read whole."""
     mails = [b"Subject: x\r\n\r\n" + b"x" * (AHEAD // 4 - 20) + b"\r\n"] * 6
-    counter = Counter(mails=[*mails, _long(2 * AHEAD), *mails])
+    counter = Counter(mails=[*mails, _long(2 * WHOLE), *mails])
     client = counter.log_in()
 
     for number in range(1, len(counter.store.mails) + 1):

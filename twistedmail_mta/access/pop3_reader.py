@@ -8,9 +8,11 @@ from twistedmail_mta.interfaces import IMaildrop
 from twistedmail_mta.model import DropMessage
 from twistedmail_mta.tasks import Task, TaskGroup
 
-AHEAD: Final = 256 * 1024
-"""Octets read ahead at once, and of the largest message that is read whole."""
-MOST_AHEAD: Final = 50
+AHEAD: Final = 512 * 1024
+"""Octets read ahead at once."""
+WHOLE: Final = 256 * 1024
+"""Octets of the largest message that is read whole."""
+MOST_AHEAD: Final = 100
 """Messages read ahead at once."""
 PIECE: Final = 128 * 1024
 """Octets of a larger message that are read at once."""
@@ -34,7 +36,7 @@ class Reader:
         self._expected = 0
 
     async def whole(self, number: int) -> bytes:
-        """Return a message of at most `AHEAD` octets.
+        """Return a message of at most `WHOLE` octets.
 
         Args:
             number: its number in the session.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twistedmail_mta.access.connection import Connection
-from twistedmail_mta.access.pop3_reader import AHEAD, Gone, Pieces, Reader
+from twistedmail_mta.access.pop3_reader import WHOLE, Gone, Pieces, Reader
 from twistedmail_mta.errors import MailError
 from twistedmail_mta.interfaces import IMaildrop
 from twistedmail_mta.pop3 import answers
@@ -45,7 +45,7 @@ class Retrieval:
             MailError: it can't be read now; nothing was sent.
             Gone: it was removed meanwhile; nothing was sent.
         """
-        if event.message.size <= AHEAD:
+        if event.message.size <= WHOLE:
             self._send_whole(event, await self._reader.whole(event.number))
             if self._session.queued >= BATCH:
                 await self._connection.room()
