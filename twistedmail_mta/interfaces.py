@@ -426,7 +426,8 @@ class IMaildrop(Interface):
     """A POP3 session's snapshot of an account's INBOX (RFC 1939 section 3)."""
 
     messages: Sequence[DropMessage] = Attribute("in the order of their UIDs, as they stood when it was opened")
-    sizes: Sequence[int] = Attribute("the size of each of them, for those who want nothing else of all")
+    uids: Sequence[int] = Attribute("the UID of each of them, for those who want nothing else of many")
+    sizes: Sequence[int] = Attribute("the size of each, likewise")
     uidls: Iterable[str] = Attribute("the unique id of each, likewise; can be gone through again")
 
     def fetch(uids: Sequence[int], most: int) -> Awaitable[Sequence[bytes | None]]:

@@ -44,6 +44,7 @@ class MemoryDrop:
         self._store = store
         self._mails = dict(store.mails)
         self.messages = tuple(DropMessage(uid, len(mail), f"u{uid}") for uid, mail in self._mails.items())
+        self.uids = list(self._mails)
         self.sizes = [len(mail) for mail in self._mails.values()]
         self.uidls = [message.uidl for message in self.messages]
         self.closed = False

@@ -55,7 +55,7 @@ class Reader:
 
     async def _fetch(self, start: int, most: int) -> dict[int, bytes | None]:
         """Return messages from `start` on, by number, as many as fit."""
-        uids = [message.uid for message in self._drop.messages[start - 1 : start - 1 + most]]
+        uids = self._drop.uids[start - 1 : start - 1 + most]
         return dict(enumerate(await self._drop.fetch(uids, AHEAD), start))
 
     def skip(self, number: int) -> None:

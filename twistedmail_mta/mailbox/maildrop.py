@@ -65,13 +65,13 @@ class Listing(Sequence[DropMessage]):
             view: of that mailbox; what its messages were called by another server may be read later.
         """
         self.mailbox = mailbox.id
-        self._uids: array[int] = view.uids[:]
+        self.uids: array[int] = view.uids[:]
         self.sizes: array[int] = view.sizes[:]
-        self.uidls = UniqueIds(self._uids, mailbox, view.uidls)
+        self.uidls = UniqueIds(self.uids, mailbox, view.uidls)
 
     def __len__(self) -> int:
         """Return how many messages there are."""
-        return len(self._uids)
+        return len(self.uids)
 
     @overload
     def __getitem__(self, index: int) -> DropMessage: ...
@@ -83,13 +83,13 @@ class Listing(Sequence[DropMessage]):
         """Return one message, or some."""
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
-        uid = self._uids[index]
+        uid = self.uids[index]
         return DropMessage(uid, self.sizes[index], self.uidls.of(uid))
 
     def size(self, uid: int) -> int:
         """Return the size of a message; 0 when it isn't here."""
-        place = bisect_left(self._uids, uid)
-        return self.sizes[place] if place < len(self) and self._uids[place] == uid else 0
+        place = bisect_left(self.uids, uid)
+        return self.sizes[place] if place < len(self) and self.uids[place] == uid else 0
 
 
 @implementer(IMaildrop)
@@ -107,6 +107,7 @@ class Maildrop:
             messages: the snapshot.
         """
         self.messages: Sequence[DropMessage] = messages
+        self.uids: Sequence[int] = messages.uids
         self.sizes: Sequence[int] = messages.sizes
         self.uidls: Iterable[str] = messages.uidls
         self._store = store
@@ -128,7 +129,10 @@ class Maildrop:
         return FETCHED_AT_ONCE
 
     async def _whole(self, stored: Stored | None) -> bytes | None:
-        return None if stored is None else await self._store.read(stored, 0, stored.size)
+        if stored is None:
+            return None
+        octets = stored.octets
+        return await self._store.read(stored, 0, stored.size) if octets is None else octets
 
     async def read(self, uid: int, offset: int, size: int) -> bytes:
         """See `IMaildrop.read`."""

@@ -34,6 +34,11 @@ class Stored:
         """Return the number of octets."""
         return len(self.head) + self.body.size
 
+    @property
+    def octets(self) -> bytes | None:
+        """Return the message, or None if its body is in a file."""
+        return self.head + self.body.data if isinstance(self.body, InlineBody) else None
+
 
 def read_stored(tx: Transaction, mailbox: int, uids: str) -> dict[int, Stored]:
     """Return those messages of a mailbox that are there, by UID.
