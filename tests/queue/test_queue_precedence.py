@@ -88,14 +88,13 @@ def test_the_runner_keeps_to_it() -> None:
 
 
 def test_work_of_this_thread_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the system tells, it never goes backwards."""
+    """Whatever the system tells: it may bring it up to date at its next tick only."""
     for missing in (False, True):
         if missing:
             monkeypatch.setattr(precedence.os, "open", _refuse)
         burden = burden_of_this_thread()
         before = burden()
-        sum(range(200_000))
-        assert burden() > before
+        assert any(sum(range(200_000)) and burden() > before for _ in range(1000))
 
 
 def _refuse(*_: object) -> int:
