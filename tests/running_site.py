@@ -146,7 +146,7 @@ class RunningSite:
         self.mta("account", "add", address, "--password-stdin", stdin=password + "\n")
 
 
-def wait_until(true: Callable[[], object], seconds: float = 20.0) -> None:
+def wait_until(true: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait until the callable `true` says so; fail the test when it never does."""
     deadline = time.monotonic() + seconds
     while not true():
