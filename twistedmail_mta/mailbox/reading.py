@@ -26,6 +26,8 @@ _FLAGGED: Final = "SELECT uid, modseq, flags FROM mail WHERE mailbox = ? AND uid
 
 _VANISHED: Final = "SELECT first_uid, last_uid FROM vanished WHERE mailbox = ? AND modseq > ?"
 
+_KEYWORDS: Final = "SELECT bit, name FROM keyword WHERE mailbox = ?"
+
 _SEQUENCES: Final = "SELECT id, modseq FROM mailbox WHERE id IN (SELECT value FROM json_each(?))"
 
 
@@ -51,6 +53,7 @@ class News:
         added: UID, MODSEQ, flags and size of messages that came, ascending.
         flagged: UID, MODSEQ and flags of older ones.
         vanished: first and last UIDs of ranges in which nothing is left.
+        keywords: of the mailbox, by bit.
         more: not all that came was read.
         forgotten: not all that vanished is known any more: all has to be read anew.
     """
@@ -60,6 +63,7 @@ class News:
     added: list[Row]
     flagged: list[Row]
     vanished: list[Row]
+    keywords: dict[int, str]
     more: bool
     forgotten: bool
 
@@ -100,7 +104,9 @@ def news(tx: Transaction, mailbox: int, modseq: int, uid_next: int) -> News | No
         known = modseq >= 0
         flagged = list(tx.execute(_FLAGGED, (mailbox, uid_next, modseq))) if known and flags_modseq > modseq else []
         vanished = list(tx.execute(_VANISHED, (mailbox, modseq))) if known and now > modseq else []
-        return News(now, next_uid, added, flagged, vanished, len(added) == PAGE, known and forgotten > modseq)
+        keywords = dict(tx.execute(_KEYWORDS, (mailbox,)))
+        more = len(added) == PAGE
+        return News(now, next_uid, added, flagged, vanished, keywords, more, known and forgotten > modseq)
     return None
 
 

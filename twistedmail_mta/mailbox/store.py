@@ -162,7 +162,9 @@ class MailboxStore:
         new = [name for name in names if name.lower() not in known]
         if not new:
             return known
-        return await self._database.write(lambda tx: appending.add_keywords(tx, mailbox, new))
+        bits = await self._database.write(lambda tx: appending.add_keywords(tx, mailbox, new))
+        self._views.learn_keywords(mailbox, {bits[name.lower()]: name for name in new if name.lower() in bits})
+        return bits
 
     async def read_uidls(self, view: MailboxView) -> None:
         """Read into a view what POP3 calls messages that were brought from another server, those not read before."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import ClassVar, Final
 
 from twisted.logger import Logger
@@ -16,6 +18,9 @@ from twistedmail_mta.mailbox.rows import Row
 
 UNKNOWN: Final = -1
 """The MODSEQ of a view that nothing was read into yet."""
+
+REMEMBERED: Final = 1000
+"""Messages in the changes that a view remembers for sessions that are behind."""
 
 
 class MailboxView:
@@ -35,6 +40,7 @@ class MailboxView:
         flags: of each, as bits (`mailbox.flags`).
         sizes: of each, in octets as it is sent.
         gone: the mailbox was deleted; nothing changes any more.
+        keywords: by the bits that stand for them.
         uidls: what POP3 calls messages that were brought from another server, by
             UID; whoever needs them reads them, and some may be of messages that are gone.
         uidls_read: below this UID they are all there.
@@ -43,10 +49,13 @@ class MailboxView:
     log: ClassVar[Logger] = Logger()
 
     __slots__ = (
+        "_changes",
+        "_remembered",
         "_subscribers",
         "flags",
         "gone",
         "id",
+        "keywords",
         "modseq",
         "modseqs",
         "sizes",
@@ -67,9 +76,12 @@ class MailboxView:
         self.flags = arrays.flags
         self.sizes = arrays.sizes
         self.gone = False
+        self.keywords: dict[int, str] = {}
         self.uidls: dict[int, str] = {}
         self.uidls_read = 0
         self._subscribers: list[Callable[[], None]] = []
+        self._changes: deque[Change] = deque()
+        self._remembered = 0  # messages in these changes
 
     def __len__(self) -> int:
         """Return how many messages there are."""
@@ -83,6 +95,13 @@ class MailboxView:
         """
         self._subscribers.append(changed)
         return lambda: self._subscribers.remove(changed)
+
+    def since(self, modseq: int) -> Sequence[Change] | None:
+        """Return the changes above a MODSEQ, in their order; None when they aren't all remembered."""
+        behind = self.modseq - modseq
+        if behind > len(self._changes):
+            return None
+        return list(islice(self._changes, len(self._changes) - behind, None))
 
     def place(self, uid: int) -> int | None:
         """Return where a message is in the arrays, or None when it isn't here."""
@@ -103,7 +122,22 @@ class MailboxView:
             case Removed(uids=uids):
                 self.remove(uids)
         self.modseq = change.modseq
+        self._remember(change)
         self.tell()
+
+    def _remember(self, change: Change) -> None:
+        """Keep a change for the sessions that look on; the oldest ones go."""
+        if not self._subscribers:
+            self._forget()
+            return
+        self._changes.append(change)
+        self._remembered += len(change.uids)
+        while self._remembered > REMEMBERED:
+            self._remembered -= len(self._changes.popleft().uids)
+
+    def _forget(self) -> None:
+        self._changes.clear()
+        self._remembered = 0
 
     def learn(self, news: News) -> int:
         """Take what was read of the database; return how many messages it concerned."""
@@ -112,6 +146,7 @@ class MailboxView:
         self.set_flags(*_columns(news.flagged, 3))
         self.add(*_columns(news.added, 4))
         self.modseq = news.modseq
+        self.keywords = news.keywords
         if not news.more:
             self.uid_next = news.uid_next
         return len(news.vanished) + len(news.flagged) + len(news.added)
@@ -123,6 +158,8 @@ class MailboxView:
         """Be what another view has read, and tell whoever subscribed."""
         self.uids, self.modseqs, self.flags, self.sizes = other.uids, other.modseqs, other.flags, other.sizes
         self.modseq, self.uid_next, self.gone = other.modseq, other.uid_next, gone
+        self.keywords = other.keywords
+        self._forget()
         self.tell()
 
     def add(self, uids: Sequence[int], modseqs: Iterable[int], flags: Iterable[int], sizes: Iterable[int]) -> None:

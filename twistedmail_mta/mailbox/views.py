@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
@@ -114,6 +114,12 @@ class Views:
             entry.view.apply(change)
         else:
             self._heard_of(entry, change.modseq)
+
+    def learn_keywords(self, mailbox: int, names: Mapping[int, str]) -> None:
+        """Hear which bits stand for which keywords."""
+        entry = self._entries.get(mailbox)
+        if entry is not None:
+            entry.view.keywords = {**entry.view.keywords, **names}
 
     def look(self, mailbox: int, modseq: int) -> None:
         """Hear that another process has changed a mailbox."""
