@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from twistedmail_mta.imap.sequences import SequenceSet
-from twistedmail_mta.mailbox.change import Added, Flagged, Removed
+from twistedmail_mta.mailbox.change import Change, Flagged, Removed
 from twistedmail_mta.mailbox.mailboxes import Mailbox
 from twistedmail_mta.mailbox.ranges import ranges
 from twistedmail_mta.mailbox.view import MailboxView
@@ -80,7 +80,7 @@ class Selected:
     """
 
     __slots__ = (
-        "_flagged", "_gone", "_known", "_stop", "_told", "exists", "mailbox", "read_only", "recent_from", "saved",
+        "_gone", "_known", "_stop", "_told", "exists", "mailbox", "read_only", "recent_from", "saved",
         "uids", "view",
     )  # fmt: skip
 
@@ -110,9 +110,8 @@ class Selected:
         self.saved: Sequence[int] = ()
         self.recent_from = recent_from
         self._known = view.modseq
-        self._gone: set[int] = set()
-        self._flagged: set[int] = set()
-        self._told: dict[int, Collection[int] | None] = {}
+        self._gone: set[int] = set()  # UIDs that the client still has to be told of
+        self._told: dict[int, Collection[int] | None] = {}  # by MODSEQ: whose new flags it needn't be told
         self._stop = view.subscribe(changed)
 
     def close(self) -> None:
@@ -187,7 +186,7 @@ class Selected:
     @property
     def has_news(self) -> bool:
         """Whether there may be something to tell."""
-        return bool(self._gone or self._flagged or self._known != self.view.modseq or self.view.gone)
+        return bool(self._gone or self._known != self.view.modseq or self.view.gone)
 
     def take_news(self, *, expunges: bool) -> News:
         """Return what the client is to be told now, and take it as told.
@@ -195,59 +194,53 @@ class Selected:
         Args:
             expunges: message numbers may change now (RFC 9051 section 7.5.1).
         """
-        silent = self._catch_up()
+        flagged, silent = self._catch_up()
         removed, numbers = self._take_gone() if expunges else ((), ())
         exists, recent = self._take_new()
-        flagged = self._take_flagged(silent)
-        return News(removed, numbers, exists, recent, flagged, self._numbers_of(silent))
+        return News(removed, numbers, exists, recent, self._numbers_of(flagged), set(self._numbers_of(silent)))
 
-    def _catch_up(self) -> set[int]:
-        """Note what changed since the last time; return UIDs of which the mod-sequence alone is news."""
-        view, silent = self.view, set[int]()
-        if self._known != view.modseq:
-            last = self.uids[self.exists - 1] if self.exists else 0
-            changes = view.since(self._known)
-            if changes is None:
-                self._compare(last, silent)
-            else:
-                for change in changes:
-                    match change:
-                        case Removed(uids=uids):
-                            self._gone.update(uid for uid in uids if uid <= last)
-                        case Flagged(uids=uids, modseq=modseq):
-                            self._note_flagged([uid for uid in uids if uid <= last], modseq, silent)
-                        case Added():
-                            pass
-            self._known = view.modseq
-        self._told.clear()
-        return silent
+    def _catch_up(self) -> tuple[Sequence[int], Sequence[int]]:
+        """Note what is gone; return the UIDs of messages whose flags changed, and of which that needn't be told."""
+        view, known, told = self.view, self._known, self._told
+        if known == view.modseq:
+            return (), ()
+        self._known, self._told = view.modseq, {}
+        changes = view.since(known)
+        flagged = self._compared(known) if changes is None else self._collected(changes)
+        return flagged, [uid for uid in flagged if self._was_told(told, uid)] if told else ()
 
-    def _note_flagged(self, uids: Sequence[int], modseq: int, silent: set[int]) -> None:
-        known = self._told.get(modseq, ())
-        for uid in uids:
-            if known is None or uid in known:
-                silent.add(uid)
-                self._flagged.discard(uid)
-            else:
-                self._flagged.add(uid)
-                silent.discard(uid)
+    def _collected(self, changes: Sequence[Change]) -> Sequence[int]:
+        """Take changes one by one; return UIDs of messages whose flags changed, ascending."""
+        last = self._last_uid
+        flagged = set[int]()
+        for change in changes:
+            if isinstance(change, Removed):
+                self._gone.update(uid for uid in change.uids if uid <= last)
+            elif isinstance(change, Flagged):
+                flagged.update(uid for uid in change.uids if uid <= last)
+        return sorted(flagged)
 
-    def _compare(self, last: int, silent: set[int]) -> None:
-        """Find out what changed by looking at all messages: too much did to be remembered."""
-        view, known = self.view, self._known
+    def _compared(self, known: int) -> Sequence[int]:
+        """Find out what changed by looking at all messages, since too much did; returns what `_collected` does."""
+        view = self.view
         if not self.aligned:
             self._gone.update(set(self.known_uids()).difference(view.uids))
-        end = bisect_right(view.uids, last)
-        modseqs = view.modseqs
-        for index in [index for index in range(end) if modseqs[index] > known]:
-            self._note_flagged((view.uids[index],), modseqs[index], silent)
+        end = bisect_right(view.uids, self._last_uid)
+        return [uid for uid, modseq in zip(view.uids[:end], view.modseqs, strict=False) if modseq > known]
+
+    def _was_told(self, told: Mapping[int, Collection[int] | None], uid: int) -> bool:
+        place = self.view.place(uid)
+        uids = told.get(self.view.modseqs[place], ()) if place is not None else ()
+        return uids is None or uid in uids
+
+    @property
+    def _last_uid(self) -> int:
+        return self.uids[self.exists - 1] if self.exists else 0
 
     def _take_gone(self) -> tuple[Sequence[int], Sequence[int]]:
         if not self._gone:
             return (), ()
-        removed = sorted(self._gone)
-        self._gone.clear()
-        self._flagged.difference_update(removed)
+        removed, self._gone = sorted(self._gone), set()
         uids = self.known_uids()
         indices = [bisect_left(uids, uid) for uid in removed]
         kept, start = array("I"), 0
@@ -256,12 +249,14 @@ class Selected:
             start = end + 1
         kept += uids[start:]
         self.uids, self.exists = kept, len(kept)
-        self.saved = [uid for uid in self.saved if uid not in set(removed)] if self.saved else ()
+        if self.saved:
+            gone = set(removed)
+            self.saved = [uid for uid in self.saved if uid not in gone]
         self._align()
         return removed, [index + 1 for index in reversed(indices)]
 
     def _align(self) -> None:
-        """Share the view's array again if nothing that the client doesn't know of is missing there."""
+        """Share the view's array again if nothing is missing there that the client knows."""
         view = self.view
         if not self._gone and view.uids[: self.exists] == self.uids:
             self.uids = view.uids
@@ -269,34 +264,28 @@ class Selected:
     def _take_new(self) -> tuple[int | None, int]:
         """Take the messages that came; return how many there are then, or None if none came."""
         view, before = self.view, self.exists
-        last = self.uids[before - 1] if before else 0
         if self.aligned:
             self.exists = len(view.uids)
         else:
-            self.uids = self.known_uids() + view.uids[bisect_right(view.uids, last) :]
+            self.uids = self.known_uids() + view.uids[bisect_right(view.uids, self._last_uid) :]
             self.exists = len(self.uids)
             self._align()
-        if self.exists == before:
-            return None, 0
-        return self.exists, self.recent
+        return (None, 0) if self.exists == before else (self.exists, self.recent)
 
     @property
     def recent(self) -> int:
         """How many messages are recent here."""
-        uids = self.known_uids()
-        return self.exists - bisect_left(uids, self.recent_from) if self.recent_from != NEVER else 0
+        return self.exists - bisect_left(self.known_uids(), self.recent_from) if self.recent_from != NEVER else 0
 
-    def _take_flagged(self, silent: set[int]) -> Sequence[int]:
-        flagged, self._flagged = self._flagged | silent, set()
-        return self._numbers_of(flagged)
-
-    def _numbers_of(self, uids: Collection[int]) -> Sequence[int]:
-        """Return the numbers of those messages that are there."""
-        return list(self._numbers(sorted(uids))) if uids else ()
-
-    def _numbers(self, uids: Sequence[int]) -> Iterator[int]:
-        mine, view = self.known_uids(), self.view
+    def _numbers_of(self, uids: Sequence[int]) -> Sequence[int]:
+        """Return the numbers of those messages that are there, ascending as their UIDs do."""
+        mine, numbers, index = self.uids, list[int](), 0
         for uid in uids:
-            index = bisect_left(mine, uid)
-            if index < len(mine) and mine[index] == uid and view.place(uid) is not None:
-                yield index + 1
+            if mine[index] != uid:
+                index = bisect_left(mine, uid, index, self.exists)
+            if index < self.exists and mine[index] == uid:
+                index += 1
+                numbers.append(index)
+            if index >= self.exists:
+                break
+        return numbers
