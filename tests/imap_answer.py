@@ -80,10 +80,11 @@ def check_envelope(fields: Any) -> list[Any]:
 
 def read_body(answer: bytes, *, extended: bool = True) -> Body:
     """Return what a BODYSTRUCTURE, or a BODY, says; fails where it isn't one."""
-    return _body(parse(answer), extended)
+    return check_body(parse(answer), extended)
 
 
-def _body(part: Any, extended: bool) -> Body:
+def check_body(part: Any, extended: bool) -> Body:
+    """Return what a BODYSTRUCTURE, or a BODY, says; fails where these aren't the fields of one."""
     assert isinstance(part, list)
     return _multipart(part, extended) if isinstance(part[0], list) else _leaf(part, extended)
 
@@ -95,7 +96,7 @@ def _multipart(part: list[Any], extended: bool) -> Body:
     assert len(extension) == (4 if extended else 0)
     parameters = _parameters(extension.pop(0)) if extended else {}
     kind = f"multipart/{subtype.decode('latin-1').lower()}"
-    children = tuple(_body(child, extended) for child in part[:count])
+    children = tuple(check_body(child, extended) for child in part[:count])
     return Body(kind, parameters, _extension(extension) if extended else [], children=children)
 
 
@@ -107,7 +108,7 @@ def _leaf(part: list[Any], extended: bool) -> Body:
     media = f"{kind.decode('latin-1')}/{subtype.decode('latin-1')}".lower()
     body = Body(media, _parameters(parameters), [], identity, description, encoding, octets)
     if media == "message/rfc822":
-        body.envelope, body.children = check_envelope(rest[0]), (_body(rest[1], extended),)
+        body.envelope, body.children = check_envelope(rest[0]), (check_body(rest[1], extended),)
         rest = rest[2:]
     if media == "message/rfc822" or media.startswith("text/"):
         body.lines = rest.pop(0)
