@@ -349,7 +349,7 @@ class IAuthenticator(Interface):
             protocol: "smtp", "pop3" or "imap".
             tls: whether the connection is encrypted.
             session: names the session in the log.
-            avatar: `ISubmitter` or `IMaildropAccess`.
+            avatar: `ISubmitter`, `IMaildropAccess` or `IMailAccess`.
 
         Raises:
             PermanentError: 535 5.7.8 wrong credentials, and the like.
@@ -469,6 +469,13 @@ class IMaildropAccess(Interface):
         Raises:
             TemporaryError: it can't be read now.
         """
+
+
+class IMailAccess(Interface):
+    """The avatar of a login that may use all mailboxes of an account, by IMAP."""
+
+    account: str = Attribute("the account's address, as it is stored")
+    account_id: int = Attribute("its id")
 
 
 class ILogins(Interface):

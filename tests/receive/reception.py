@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from memory_bodies import MemoryBodies, open_gate
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransportWithDisconnection
 from zope.interface import implementer
@@ -18,8 +19,6 @@ from twistedmail_mta.errors import MailError, PermanentError
 from twistedmail_mta.interfaces import (
     IAcceptance,
     IAuthenticator,
-    IBodyStore,
-    IBodyWriter,
     IDatabase,
     IDirectory,
     ILogins,
@@ -27,7 +26,7 @@ from twistedmail_mta.interfaces import (
     IRecipientCheck,
     ISubmitter,
 )
-from twistedmail_mta.model import Address, Delivery, Expansion, InlineBody, LocalMail, Message, Reply
+from twistedmail_mta.model import Address, Delivery, Expansion, LocalMail, Message, Reply
 from twistedmail_mta.networks import parse_networks
 from twistedmail_mta.receive.admission import Admission
 from twistedmail_mta.receive.factory import ServerFactory
@@ -49,68 +48,6 @@ LIMITS = ListenerLimits(
     idle=300.0,
     transaction=3600.0,
 )
-
-
-@implementer(IBodyWriter)
-class MemoryWriter:
-    """Keeps a body; remembers whether it was abandoned."""
-
-    def __init__(self, store: MemoryBodies) -> None:
-        self.data = bytearray()
-        self.abandoned = False
-        self._store = store
-
-    @property
-    def size(self) -> int:
-        return len(self.data)
-
-    def add(self, block: bytes) -> bool:
-        self.data += block
-        return self._store.flush_after is not None and len(self.data) > self._store.flush_after
-
-    async def flush(self) -> None:
-        self._store.flushes += 1
-        if self._store.failure is not None:
-            raise self._store.failure
-        await self._store.gate
-
-    async def finish(self) -> InlineBody:
-        return InlineBody(bytes(self.data))
-
-    def abandon(self) -> None:
-        self.abandoned = True
-
-
-@implementer(IBodyStore)
-class MemoryBodies:
-    """Makes writers, and says when they must flush and whether that works."""
-
-    def __init__(self) -> None:
-        self.writers: list[MemoryWriter] = []
-        self.flush_after: int | None = None
-        self.flushes = 0
-        self.failure: Exception | None = None
-        self.gate = open_gate()
-
-    def writer(self) -> MemoryWriter:
-        self.writers.append(MemoryWriter(self))
-        return self.writers[-1]
-
-    async def read(self, body: Any, offset: int, size: int) -> bytes:
-        raise NotImplementedError
-
-    async def remove(self, names: Any) -> None:
-        raise NotImplementedError
-
-    async def sweep(self, named: Any, older_than: float) -> int:
-        raise NotImplementedError
-
-
-def open_gate() -> Promise[None]:
-    """A promise that keeps nobody waiting."""
-    gate: Promise[None] = Promise()
-    gate.resolve(None)
-    return gate
 
 
 @implementer(IAcceptance)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from twistedmail_mta.access.connection import Connection
+from twistedmail_mta.access.login import Exchange, Login
 from twistedmail_mta.access.pop3_listener import POP3Listener
-from twistedmail_mta.access.pop3_login import Exchange, Login
 from twistedmail_mta.access.terms import Ending
 from twistedmail_mta.access.visits import Visit
 from twistedmail_mta.errors import MailError
@@ -30,8 +30,8 @@ class Entrance:
         self._listener = listener
         self._connection = connection
         self._session = session
-        self._login = Login(connection, listener.authenticator)
-        self._exchange: Exchange | None = None
+        self._login: Login[IMaildropAccess] = Login(connection, listener.authenticator, "pop3", IMaildropAccess)
+        self._exchange: Exchange[IMaildropAccess] | None = None
         self._failed_logins = 0
         self._visit: Visit | None = None
         self._unwatch: Callable[[], None] | None = None

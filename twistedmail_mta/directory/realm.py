@@ -12,7 +12,7 @@ from zope.interface import Interface, implementer
 
 from twistedmail_mta.directory.accounts import Account, Standing
 from twistedmail_mta.directory.patterns import NO_SYNONYMS, SenderRights, rights_of
-from twistedmail_mta.interfaces import IMaildrop, IMaildropAccess, ISubmitter
+from twistedmail_mta.interfaces import IMailAccess, IMaildrop, IMaildropAccess, ISubmitter
 from twistedmail_mta.model import Address
 
 PLUS_EVERYWHERE: Final[Mapping[str, str]] = MappingProxyType({})
@@ -70,6 +70,22 @@ class MaildropAccess:
         return await self._open(self.account_id)
 
 
+@implementer(IMailAccess)
+@dataclass(frozen=True, slots=True)
+class MailAccess:
+    """The avatar of a login that may use IMAP.
+
+    Attributes:
+        account: the account's address.
+        account_id: its id, by which its mailboxes are found.
+        standing: what the login rests on.
+    """
+
+    account: str
+    account_id: int
+    standing: Standing
+
+
 @implementer(IRealm)
 class MailRealm:
     """Makes the avatar that a protocol asks for from the account that logged in."""
@@ -90,7 +106,10 @@ class MailRealm:
         """
         self._separators = separators
         self._synonyms = synonyms
-        self._avatars: dict[type[Interface], Callable[[Account], object]] = {ISubmitter: self._submitter}
+        self._avatars: dict[type[Interface], Callable[[Account], object]] = {
+            ISubmitter: self._submitter,
+            IMailAccess: _mail_access,
+        }
         if open_maildrop is not None:
             self._avatars[IMaildropAccess] = lambda account: _maildrop_access(account, open_maildrop)
 
@@ -114,6 +133,10 @@ class MailRealm:
     def _submitter(self, account: Account) -> Submitter:
         rights = rights_of(account.address, account.send_as, self._separators, self._synonyms)
         return Submitter(account.address, rights, account.standing("smtp"))
+
+
+def _mail_access(account: Account) -> MailAccess:
+    return MailAccess(account.address, account.id, account.standing("imap"))
 
 
 def _maildrop_access(account: Account, open_maildrop: OpenMaildrop) -> MaildropAccess:

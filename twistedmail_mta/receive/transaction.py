@@ -16,6 +16,7 @@ from twistedmail_mta.mail.date import date_text
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.mail.received import Trace, received_field, transmission_type
 from twistedmail_mta.mail.structure import structure_of
+from twistedmail_mta.mailbox.intake import Intake
 from twistedmail_mta.model import (
     Address,
     Body,
@@ -31,7 +32,6 @@ from twistedmail_mta.model import (
 from twistedmail_mta.receive import replies
 from twistedmail_mta.receive.addressees import MOST_AT_ONCE, Addressee, Distribution, distribute, looping_among
 from twistedmail_mta.receive.client import Client
-from twistedmail_mta.receive.intake import Intake
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.receive.submission import Completion, complete_header, vouched_author
 from twistedmail_mta.smtp.parameters import MailParameters, RcptParameters

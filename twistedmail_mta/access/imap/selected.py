@@ -281,11 +281,9 @@ class Selected:
         """Return the numbers of those messages that are there, ascending as their UIDs do."""
         mine, numbers, index = self.uids, list[int](), 0
         for uid in uids:
-            if mine[index] != uid:
+            if index < self.exists and mine[index] != uid:
                 index = bisect_left(mine, uid, index, self.exists)
             if index < self.exists and mine[index] == uid:
                 index += 1
                 numbers.append(index)
-            if index >= self.exists:
-                break
         return numbers

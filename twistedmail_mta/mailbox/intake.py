@@ -8,9 +8,9 @@ from twistedmail_mta.errors import PermanentError
 from twistedmail_mta.interfaces import IBodyWriter
 from twistedmail_mta.mail.header import begins_with_field
 from twistedmail_mta.mail.structure import BodyScanner, ScannedBody
+from twistedmail_mta.mailbox.replies import HEADER_TOO_LARGE
 from twistedmail_mta.mailbox.scanning import scan
 from twistedmail_mta.model import CRLF, Body
-from twistedmail_mta.receive.replies import HEADER_TOO_LARGE
 
 _END_OF_HEADER = b"\r\n\r\n"
 

@@ -7,12 +7,12 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reception import MemoryBodies
+from memory_bodies import MemoryBodies
 
 from twistedmail_mta.errors import PermanentError
 from twistedmail_mta.mail.header import split
+from twistedmail_mta.mailbox.intake import Intake
 from twistedmail_mta.model import InlineBody
-from twistedmail_mta.receive.intake import Intake
 from twistedmail_mta.tasks import Task
 
 PIECES = st.sampled_from(["A: b", "no field", "\r\n", " folded", ":", "", "é", "text\r\n\r\n", "Sub", "ject: x"])
