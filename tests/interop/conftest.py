@@ -18,6 +18,7 @@ import pytest
 import trustme
 from interop_daemons import SMTP_PORT, Daemon, LoopbackNetwork, own_network
 from interop_dovecot import LMTP_PORT, LMTP_SERVER, Dovecot, start_dovecot
+from interop_imap_site import Account, ImapSite, running_imap_site
 from interop_kept import kept_socket
 from interop_peers import EXIM, OPENSMTPD, Peer, start_exim, start_knot, start_opensmtpd, start_postfix
 from interop_server import HOSTNAME, MailServer, make_server
@@ -156,3 +157,16 @@ def server(root: Path, network: LoopbackNetwork, certificate: Path, peers: None)
 def login() -> tuple[str, str]:
     """The account's address and password."""
     return LOGIN
+
+
+@pytest.fixture(scope="session")
+def imap_site() -> Iterator[ImapSite]:
+    """An IMAP server with accounts."""
+    with running_imap_site() as site:
+        yield site
+
+
+@pytest.fixture
+def account(imap_site: ImapSite) -> Account:
+    """An account on it that nobody has used."""
+    return imap_site.account()

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the interop tests talk to: Postfix, Dovecot, knot, swaks, POP3 clients,
+# Installs what the interop tests talk to: Postfix, Dovecot, knot, swaks, POP3 and IMAP
+# clients, ImapFlow from npm in the folder that MTA_TEST_NODE names (if there is npm),
 # and Exim and OpenSMTPD unpacked beside them (their packages conflict with Postfix's) in
 # the folders that MTA_TEST_EXIM and MTA_TEST_OPENSMTPD name.  OpenSMTPD's own
 # folders have fixed places: its spool stays empty, the tests mount one there.
@@ -9,7 +10,10 @@ set -eu
 
 EXIM=${MTA_TEST_EXIM:-/var/cache/mta-tests/exim}
 OPENSMTPD=${MTA_TEST_OPENSMTPD:-/var/cache/mta-tests/opensmtpd}
-PACKAGES="postfix dovecot-lmtpd dovecot-imapd knot knot-dnsutils swaks libnet-ssleay-perl curl fetchmail mpop"
+NODE=${MTA_TEST_NODE:-/var/cache/mta-tests/node}
+IMAPFLOW=1.0.191
+PACKAGES="postfix dovecot-lmtpd dovecot-imapd knot knot-dnsutils swaks libnet-ssleay-perl curl fetchmail mpop
+    isync offlineimap3 mutt tmux"
 export DEBIAN_FRONTEND=noninteractive
 
 installed() {
@@ -30,6 +34,12 @@ for user in Debian-exim opensmtpd opensmtpq; do
 done
 mkdir -p -m 0755 /var/lib/opensmtpd/empty /var/spool/smtpd
 [ -e /usr/libexec/opensmtpd ] || ln -s "$OPENSMTPD/usr/libexec/opensmtpd" /usr/libexec/opensmtpd
+
+if ! grep -qs "\"version\": \"$IMAPFLOW\"" "$NODE/node_modules/imapflow/package.json" && command -v npm >/dev/null; then
+    mkdir -p "$NODE"
+    # Without it the tests of ImapFlow skip: no reason to run none.
+    npm install --silent --no-audit --no-fund --prefix "$NODE" "imapflow@$IMAPFLOW" || echo "imapflow isn't installed" >&2
+fi
 
 [ -z "$missing" ] && [ -x "$EXIM/usr/sbin/exim4" ] && [ -x "$OPENSMTPD/usr/sbin/smtpd" ] && exit 0
 
