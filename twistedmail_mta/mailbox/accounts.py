@@ -7,6 +7,7 @@ from typing import Final
 
 from twistedmail_mta.interfaces import IBodyStore, IDatabase, Transaction
 from twistedmail_mta.mailbox import removal
+from twistedmail_mta.mailbox.purging import SATELLITES
 from twistedmail_mta.mailbox.release import release
 
 REMOVED_AT_ONCE: Final = 1000
@@ -21,8 +22,6 @@ SELECT mailbox, uid FROM mail WHERE mailbox = (
 _FORGET: Final = """
 DELETE FROM mailbox WHERE account = ? AND NOT EXISTS (SELECT 1 FROM mail WHERE mailbox = mailbox.id) RETURNING id
 """
-
-_SATELLITES: Final = ("vanished", "keyword", "snapshot", "imported")
 
 _UNSUBSCRIBE: Final = "DELETE FROM subscription WHERE account = ?"
 
@@ -57,7 +56,7 @@ def forget_mailboxes(tx: Transaction, account: int) -> bool:
     message may have come meanwhile.
     """
     gone = [mailbox for (mailbox,) in tx.execute(_FORGET, (account,))]
-    for table in _SATELLITES if gone else ():
+    for table, _ in SATELLITES if gone else ():
         list(tx.executemany(f"DELETE FROM {table} WHERE mailbox = ?", [(mailbox,) for mailbox in gone]))  # noqa: S608 - our names
     if list(tx.execute(_LEFT, (account,))):
         return False

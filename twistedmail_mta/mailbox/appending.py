@@ -1,4 +1,4 @@
-"""Messages put into a mailbox as they are, and their flags changed: the transactions."""
+"""Messages put into a mailbox as they are, and the keywords of its messages: the transactions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import Transaction
-from twistedmail_mta.mailbox.change import Added, Flagged
+from twistedmail_mta.mailbox.change import Added
 from twistedmail_mta.mailbox.deposit import ARRIVAL, CONTENT, MAIL
 from twistedmail_mta.mailbox.flags import FIRST_KEYWORD, LAST_KEYWORD
 from twistedmail_mta.mailbox.replies import MAILBOX_GONE
@@ -19,22 +19,12 @@ from twistedmail_mta.spool.tables import BODY
 
 ASSIGN_MANY: Final = """
 UPDATE mailbox SET uid_next = uid_next + ?2, modseq = modseq + 1, messages = messages + ?2, octets = octets + ?3
-WHERE id = ?1 RETURNING uid_next - ?2, modseq
+WHERE id = ?1 AND name >= ' ' RETURNING uid_next - ?2, modseq
 """
 
 UIDL: Final = "INSERT INTO uidl (mailbox, uid, uidl) VALUES (?, ?, ?)"
 
 READ_UIDLS: Final = "SELECT uid, uidl FROM uidl WHERE mailbox = ? AND uid >= ? AND uid < ?"
-
-SET_FLAGS: Final = """
-UPDATE mail SET flags = (flags & ?3) | ?4, modseq = (SELECT modseq + 1 FROM mailbox WHERE id = ?1)
-WHERE mailbox = ?1 AND uid IN (SELECT value FROM json_each(?2)) AND (flags & ?3) | ?4 <> flags
-RETURNING uid, flags
-"""
-
-FLAGS_CHANGED: Final = """
-UPDATE mailbox SET modseq = modseq + 1, flags_modseq = modseq + 1 WHERE id = ? RETURNING modseq
-"""
 
 KEYWORDS: Final = "SELECT name, bit FROM keyword WHERE mailbox = ?"
 
@@ -139,23 +129,6 @@ def append(tx: Transaction, mailbox: int, rows: IncomingRows) -> Added:
 def uidls(tx: Transaction, mailbox: int, first: int, end: int) -> dict[int, str]:
     """Return the UIDLs that messages brought with them, by UID, from `first` to before `end`."""
     return dict(tx.execute(READ_UIDLS, (mailbox, first, end)))
-
-
-def set_flags(tx: Transaction, mailbox: int, uids: str, keep: int, add: int) -> Flagged | None:
-    """Keep some bits of the flags of messages, and add some; None when that changes nothing.
-
-    Args:
-        tx: the transaction.
-        mailbox: where.
-        uids: which, as a JSON array.
-        keep: the bits that stay as they are.
-        add: the bits that are set.
-    """
-    changed = sorted(tx.execute(SET_FLAGS, (mailbox, uids, keep, add)))
-    if not changed:
-        return None
-    ((modseq,),) = list(tx.execute(FLAGS_CHANGED, (mailbox,)))
-    return Flagged(mailbox, modseq, [uid for uid, _ in changed], [flags for _, flags in changed])
 
 
 def keywords(tx: Transaction, mailbox: int) -> dict[str, int]:

@@ -36,7 +36,7 @@ _RAISE_NEXT: Final = "UPDATE mailbox SET uid_next = max(uid_next, ?2) WHERE id =
 
 _GROW: Final = """
 UPDATE mailbox SET uid_next = ?2, modseq = modseq + 1, messages = messages + ?3, octets = octets + ?4
-WHERE id = ?1 RETURNING modseq
+WHERE id = ?1 AND name >= ' ' RETURNING modseq
 """
 
 

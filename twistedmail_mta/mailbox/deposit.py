@@ -119,16 +119,16 @@ def make(tx: Transaction, account: int, name: str, now: int, special_use: str | 
 
     Does nothing when there is no such account.
     """
-    if list(tx.execute(MAKE, (account, INBOX, _validity(tx, 1, now), None))):
-        first = _validity(tx, len(SPECIAL), now)
+    if list(tx.execute(MAKE, (account, INBOX, validities(tx, 1, now), None))):
+        first = validities(tx, len(SPECIAL), now)
         for number, (each, use) in enumerate(SPECIAL):
             list(tx.execute(MAKE, (account, each, first + number, use)))
         list(tx.executemany(SUBSCRIBE, [(account, each) for each in (INBOX, *(each for each, _ in SPECIAL))]))
     if name != INBOX:
-        list(tx.execute(MAKE, (account, name, _validity(tx, 1, now), special_use)))
+        list(tx.execute(MAKE, (account, name, validities(tx, 1, now), special_use)))
 
 
-def _validity(tx: Transaction, count: int, now: int) -> int:
-    """Return the first of some UIDVALIDITY values, greater than any before, also of mailboxes that are gone."""
+def validities(tx: Transaction, count: int, now: int) -> int:
+    """Return the first of some new UIDVALIDITY values, greater than any before, also of mailboxes that are gone."""
     ((first,),) = list(tx.execute(VALIDITY, (count, now)))
     return int(first)

@@ -15,9 +15,11 @@ SEPARATOR: Final = "/"
 LONGEST_NAME: Final = 1000
 """Octets of a mailbox's name in UTF-8."""
 
-_COLUMNS: Final = "SELECT id, account, name, uid_validity, special_use, messages, octets FROM mailbox"
+_COLUMNS: Final = """
+SELECT id, account, name, uid_validity, special_use, messages, octets, uid_next, modseq, recent_from FROM mailbox
+"""
 
-_OF_ACCOUNT: Final = f"{_COLUMNS} WHERE account = ? ORDER BY name"
+_OF_ACCOUNT: Final = f"{_COLUMNS} WHERE account = ? AND name >= ' ' ORDER BY name"
 
 _NAMED: Final = f"{_COLUMNS} WHERE account = ? AND name = ?"
 
@@ -34,6 +36,9 @@ class Mailbox:
         special_use: RFC 6154's attribute, such as `\Sent`; None for an ordinary one.
         messages: how many are in it.
         octets: how many octets these have, as they are sent.
+        uid_next: above the UID of every message that was ever in it.
+        modseq: RFC 7162's HIGHESTMODSEQ.
+        recent_from: messages from this UID on are recent to the next session (RFC 3501 section 2.3.2).
     """
 
     id: int
@@ -43,6 +48,9 @@ class Mailbox:
     special_use: str | None
     messages: int
     octets: int
+    uid_next: int
+    modseq: int
+    recent_from: int
 
     def uidl(self, uid: int) -> str:
         """Return what POP3 calls a message that wasn't called otherwise elsewhere (RFC 1939 section 7)."""

@@ -13,7 +13,7 @@ from twistedmail_mta.mailbox.rows import Row
 PAGE: Final = 10_000
 """Rows read in one transaction."""
 
-_STATE: Final = "SELECT modseq, uid_next, flags_modseq, forgotten FROM mailbox WHERE id = ?"
+_STATE: Final = "SELECT modseq, uid_next, flags_modseq, forgotten FROM mailbox WHERE id = ? AND name >= ' '"
 
 _SNAPSHOT: Final = "SELECT modseq, uid_next, uids, modseqs, flags, sizes FROM snapshot WHERE mailbox = ?"
 
@@ -28,7 +28,7 @@ _VANISHED: Final = "SELECT first_uid, last_uid FROM vanished WHERE mailbox = ? A
 
 _KEYWORDS: Final = "SELECT bit, name FROM keyword WHERE mailbox = ?"
 
-_SEQUENCES: Final = "SELECT id, modseq FROM mailbox WHERE id IN (SELECT value FROM json_each(?))"
+_SEQUENCES: Final = "SELECT id, modseq FROM mailbox WHERE id IN (SELECT value FROM json_each(?)) AND name >= ' '"
 
 
 @dataclass(frozen=True, slots=True)

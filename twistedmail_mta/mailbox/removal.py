@@ -53,8 +53,13 @@ def remove(tx: Transaction, mailbox: int, uids: str) -> Removed | None:
         mailbox: where.
         uids: which, as a JSON array.
     """
+    tx.execute(RELEASE, (mailbox, uids))
+    return take_out(tx, mailbox, uids)
+
+
+def take_out(tx: Transaction, mailbox: int, uids: str) -> Removed | None:
+    """Remove messages whose contents go on being referred to by as many others; as `remove` else."""
     which = (mailbox, uids)
-    tx.execute(RELEASE, which)
     removed = sorted(uid for (uid,) in tx.execute(REMOVE, which))
     if not removed:
         return None

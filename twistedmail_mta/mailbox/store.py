@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import ClassVar, Final, TypeVar
+from typing import ClassVar, Final
 
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IBodyStore, IDatabase, IMailboxDelivery, Transaction
-from twistedmail_mta.mailbox import appending, deposit, mailboxes, removal
+from twistedmail_mta.mailbox import appending, deposit, flagging, mailboxes, remembered, removal
 from twistedmail_mta.mailbox.appending import Incoming, incoming_rows
 from twistedmail_mta.mailbox.change import Change, Flagged, Removed
+from twistedmail_mta.mailbox.copying import REFERRED_AT_ONCE, Way
+from twistedmail_mta.mailbox.flagging import Flagging, Wanted
 from twistedmail_mta.mailbox.mailboxes import Mailbox
+from twistedmail_mta.mailbox.problem import Problem
+from twistedmail_mta.mailbox.purging import purge
 from twistedmail_mta.mailbox.release import release
 from twistedmail_mta.mailbox.replies import MAILBOX_GONE
 from twistedmail_mta.mailbox.rows import delivery_rows
 from twistedmail_mta.mailbox.stored import Stored, read_piece, read_stored
+from twistedmail_mta.mailbox.transfers import Copied, Transfers
+from twistedmail_mta.mailbox.tree import MailboxTree
 from twistedmail_mta.mailbox.view import MailboxView
-from twistedmail_mta.mailbox.views import Views
+from twistedmail_mta.mailbox.views import GONE, Views
+from twistedmail_mta.mailbox.writing import Writing
 from twistedmail_mta.model import InlineBody, LocalMail, Message
 from twistedmail_mta.tasks import TaskGroup
 
-C = TypeVar("C", bound=Change)
-
-FLAGGED_AT_ONCE: Final = 10_000
-"""Messages whose flags are changed in one transaction."""
+FLAGGED_AT_ONCE: Final = 5000
+"""Messages whose flags are changed in one transaction, of which the views then hear at once."""
 
 REMOVED_AT_ONCE: Final = 10_000
 """Messages removed in one transaction: others who write wait about a tenth of a second for it."""
@@ -39,6 +44,9 @@ class MailboxStore:
 
     A write goes on when whoever asked for it is cancelled, and the views hear
     of it in any case, in the order of the commits.
+
+    Attributes:
+        tree: the names of mailboxes, and what is done with these.
     """
 
     log: ClassVar[Logger] = Logger()
@@ -57,7 +65,11 @@ class MailboxStore:
         self._tasks = tasks
         self._now = now
         self._views = Views(database, tasks)
+        self._writing = Writing(database, tasks, self._views)
+        self._transfers = Transfers(database, self._writing)
         self._releasing = False
+        self._release_again = False
+        self.tree = MailboxTree(database, tasks, now, self._gone, self._move_all)
 
     # Mailboxes
 
@@ -103,6 +115,11 @@ class MailboxStore:
         """Give a view back."""
         self._views.leave(view)
 
+    def _gone(self, mailbox: int) -> None:
+        """Hear that a mailbox was deleted, and is to be purged."""
+        self._views.look(mailbox, GONE)
+        self._tasks.start("mailbox.release", self.release())
+
     def note(self, changes: Iterable[Change]) -> None:
         """Hear what a transaction of this process did to mailboxes; in the order of the commits."""
         self._views.note(changes)
@@ -133,7 +150,7 @@ class MailboxStore:
         if not rows.places:
             return
         progress = [] if done is None else [(*done, account, mailbox) for _, account, mailbox, _ in rows.places]
-        await self._write(lambda tx: deposit.deposit_spooled(tx, rows, progress), size=len(message.header))
+        await self._writing.changes(lambda tx: deposit.deposit_spooled(tx, rows, progress), size=len(message.header))
 
     async def append(self, mailbox: int, messages: Sequence[Incoming]) -> Sequence[int]:
         """Put messages into a mailbox as they are, in one transaction; return their UIDs.
@@ -148,7 +165,7 @@ class MailboxStore:
         rows = incoming_rows(messages, bits, int(self._now()))
         size = sum(len(message.header) for message in messages)
         size += sum(message.body.size for message in messages if isinstance(message.body, InlineBody))
-        (added,) = await self._write(lambda tx: [appending.append(tx, mailbox, rows)], size=size)
+        (added,) = await self._writing.changes(lambda tx: [appending.append(tx, mailbox, rows)], size=size)
         return added.uids
 
     async def keywords(self, mailbox: int, names: Collection[str] = ()) -> dict[str, int]:
@@ -186,7 +203,9 @@ class MailboxStore:
         """
         return await read_piece(self._bodies, stored, offset, size)
 
-    async def set_flags(self, mailbox: int, uids: Sequence[int], *, remove: int = 0, add: int = 0) -> None:
+    async def set_flags(
+        self, mailbox: int, uids: Sequence[int], *, remove: int = 0, add: int = 0, unchanged_since: int | None = None
+    ) -> Flagging:
         """Change the flags of messages; of those that aren't there nothing happens.
 
         Args:
@@ -194,18 +213,85 @@ class MailboxStore:
             uids: whose.
             remove: the bits that are cleared; -1 for all.
             add: the bits that are set then.
+            unchanged_since: only where nothing was changed after this MODSEQ; None for all.
 
         Raises:
             TemporaryError: the database can't be written; what was done so far stays.
         """
+        wanted = Wanted(~remove, add, flagging.ANY if unchanged_since is None else unchanged_since)
+        changed: list[Flagged] = []
+        refused: list[int] = []
         for start in range(0, len(uids), FLAGGED_AT_ONCE):
             which = json.dumps(list(uids[start : start + FLAGGED_AT_ONCE]))
 
-            def change(tx: Transaction, which: str = which) -> list[Flagged]:
-                flagged = appending.set_flags(tx, mailbox, which, ~remove, add)
-                return [] if flagged is None else [flagged]
+            def change(tx: Transaction, which: str = which) -> tuple[Sequence[Flagged], Flagging]:
+                done = flagging.set_flags(tx, mailbox, which, wanted)
+                return done.changed, done
 
-            await self._write(change)
+            done = await self._writing.write(change)
+            changed += done.changed
+            refused += done.refused
+        return Flagging(changed, refused)
+
+    async def copy(self, source: int, uids: Sequence[int], target: int) -> Copied | Problem:
+        """Copy messages from one mailbox to another, or to itself: all that are there, or none.
+
+        Raises:
+            TemporaryError: none was copied.
+        """
+        way = Way(source, target, int(self._now()))
+        copied = await self._tasks.shield("mailbox.copy", self._transfers.copy(way, uids))
+        if len(uids) > REFERRED_AT_ONCE:
+            self._tasks.start("mailbox.release", self.release())
+        return copied
+
+    async def move(self, source: int, uids: Sequence[int], target: int) -> Copied | Problem:
+        """Move messages from one mailbox to another, or to its end; each is in one place at any time.
+
+        Raises:
+            TemporaryError: none was moved.
+        """
+        way = Way(source, target, int(self._now()))
+        return await self._tasks.shield("mailbox.move", self._transfers.move(way, uids))
+
+    async def _move_all(self, source: int, target: int) -> Copied | Problem:
+        view = await self.open(source)
+        try:
+            return await self.move(source, view.uids, target)
+        finally:
+            self.leave(view)
+
+    async def undo_unfinished(self) -> None:
+        """Take out what copies have begun that a crash ended; when a server starts, before any is begun.
+
+        Raises:
+            TemporaryError: some of it is left.
+        """
+        await self._transfers.undo_unfinished()
+
+    async def vanished(self, mailbox: int, since: int, until: int) -> Sequence[tuple[int, int]] | None:
+        """Return which UIDs vanished after the MODSEQ `since` up to `until`, as ranges (RFC 7162 section 3.2.5).
+
+        None when not all is remembered: then everything that isn't there may have vanished since.
+        """
+        return await self._database.read(lambda tx: remembered.vanished(tx, mailbox, since, until))
+
+    async def tell_recent(self, mailbox: int, uid_next: int) -> int:
+        r"""Return the first UID that no session was told of: from it on messages are \Recent (RFC 3501 section 2.3.2).
+
+        Args:
+            mailbox: which.
+            uid_next: all UIDs below it are told to this session, and so are recent to no other.
+
+        Raises:
+            TemporaryError: the mailbox is gone, or the database can't be written.
+        """
+        first = await self._database.read(lambda tx: remembered.recent_from(tx, mailbox))
+        if first is not None and first < uid_next:
+            first = await self._database.write(lambda tx: remembered.tell(tx, mailbox, uid_next))
+        if first is None:
+            raise TemporaryError(MAILBOX_GONE)
+        return first
 
     async def remove(self, mailbox: int, uids: Collection[int]) -> Sequence[int]:
         """Remove messages for good, in one transaction up to 10,000; return which of them were there.
@@ -227,28 +313,20 @@ class MailboxStore:
             removed = removal.remove(tx, mailbox, uids)
             return [] if removed is None else [removed]
 
-        return [uid for removed in await self._write(change, urgent=True) for uid in removed.uids]
+        return [uid for removed in await self._writing.changes(change, urgent=True) for uid in removed.uids]
 
     async def release(self) -> None:
-        """Give up the contents and bodies of messages that were removed; also after a start."""
+        """Give up what was deleted and removed: mailboxes, contents and bodies; also after a start."""
+        self._release_again = True
         if self._releasing:
             return
         self._releasing = True
         try:
-            await release(self._database, self._bodies)
+            while self._release_again:
+                self._release_again = False
+                await purge(self._database)
+                await release(self._database, self._bodies)
         except TemporaryError as error:
             self.log.warn("room couldn't be given back: {reason}", reason=str(error), event="mailbox.failed")
         finally:
             self._releasing = False
-
-    async def _write(
-        self, function: Callable[[Transaction], Sequence[C]], *, urgent: bool = False, size: int = 0
-    ) -> Sequence[C]:
-        return await self._tasks.shield("mailbox.write", self._write_and_note(function, urgent, size))
-
-    async def _write_and_note(
-        self, function: Callable[[Transaction], Sequence[C]], urgent: bool, size: int
-    ) -> Sequence[C]:
-        changes = await self._database.write(function, urgent=urgent, size=size)
-        self._views.note(changes)
-        return changes
