@@ -15,13 +15,14 @@ from twistedmail_mta.mailbox import appending, deposit, flagging, mailboxes, rem
 from twistedmail_mta.mailbox.appending import Incoming, incoming_rows
 from twistedmail_mta.mailbox.change import Change, Flagged, Removed
 from twistedmail_mta.mailbox.copying import REFERRED_AT_ONCE, Way
+from twistedmail_mta.mailbox.described import Column, read_described
 from twistedmail_mta.mailbox.flagging import Flagging, Wanted
 from twistedmail_mta.mailbox.mailboxes import Mailbox
 from twistedmail_mta.mailbox.problem import Problem
 from twistedmail_mta.mailbox.purging import purge
 from twistedmail_mta.mailbox.release import release
 from twistedmail_mta.mailbox.replies import MAILBOX_GONE
-from twistedmail_mta.mailbox.rows import delivery_rows
+from twistedmail_mta.mailbox.rows import Row, delivery_rows
 from twistedmail_mta.mailbox.stored import Stored, read_piece, read_stored
 from twistedmail_mta.mailbox.transfers import Copied, Transfers
 from twistedmail_mta.mailbox.tree import MailboxTree
@@ -194,6 +195,12 @@ class MailboxStore:
         """Return those messages that are there, by UID; ask for at most some 100, since small bodies come too."""
         which = json.dumps(list(uids))
         return await self._database.read(lambda tx: read_stored(tx, mailbox, which))
+
+    async def described(
+        self, mailbox: int, uids: Sequence[int], columns: tuple[Column, ...], most: int
+    ) -> Sequence[Row]:
+        """Return what is wanted of messages, of as many as `most` octets allow: see `read_described`."""
+        return await self._database.read(lambda tx: read_described(tx, mailbox, uids, columns, most))
 
     async def read(self, stored: Stored, offset: int, size: int) -> bytes:
         """Return up to `size` octets of a message from `offset` on; shorter only at its end.
