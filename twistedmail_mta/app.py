@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from twistedmail_mta.access.factory import AccessFactory
+from twistedmail_mta.access.imap.conversation import IMAPConversation
 from twistedmail_mta.access.pop3_conversation import POP3Conversation
 from twistedmail_mta.composition import IReactorSite, Parts
 from twistedmail_mta.config.endpoints import widened
@@ -238,10 +239,18 @@ def _factory(table: ListenTable, crowd: Crowd) -> ServerFactory | AccessFactory:
     return AccessFactory(crowd) if table.preset.fetches else ServerFactory(crowd)
 
 
+def _serve_fetching(factory: AccessFactory, parts: Parts, name: str) -> None:
+    if parts.speaks_imap(name):
+        imap = parts.imap_listener(name, release())
+        factory.serve(imap.terms, partial(IMAPConversation, imap))
+    else:
+        pop3 = parts.pop3_listener(name, release())
+        factory.serve(pop3.terms, partial(POP3Conversation, pop3))
+
+
 def _serve(factory: ServerFactory | AccessFactory, parts: Parts, name: str) -> None:
     if isinstance(factory, AccessFactory):
-        listener = parts.pop3_listener(name, release())
-        factory.serve(listener.terms, partial(POP3Conversation, listener))
+        _serve_fetching(factory, parts, name)
     else:
         factory.serve(parts.listener(name))
 

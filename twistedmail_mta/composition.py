@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
@@ -15,12 +16,15 @@ from typing import Final, Literal
 
 from twisted.internet.interfaces import IReactorCore
 
-from twistedmail_mta.access.pop3_conversation import turned_away
+from twistedmail_mta.access import pop3_conversation
+from twistedmail_mta.access.imap import conversation as imap_conversation
+from twistedmail_mta.access.imap.attendance import Attendance
+from twistedmail_mta.access.imap.listener import IMAPListener
 from twistedmail_mta.access.pop3_listener import POP3Listener
 from twistedmail_mta.access.terms import Terms
 from twistedmail_mta.access.visits import Rules, Visits
 from twistedmail_mta.config.hosting import DomainTable
-from twistedmail_mta.config.limits import limits_of, pop3_limits_of
+from twistedmail_mta.config.limits import imap_limits_of, limits_of, pop3_limits_of
 from twistedmail_mta.config.secrets import read_secret
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.deliver.agent import DeliveryAgent
@@ -52,7 +56,7 @@ from twistedmail_mta.dns.resolver import make_resolver
 from twistedmail_mta.interfaces import IRecipientCheck, Transaction
 from twistedmail_mta.mailbox.maildrop import open_maildrop
 from twistedmail_mta.mailbox.store import MailboxStore
-from twistedmail_mta.model import LaneTerms, NextHop, id_text
+from twistedmail_mta.model import LaneTerms, NextHop, Reply, id_text
 from twistedmail_mta.pop3.standing import SessionSettings
 from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.lanes import LaneLimits
@@ -76,6 +80,8 @@ from twistedmail_mta.tls.server import ServerTLS
 IO_THREADS: Final = 2
 IO_BACKLOG: Final = 2000
 PREFERENCES: Final[dict[str, Literal[4, 6] | None]] = {"any": None, "ipv4": 4, "ipv6": 6}
+STRANGERS_IDLE: Final = 180.0
+"""Seconds that an IMAP client may take to log in; RFC 9051 section 5.4 bounds only sessions after that."""
 PROCESS: Final = 0
 """The number of the only process there is."""
 
@@ -135,6 +141,7 @@ class Parts:
             self._live_logins.end,
         )
         self._visits = Visits(reactor)
+        self._attendance = Attendance()
         self._checks = {name: self._recipient_check(table) for name, table in site.relayed.items()}
 
     def _recipient_check(self, table: DomainTable) -> IRecipientCheck | None:
@@ -159,6 +166,7 @@ class Parts:
         self.spool = Spool(self.database, self.bodies, self.tasks, self.tenure, self.mailboxes.note)
         self.queue = self._make_queue(self.spool)
         await self.sweep.give_back_claims()
+        await self.mailboxes.undo_unfinished()
         self.changes.start()
         self.queue.start()
         self._begun = True
@@ -191,21 +199,16 @@ class Parts:
             burden=burden_of_this_thread(),
         )
 
+    def speaks_imap(self, name: str) -> bool:
+        """Return whether IMAP is spoken on a listener where mail is fetched, not POP3."""
+        return self._site.listen[name].role == "imap"
+
     def pop3_listener(self, name: str, version: str) -> POP3Listener:
         """Return one listener of role pop3, with all that its sessions need."""
         table, limits = self._site.listen[name], pop3_limits_of(self._site, name)
         delay = math.ceil(table.login_delay or 0)
-        terms = Terms(
-            name=name,
-            protocol="pop3",
-            tls=self.tls,
-            implicit_tls=table.tls == "implicit",
-            connections_per_client=limits.connections_per_client,
-            idle=limits.idle,
-            turned_away=turned_away,
-            new_session=lambda: id_text(self.spool.new_id()),
-            clock=self._reactor,
-            tasks=self.tasks,
+        terms = self._access_terms(
+            name, "pop3", limits.connections_per_client, limits.idle, pop3_conversation.turned_away
         )
         return POP3Listener(
             terms=terms,
@@ -218,6 +221,50 @@ class Parts:
             visits=self._visits,
             authenticator=self._logins.authenticator,
             logins=self._live_logins,
+        )
+
+    def imap_listener(self, name: str, version: str) -> IMAPListener:
+        """Return one listener of role imap, with all that its sessions need."""
+        table, limits = self._site.listen[name], imap_limits_of(self._site, name)
+        terms = self._access_terms(
+            name, "imap", limits.connections_per_client, limits.idle, imap_conversation.turned_away
+        )
+        return IMAPListener(
+            terms=replace(terms, idle_before_login=STRANGERS_IDLE),
+            version=version,
+            plaintext_login=table.plaintext_login,
+            failed_logins=limits.failed_logins,
+            errors_before_delay=limits.errors_before_delay,
+            errors=limits.errors,
+            sessions_per_account=limits.sessions_per_account,
+            message_size=limits.message_size,
+            header_size=limits.header_size,
+            attendance=self._attendance,
+            store=self.mailboxes,
+            bodies=self.bodies,
+            quotas=self._quotas,
+            authenticator=self._logins.authenticator,
+            logins=self._live_logins,
+            new_id=self.spool.new_id,
+            now=time.time,
+        )
+
+    def _access_terms(
+        self, name: str, protocol: str, connections: int, idle: float, turned_away: Callable[[Reply], bytes]
+    ) -> Terms:
+        """Return what the connections of a listener have to know where mail is fetched."""
+        return Terms(
+            name=name,
+            protocol=protocol,
+            tls=self.tls,
+            implicit_tls=self._site.listen[name].tls == "implicit",
+            connections_per_client=connections,
+            idle=idle,
+            idle_before_login=idle,
+            turned_away=turned_away,
+            new_session=lambda: id_text(self.spool.new_id()),
+            clock=self._reactor,
+            tasks=self.tasks,
         )
 
     def listener(self, name: str) -> Listener:

@@ -173,6 +173,7 @@ class Counter:
             "implicit_tls": False,
             "connections_per_client": 10,
             "idle": 600.0,
+            "idle_before_login": 600.0,
             "turned_away": turned_away,
             "new_session": lambda: str(next(self._ids)),
             "clock": self.clock,

@@ -57,6 +57,7 @@ class Connection(Protocol):
         session: names the session in the log.
         encrypted: TLS is on, or begins with the next octet.
         progress: when the client last gave a command or took what was sent.
+        output_full: the client doesn't take what is sent: say nothing that wasn't asked for.
     """
 
     log: ClassVar[Logger] = Logger()
@@ -75,10 +76,11 @@ class Connection(Protocol):
         self._flusher: IDelayedCall | None = None
         self._drained: Promise[None] | None = None
         self._reading = True
-        self._output_full = False
+        self.output_full = False
         self._closing = False
         self._finishing = False
         self._turn = 0.0
+        self._idle = terms.idle_before_login
         self._reason = "the client went away"
         self.host = ""
         self.session = ""
@@ -100,7 +102,7 @@ class Connection(Protocol):
         self._conversation = self._begin(self)
         self.transport.registerProducer(self, streaming=True)
         self.progress = terms.clock.seconds()
-        self._timer = terms.clock.callLater(terms.idle, self._check_time)
+        self._timer = terms.clock.callLater(self._idle, self._check_time)
         if terms.implicit_tls:
             self._encrypt()
         else:
@@ -171,7 +173,7 @@ class Connection(Protocol):
         self._turn = clock.seconds()
         while conversation.has_input and not self._closing and await conversation.answer_next():
             self.progress = clock.seconds()
-            await (self.room() if self._output_full else self._let_others())
+            await (self.room() if self.output_full else self._let_others())
 
     async def _let_others(self) -> None:
         """Send what is said so far and let the reactor look after everybody else, when it is their turn."""
@@ -190,7 +192,7 @@ class Connection(Protocol):
         elif self._finishing:
             self.end(Ending.SHUTTING_DOWN)
         else:
-            self._read(wanted=not self._output_full)
+            self._read(wanted=not self.output_full)
 
     def _read(self, *, wanted: bool) -> None:
         if wanted != self._reading and not self._closing:
@@ -211,7 +213,7 @@ class Connection(Protocol):
     async def room(self) -> None:
         """Write what is said so far; return when more may follow: the client takes it, and others had their turn."""
         self.flush()
-        if self._output_full:
+        if self.output_full:
             self._drained = Promise()
             await self._drained
             self._turn = self._terms.clock.seconds()
@@ -229,6 +231,10 @@ class Connection(Protocol):
         self.encrypted = True
         self._outlet.start_tls(creator)
 
+    def logged_in(self) -> None:
+        """Let the client be silent for as long as those may who have logged in."""
+        self._idle = self._terms.idle
+
     def abort(self, reason: str) -> None:
         """Break off in the middle of an answer that can't be finished; no command is heard any more.
 
@@ -243,17 +249,19 @@ class Connection(Protocol):
 
     def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
         """Read nothing more: the client doesn't take its answers."""
-        self._output_full = True
+        self.output_full = True
         self._read(wanted=False)
 
     def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
         """Go on with a long answer; read again, unless a command still waits for its answer."""
-        self._output_full = False
+        self.output_full = False
         self.progress = self._terms.clock.seconds()
         drained, self._drained = self._drained, None
         if drained is not None:
             drained.resolve(None)
         self._read(wanted=self._serving is None)
+        if self._serving is None and self._conversation is not None and not self._closing:
+            self._conversation.has_room()
 
     def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
         """Nothing to do: connectionLost follows."""
@@ -281,11 +289,11 @@ class Connection(Protocol):
             serving.cancel()
 
     def _check_time(self) -> None:
-        now, idle = self._terms.clock.seconds(), self._terms.idle
+        now, idle = self._terms.clock.seconds(), self._idle
         self._timer = None
         if now - self.progress < idle:
             self._timer = self._terms.clock.callLater(self.progress + idle - now, self._check_time)
-        elif self._output_full:
+        elif self.output_full:
             self.abort("the client takes nothing")
         elif self._serving is None:
             self.end(Ending.IDLE)

@@ -101,6 +101,9 @@ class POP3Conversation:
         """Take what is to be written."""
         return self._session.bytes_to_send()
 
+    def has_room(self) -> None:
+        """Nothing is said unasked."""
+
     def last_words(self, ending: Ending) -> bytes:
         """Return what is said at the end; nothing in the middle of a long answer."""
         words = LAST_WORDS.get(ending)

@@ -21,6 +21,7 @@ class Ending(Enum):
     SHUTTING_DOWN = "the server stops"
     LOGIN_ENDED = "the login is no longer valid"
     TAKEN_OVER = "another session has taken the maildrop"
+    MAILBOX_GONE = "the selected mailbox was deleted"
     BROKEN = "an error of ours"
 
 
@@ -55,6 +56,9 @@ class Conversation(Protocol):
     def bytes_to_send(self) -> bytes:
         """Take what is to be written."""
 
+    def has_room(self) -> None:
+        """Hear that the client takes again what is sent, while no command is being answered."""
+
     def last_words(self, ending: Ending) -> bytes:
         """Return what is said at the end; nothing in the middle of an answer."""
 
@@ -77,6 +81,7 @@ class Terms:
         implicit_tls: TLS from the first octet.
         connections_per_client: at once, from one network.
         idle: seconds without a command.
+        idle_before_login: likewise, until the conversation says that somebody has logged in.
         turned_away: what a client hears that isn't let in.
         new_session: names a session in the log.
     """
@@ -87,6 +92,7 @@ class Terms:
     implicit_tls: bool
     connections_per_client: int
     idle: float
+    idle_before_login: float
     turned_away: Callable[[Reply], bytes]
     new_session: Callable[[], str]
     clock: IReactorTime

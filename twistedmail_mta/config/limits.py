@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import Any
 
 from twistedmail_mta.config.listening import LEAST_AUTOLOGOUT
 from twistedmail_mta.config.site import Site
@@ -45,15 +47,37 @@ class POP3Limits:
     errors: int
     failed_logins: int = 3
     sessions_per_account: int = 20
-    idle: float = LEAST_AUTOLOGOUT
+    idle: float = LEAST_AUTOLOGOUT["pop3"]
 
 
 def pop3_limits_of(site: Site, name: str) -> POP3Limits:
     """Return the limits of a listener of role pop3: its own first, then [limits], where that doesn't mean SMTP."""
+    return POP3Limits(**_decided(site, name, ("connections_per_client", "errors_before_delay", "errors")))
+
+
+@dataclass(frozen=True, slots=True)
+class IMAPLimits:
+    """What of `SessionLimits` concerns IMAP, every value decided."""
+
+    connections_per_client: int
+    errors_before_delay: int
+    errors: int
+    message_size: int
+    header_size: int
+    failed_logins: int = 3
+    sessions_per_account: int = 100
+    idle: float = LEAST_AUTOLOGOUT["imap"]
+
+
+def imap_limits_of(site: Site, name: str) -> IMAPLimits:
+    """Return the limits of a listener of role imap, found as those of POP3."""
+    shared = ("connections_per_client", "errors_before_delay", "errors", "message_size", "header_size")
+    return IMAPLimits(**_decided(site, name, shared))
+
+
+def _decided(site: Site, name: str, shared: Iterable[str]) -> dict[str, Any]:
+    """Return what a listener says, else [limits] of those that it shares with SMTP, else its role."""
     listener = site.listen[name]
     decided = {"connections_per_client": listener.preset.connections_per_client}
-    decided |= site.limits.model_dump(
-        include={"connections_per_client", "errors_before_delay", "errors"}, exclude_none=True
-    )
-    decided |= listener.limits.model_dump(exclude_none=True)
-    return POP3Limits(**decided)
+    decided |= site.limits.model_dump(include=set(shared), exclude_none=True)
+    return decided | listener.limits.model_dump(exclude_none=True)

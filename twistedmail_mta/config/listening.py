@@ -10,21 +10,22 @@ from twistedmail_mta.config.endpoints import parse_endpoint
 from twistedmail_mta.config.roles import ROLES, Role, RoleName
 from twistedmail_mta.config.values import Bytes, Count, Endpoints, Networks, Table, Wait
 
-LEAST_AUTOLOGOUT: Final = 600.0
-"""Seconds that a POP3 client may be silent (RFC 1939 section 3)."""
+LEAST_AUTOLOGOUT: Final = {"pop3": 600.0, "imap": 1800.0}
+"""Seconds that a client may be silent, by role."""
 
-_OF_POP3: Final = ("login_delay", "exclusive")
-_OF_INCOMING: Final = ("strict", "hide_client", "vrfy")
-_LIMITS_OF_POP3: Final = ("failed_logins", "sessions_per_account")
-_LIMITS_OF_INCOMING: Final = (
-    "message_size",
-    "header_size",
-    "line_length",
-    "recipients",
-    "commands",
-    "hops",
-    "transaction",
+_AUTOLOGOUT_SOURCE: Final = {"pop3": "RFC 1939 section 3", "imap": "RFC 9051 section 5.4"}
+
+_OF_INCOMING: Final = frozenset({"strict", "hide_client", "vrfy"})
+_OF_POP3: Final = frozenset({"login_delay", "exclusive"})
+_KEYS: Final = {"pop3": _OF_POP3, "imap": frozenset[str]()}
+"""What means something where mail is fetched, by role; where it comes in, that is `_OF_INCOMING`."""
+
+_LIMITS_OF_INCOMING: Final = frozenset(
+    {"message_size", "header_size", "line_length", "recipients", "commands", "hops", "transaction"}
 )
+_LIMITS_OF_FETCHING: Final = frozenset({"failed_logins", "sessions_per_account"})
+_LIMITS: Final = {"pop3": _LIMITS_OF_FETCHING, "imap": _LIMITS_OF_FETCHING | {"message_size", "header_size"}}
+"""The same for limits; those that mean something everywhere are in none."""
 
 
 class SessionLimits(Table):
@@ -42,8 +43,8 @@ class SessionLimits(Table):
         hops: Received fields of a message (RFC 5321 section 6.3).
         idle: seconds without a command or data.
         transaction: seconds from MAIL to the end of the data.
-        failed_logins: of a POP3 session, before the connection is closed.
-        sessions_per_account: POP3 sessions at once.
+        failed_logins: of a POP3 or IMAP session, before the connection is closed.
+        sessions_per_account: POP3 or IMAP sessions at once.
     """
 
     message_size: Bytes | None = None
@@ -130,12 +131,15 @@ class ListenTable(Table):
         return self
 
     def _refuse_what_means_nothing(self) -> None:
-        fetches = self.preset.fetches
-        for key in _OF_INCOMING if fetches else _OF_POP3:
+        keys, limits = _KEYS.get(self.role, _OF_INCOMING), _LIMITS.get(self.role, _LIMITS_OF_INCOMING)
+        for key in sorted((_OF_INCOMING | _OF_POP3) - keys):
             if getattr(self, key) != type(self).model_fields[key].default:
                 raise ValueError(f"{key} has no meaning on a listener of role {self.role}")
-        for key in _LIMITS_OF_INCOMING if fetches else _LIMITS_OF_POP3:
+        for key in sorted((_LIMITS_OF_INCOMING | _LIMITS_OF_FETCHING) - limits):
             if getattr(self.limits, key) is not None:
                 raise ValueError(f"limits.{key} has no meaning on a listener of role {self.role}")
-        if fetches and self.limits.idle is not None and self.limits.idle < LEAST_AUTOLOGOUT:
-            raise ValueError("limits.idle must be 10 minutes or more where POP3 is spoken (RFC 1939 section 3)")
+        least = LEAST_AUTOLOGOUT.get(self.role, 0.0)
+        if self.limits.idle is not None and self.limits.idle < least:
+            raise ValueError(
+                f"limits.idle must be {least / 60:.0f} minutes or more where {self.role.upper()} is spoken"
+            )

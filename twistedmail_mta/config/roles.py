@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-RoleName = Literal["mx", "submission", "lmtp", "pop3"]
+RoleName = Literal["mx", "submission", "lmtp", "pop3", "imap"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,4 +82,16 @@ POP3: Final = Role(
     fetches=True,
 )
 
-ROLES: Final[dict[str, Role]] = {role.name: role for role in (MX, SUBMISSION, LMTP, POP3)}
+IMAP: Final = Role(
+    name="imap",
+    offers_auth=True,
+    requires_login=True,
+    requires_tls=True,
+    completes=False,
+    recipients=0,
+    connections_per_client=200,
+    relays=False,
+    fetches=True,
+)
+
+ROLES: Final[dict[str, Role]] = {role.name: role for role in (MX, SUBMISSION, LMTP, POP3, IMAP)}

@@ -55,6 +55,16 @@ endpoint = "tcp:2995:interface=127.0.0.1"
 role     = "pop3"
 tls      = "implicit"
 
+[listen.imap]
+endpoint = "tcp:2143:interface=127.0.0.1"
+role     = "imap"
+plaintext_login = ["127.0.0.0/8", "::1"]
+
+[listen.imaps]
+endpoint = "tcp:2993:interface=127.0.0.1"
+role     = "imap"
+tls      = "implicit"
+
 [[route]]
 match = {{}}
 via   = "smtp://{SINK}"
@@ -64,6 +74,7 @@ _ROLES: Final = {
     "mx": "MX: mail from other servers",
     "submission": f"submission: mail of {ACCOUNT}",
     "pop3": f"POP3: mail for {ACCOUNT}",
+    "imap": f"IMAP: mailboxes of {ACCOUNT}",
 }
 
 

@@ -13,6 +13,19 @@ SYSTEM_BITS: Final = {name.lower(): bit for bit, name in SYSTEM_FLAGS}
 RECENT: Final = "\\Recent"
 
 
+def system_bits(names: Iterable[str]) -> int:
+    """Return the bits of the system flags among these, which may be in any case; others count for nothing."""
+    bits = 0
+    for name in names:
+        bits |= SYSTEM_BITS.get(name.lower(), 0)
+    return bits
+
+
+def keywords_of(names: Iterable[str]) -> frozenset[str]:
+    """Return the keywords among these flags."""
+    return frozenset(name for name in names if not name.startswith("\\"))
+
+
 def flag_names(bits: int, keywords: Mapping[int, str], *, recent: bool = False) -> list[str]:
     """Return the flags that bits stand for.
 

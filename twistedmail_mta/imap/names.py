@@ -41,6 +41,12 @@ def encode_name(name: str, *, utf8: bool) -> bytes:
     return name.encode() if utf8 else modified_utf7.encode(name).encode()
 
 
+def quoted_name(name: str, *, utf8: bool) -> bytes:
+    """Return a name as a quoted string, which may hold UTF-8 where the client understands it (RFC 6855 section 3)."""
+    octets = encode_name(name, utf8=utf8)
+    return b'"' + octets.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+
+
 def fold_inbox(name: str) -> str:
     """Return the name with its first level in capitals if that is INBOX in any case (RFC 9051 section 5.1)."""
     first, separator, rest = name.partition(SEPARATOR)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import deque
@@ -18,6 +19,8 @@ from twistedmail_mta.mailbox.rows import Row
 
 UNKNOWN: Final = -1
 """The MODSEQ of a view that nothing was read into yet."""
+
+_LOWEST: Final = 0 if sys.byteorder == "little" else 7
 
 REMEMBERED: Final = 1000
 """Messages in the changes that a view remembers for sessions that are behind."""
@@ -107,6 +110,10 @@ class MailboxView:
         """Return where a message is in the arrays, or None when it isn't here."""
         index = bisect_left(self.uids, uid)
         return index if index < len(self.uids) and self.uids[index] == uid else None
+
+    def system_flags(self) -> bytes:
+        """Return the lowest octet of each message's flags: all flags but keywords, to be counted and found at once."""
+        return self.flags.tobytes()[_LOWEST :: self.flags.itemsize]
 
     def follows(self, change: Change) -> bool:
         """Return whether `change` is the next one after what is known."""

@@ -1,0 +1,72 @@
+"""Tells a client what changed in its mailbox (RFC 9051 section 7.4, RFC 7162 section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from twistedmail_mta.access.imap.context import Context
+from twistedmail_mta.access.imap.selected import NEVER, News, Selected
+from twistedmail_mta.imap.flag_list import FlagLists
+from twistedmail_mta.imap.sequences import format_set
+
+AT_ONCE: Final = 500
+"""Lines that are made before others have their turn."""
+
+_NUMBERS_ARE_IN_USE: Final = frozenset({"FETCH", "STORE", "SEARCH", "SORT", "THREAD"})
+
+
+def may_expunge(verb: str) -> bool:
+    """Return whether message numbers may change while this command is answered (RFC 9051 section 7.5.1)."""
+    return verb not in _NUMBERS_ARE_IN_USE
+
+
+async def tell_news(context: Context, *, expunges: bool, by_uid: bool = False) -> None:
+    """Tell what changed since it was told the last time.
+
+    Args:
+        context: whom.
+        expunges: message numbers may change now.
+        by_uid: the command that is answered calls messages by their UIDs.
+    """
+    selected = context.selected
+    if selected is None or not selected.has_news:
+        return
+    news = selected.take_news(expunges=expunges)
+    _tell_removed(context, news)
+    if news.exists is not None:
+        context.session.send(b"* %d EXISTS\r\n" % news.exists)
+        if not context.session.rev2:
+            context.session.send(b"* %d RECENT\r\n" % news.recent)
+    for start in range(0, len(news.flagged), AT_ONCE):
+        numbers = news.flagged[start : start + AT_ONCE]
+        context.session.send(b"".join(_flag_lines(context, selected, numbers, news, by_uid=by_uid)))
+        await context.connection.room()
+
+
+def _tell_removed(context: Context, news: News) -> None:
+    if news.removed and context.session.qresync:
+        context.session.send(b"* VANISHED %b\r\n" % format_set(news.removed))
+    elif news.numbers:
+        context.session.send(b"".join([b"* %d EXPUNGE\r\n" % number for number in news.numbers]))
+
+
+def _flag_lines(
+    context: Context, selected: Selected, numbers: Sequence[int], news: News, *, by_uid: bool
+) -> Iterator[bytes]:
+    """Yield a FETCH response for each message that is still there."""
+    session, view = context.session, selected.view
+    lists = FlagLists(selected.keyword_names())
+    tells_uid, silent = by_uid or session.qresync, news.silent
+    recent_from = NEVER if session.rev2 else selected.recent_from
+    for number in numbers:
+        place = selected.place(number - 1)
+        if place is None or (number in silent and not session.condstore):
+            continue
+        uid = view.uids[place]
+        items = [b"UID %d" % uid] if tells_uid else []
+        if number not in silent:
+            items.append(b"FLAGS " + lists.of(view.flags[place], recent=uid >= recent_from))
+        if session.condstore:
+            items.append(b"MODSEQ (%d)" % view.modseqs[place])
+        yield b"* %d FETCH (%b)\r\n" % (number, b" ".join(items))
