@@ -3,50 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from imaplib import IMAP4, IMAP4_SSL, Internaldate2tuple, ParseFlags
+from imaplib import IMAP4, Internaldate2tuple, ParseFlags
 from time import mktime
-from typing import Any
 
 import pytest
-from interop_daemons import PATIENCE
+from interop_imap_imaplib import WAYS, bodies, connect, done, logged_in
 from interop_imap_messages import kinds, note
-from interop_imap_site import HOST, SPECIAL, Account
+from interop_imap_site import SPECIAL, Account
 
 MESSAGES = kinds()
 APPENDED_AT = datetime(2026, 11, 21, 4, tzinfo=UTC).timestamp()
-WAYS = ("clear", "starttls", "implicit")
-
-
-def connect(account: Account, way: str) -> IMAP4:
-    """Return a connection on which nobody has logged in yet."""
-    if way == "implicit":
-        return IMAP4_SSL(HOST, account.implicit, ssl_context=account.context(), timeout=PATIENCE)
-    client = IMAP4(HOST, getattr(account, way), timeout=PATIENCE)
-    if way == "starttls":
-        client.starttls(account.context())
-    return client
-
-
-@contextmanager
-def logged_in(account: Account, way: str = "clear") -> Iterator[IMAP4]:
-    """A session that ends with LOGOUT."""
-    with connect(account, way) as client:
-        client.login(account.user, account.password)
-        yield client
-
-
-def done(answer: tuple[str, list[Any]]) -> list[Any]:
-    """Return what an answer says beside OK."""
-    assert answer[0] == "OK", answer
-    return answer[1]
-
-
-def bodies(client: IMAP4, numbers: str = "1:*") -> list[bytes]:
-    """Return whole messages."""
-    return [piece[1] for piece in done(client.fetch(numbers, "(BODY.PEEK[])")) if isinstance(piece, tuple)]
 
 
 @pytest.mark.parametrize("way", WAYS)
