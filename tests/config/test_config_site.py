@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from twistedmail_mta.config.limits import limits_of, pop3_limits_of
+from twistedmail_mta.config.limits import imap_limits_of, limits_of, pop3_limits_of
 from twistedmail_mta.config.load import find_site_file, parse_site, read_site
 from twistedmail_mta.config.problems import ConfigError
 from twistedmail_mta.config.site import Site
@@ -104,7 +104,7 @@ def test_everything_at_once() -> None:
         idle = 300
         [listen.submission]
         endpoint = ["tcp:25", "tcp:99999"]
-        role = "imap"
+        role = "nntp"
         hidden = true
         [domains."example.org"]
         relay_to = 5
@@ -198,6 +198,7 @@ def test_keys_without_meaning_for_the_role(key: str) -> None:
 
 
 POP3 = '[listen.pop3]\nendpoint = "tcp:110"\nrole = "pop3"\n'
+IMAP = '[listen.imap]\nendpoint = "tcp:143"\nrole = "imap"\n'
 
 
 @pytest.mark.parametrize(
@@ -236,6 +237,30 @@ def test_autologout_of_pop3() -> None:
     assert problems(f'{POP3}limits = {{ idle = "9m" }}\n') == [
         "listen.pop3: limits.idle must be 10 minutes or more where POP3 is spoken (RFC 1939 section 3)"
     ]
+
+
+def test_autologout_of_imap() -> None:
+    """RFC 9051 section 5.4: thirty minutes at least."""
+    assert problems(f'{IMAP}limits = {{ idle = "29m" }}\n') == [
+        "listen.imap: limits.idle must be 30 minutes or more where IMAP is spoken (RFC 9051 section 5.4)"
+    ]
+
+
+def test_limits_of_imap() -> None:
+    """APPEND takes messages as large as those that come in; silence is measured differently."""
+    read = site(f'[limits]\nidle = "1m"\nmessage_size = "3MB"\n{IMAP}limits = {{ failed_logins = 2 }}\n')
+
+    limits = imap_limits_of(read, "imap")
+
+    assert (limits.message_size, limits.header_size) == (3 << 20, 256 << 10)
+    assert (limits.failed_logins, limits.idle, limits.sessions_per_account) == (2, 1800.0, 100)
+
+
+@pytest.mark.parametrize("key", ["exclusive = true", 'login_delay = "1m"', "limits = { recipients = 3 }"])
+def test_keys_of_others_on_imap(key: str) -> None:
+    """What is about POP3 or incoming mail would do nothing."""
+    (found,) = problems(f"{IMAP}{key}\n")
+    assert "has no meaning on a listener of role imap" in found
 
 
 def test_limits_of_pop3() -> None:

@@ -140,6 +140,5 @@ class ListenTable(Table):
                 raise ValueError(f"limits.{key} has no meaning on a listener of role {self.role}")
         least = LEAST_AUTOLOGOUT.get(self.role, 0.0)
         if self.limits.idle is not None and self.limits.idle < least:
-            raise ValueError(
-                f"limits.idle must be {least / 60:.0f} minutes or more where {self.role.upper()} is spoken"
-            )
+            where = f"where {self.role.upper()} is spoken ({_AUTOLOGOUT_SOURCE[self.role]})"
+            raise ValueError(f"limits.idle must be {least / 60:.0f} minutes or more {where}")
