@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 
 from twistedmail_mta.model import CRLF
@@ -142,7 +142,7 @@ class Header:
         return found.end() if found else len(self.block)
 
 
-@cache
+@lru_cache(maxsize=1000)  # clients search for names of their own
 def _beginning_of(name: bytes) -> re.Pattern[bytes]:
     """Return what finds fields of this name in lower case, so that names which only begin alike cost little."""
     return re.compile(rb"\n" + re.escape(name.lower()) + rb"[ \t]*+:")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from twistedmail_mta.mail.content_type import without_comments
@@ -41,18 +42,32 @@ def sent_date(value: bytes) -> SentDate | None:
 
     A time that isn't valid is 00:00:00, a zone that isn't is UTC (RFC 5256 section 2.2).
     """
-    value = value[:_LONGEST]
-    found = _DATE.match(value)
-    if found is None and b"(" in value:
-        value = without_comments(value)
-        found = _DATE.match(value)
-    if found is None:
+    found = _found(value)
+    day = None if found is None else _day(*found.groups())
+    if found is None or day is None:
         return None
+    return SentDate(day, (day - _EPOCH) * _DAY + _second(found.string, found.end()))
+
+
+def sent_day(value: bytes) -> int:
+    """Return `SentDate.day` alone, which is sooner known; 0 for what is no date."""
+    found = _found(value)
+    return 0 if found is None else _day(*found.groups()) or 0
+
+
+def _found(value: bytes) -> re.Match[bytes] | None:
+    found = _DATE.match(value, 0, _LONGEST)
+    if found is None and b"(" in value:
+        found = _DATE.match(without_comments(value[:_LONGEST]))
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _day(day: bytes, month: bytes, year: bytes) -> int | None:
     try:
-        day = date(_year(found[3]), _MONTHS[found[2].lower()], int(found[1])).toordinal()
+        return date(_year(year), _MONTHS[month.lower()], int(day)).toordinal()
     except (KeyError, ValueError):
         return None
-    return SentDate(day, (day - _EPOCH) * _DAY + _second(value, found.end()))
 
 
 def _year(digits: bytes) -> int:

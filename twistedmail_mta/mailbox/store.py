@@ -10,8 +10,9 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.imap.sieve import Sieve
 from twistedmail_mta.interfaces import IBodyStore, IDatabase, IMailboxDelivery, Transaction
-from twistedmail_mta.mailbox import appending, deposit, flagging, mailboxes, remembered, removal
+from twistedmail_mta.mailbox import appending, deposit, flagging, mailboxes, remembered, removal, searching
 from twistedmail_mta.mailbox.appending import Incoming, incoming_rows
 from twistedmail_mta.mailbox.change import Change, Flagged, Removed
 from twistedmail_mta.mailbox.copying import REFERRED_AT_ONCE, Way
@@ -202,6 +203,10 @@ class MailboxStore:
         """Return what is wanted of messages, of as many as `most` octets allow: see `read_described`."""
         return await self._database.read(lambda tx: read_described(tx, mailbox, uids, columns, most))
 
+    async def search(self, mailbox: int, uids: Sequence[int], sieve: Sieve) -> bytes:
+        """Decide about every message of a search; return the mask of those found: see `searching.search`."""
+        return await searching.search(self._database, self._bodies, mailbox, uids, sieve)
+
     async def read(self, stored: Stored, offset: int, size: int) -> bytes:
         """Return up to `size` octets of a message from `offset` on; shorter only at its end.
 
@@ -261,12 +266,9 @@ class MailboxStore:
         way = Way(source, target, int(self._now()))
         return await self._tasks.shield("mailbox.move", self._transfers.move(way, uids))
 
-    async def _move_all(self, source: int, target: int) -> Copied | Problem:
-        view = await self.open(source)
-        try:
-            return await self.move(source, view.uids, target)
-        finally:
-            self.leave(view)
+    async def _move_all(self, source: Mailbox, target: Mailbox) -> Copied | Problem:
+        way = Way(source.id, target.id, int(self._now()))
+        return await self._transfers.move_all(way, source.uid_next)
 
     async def undo_unfinished(self) -> None:
         """Take out what copies have begun that a crash ended; when a server starts, before any is begun.

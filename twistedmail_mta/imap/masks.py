@@ -1,0 +1,79 @@
+"""Answers about many messages at once: one octet for each, 1 for yes and 0 for no.
+
+As octets they are made and picked out, as numbers they are put together: none
+of it goes through the messages one by one.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+_YES: Final = b"\1"
+_WIDTH: Final = 8
+"""Octets of a number in the columns."""
+
+
+def number_of(mask: bytes) -> int:
+    """Return a mask as a number, for `&`, `|` and `^`."""
+    return int.from_bytes(mask, "little")
+
+
+def mask_of(number: int, count: int) -> bytes:
+    """Return a number as the mask of so many messages."""
+    return number.to_bytes(count, "little")
+
+
+def all_of(count: int) -> int:
+    """Return the mask of so many messages that says yes for each, as a number."""
+    return number_of(_YES * count)
+
+
+def in_ranges(ranges: Iterable[range], count: int) -> bytes:
+    """Return which messages are at indices of these ranges."""
+    mask = bytearray(count)
+    for indices in ranges:
+        mask[indices.start : indices.stop] = _YES * len(indices)
+    return bytes(mask)
+
+
+def with_bit(numbers: array[int], bit: int) -> bytes:
+    """Return which numbers have a bit set; it is counted from 0, and no number is negative."""
+    octet, place = divmod(bit, 8)
+    return _planes(numbers)[octet].translate(_WITH_BIT[place])
+
+
+def at_least(numbers: array[int], least: int) -> bytes:
+    """Return which numbers, none of them negative, are `least` or greater.
+
+    They are compared octet by octet, the first that differs decides.
+    """
+    count = len(numbers)
+    if least >> (8 * _WIDTH):
+        return bytes(count)
+    greater, equal = 0, all_of(count)
+    for octet, plane in reversed(list(enumerate(_planes(numbers)))):
+        here = least >> (8 * octet) & 0xFF
+        greater |= equal & number_of(plane.translate(_ABOVE[here]))
+        equal &= number_of(plane.translate(_EQUAL[here]))
+    return mask_of(greater | equal, count)
+
+
+def spread(answers: Iterable[int], where: bytes) -> bytes:
+    """Return a mask whose yes and no are put, in their order, where `where` says yes; elsewhere is no."""
+    following = iter(answers)
+    return bytes([next(following) if one else 0 for one in where])
+
+
+def _planes(numbers: array[int]) -> Sequence[bytes]:
+    """Return the lowest octet of each number, then the next of each, and so on."""
+    octets = numbers.tobytes()
+    planes = [octets[place::_WIDTH] for place in range(_WIDTH)]
+    return planes if sys.byteorder == "little" else planes[::-1]
+
+
+_WITH_BIT: Final = [bytes(octet >> bit & 1 for octet in range(256)) for bit in range(8)]
+_ABOVE: Final = [bytes(octet > least for octet in range(256)) for least in range(256)]
+_EQUAL: Final = [bytes(octet == least for octet in range(256)) for least in range(256)]
