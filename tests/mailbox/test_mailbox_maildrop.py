@@ -75,6 +75,26 @@ def test_fetch_returns_what_fits_but_at_least_one(file: bool) -> None:
     assert run(drop.fetch([], 1)) == []
 
 
+def test_fetch_returns_octets_whatever_they_are() -> None:
+    """Messages are read as one row of text: NUL, and what is no UTF-8, comes as it is, and every message for itself."""
+    rest = Rest()
+    bodies = [
+        bytes(range(256)),
+        b"",
+        b"\0",
+        "\N{EURO SIGN}".encode()[:2],
+        "\N{EURO SIGN}".encode()[2:],
+        b"\xef\xbb\xbf",
+    ]
+    for number, body in enumerate(bodies):
+        rest.accept(to(1), body=rest.body(body, file=number == 1))
+    drop = opened(rest)
+    run(rest.store.remove(rest.inbox().id, [3]))
+
+    wanted = [5, 4, 6, 1, 2, 3]
+    assert run(drop.fetch(wanted, 10_000)) == [None if n == 3 else whole(bodies[n - 1]) for n in wanted]
+
+
 def test_fetch_takes_a_hundred_at_most() -> None:
     """A transaction on a reader's thread is short."""
     rest = Rest()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Final, overload
 
 from zope.interface import implementer
@@ -86,6 +87,12 @@ class Listing(Sequence[DropMessage]):
         uid = self.uids[index]
         return DropMessage(uid, self.sizes[index], self.uidls.of(uid))
 
+    def sizes_of(self, uids: Sequence[int]) -> Sequence[int]:
+        """Return the size of each; quickly, if they are neighbours here."""
+        start = bisect_left(self.uids, uids[0]) if uids else 0
+        end = start + len(uids)
+        return self.sizes[start:end] if self.uids[start:end] == uids else [self.size(uid) for uid in uids]
+
     def size(self, uid: int) -> int:
         """Return the size of a message; 0 when it isn't here."""
         place = bisect_left(self.uids, uid)
@@ -116,23 +123,15 @@ class Maildrop:
 
     async def fetch(self, uids: Sequence[int], most: int) -> Sequence[bytes | None]:
         """See `IMaildrop.fetch`."""
-        wanted = uids[: self._how_many(uids, most)]
-        found = await self._store.stored(self._listing.mailbox, wanted)
-        return [await self._whole(found.get(uid)) for uid in wanted]
+        wanted = uids[: self._how_many(uids[:FETCHED_AT_ONCE], most)]
+        found = await self._store.whole(self._listing.mailbox, wanted)
+        for uid in [uid for uid, octets in found.items() if octets is None]:
+            found[uid] = await self.read(uid, 0, self._listing.size(uid)) or None
+        return [found.get(uid) for uid in wanted]
 
     def _how_many(self, uids: Sequence[int], most: int) -> int:
-        octets = 0
-        for count, uid in enumerate(uids[:FETCHED_AT_ONCE]):
-            octets += self._listing.size(uid)
-            if octets > most and count:
-                return count
-        return FETCHED_AT_ONCE
-
-    async def _whole(self, stored: Stored | None) -> bytes | None:
-        if stored is None:
-            return None
-        octets = stored.octets
-        return await self._store.read(stored, 0, stored.size) if octets is None else octets
+        octets = list(accumulate(self._listing.sizes_of(uids)))
+        return max(1, bisect_right(octets, most))
 
     async def read(self, uid: int, offset: int, size: int) -> bytes:
         """See `IMaildrop.read`."""

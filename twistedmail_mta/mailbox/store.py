@@ -24,7 +24,7 @@ from twistedmail_mta.mailbox.purging import purge
 from twistedmail_mta.mailbox.release import release
 from twistedmail_mta.mailbox.replies import MAILBOX_GONE
 from twistedmail_mta.mailbox.rows import Row, delivery_rows
-from twistedmail_mta.mailbox.stored import Stored, read_piece, read_stored
+from twistedmail_mta.mailbox.stored import Stored, read_piece, read_stored, read_whole
 from twistedmail_mta.mailbox.transfers import Copied, Transfers
 from twistedmail_mta.mailbox.tree import MailboxTree
 from twistedmail_mta.mailbox.view import MailboxView
@@ -196,6 +196,11 @@ class MailboxStore:
         """Return those messages that are there, by UID; ask for at most some 100, since small bodies come too."""
         which = json.dumps(list(uids))
         return await self._database.read(lambda tx: read_stored(tx, mailbox, which))
+
+    async def whole(self, mailbox: int, uids: Sequence[int]) -> dict[int, bytes | None]:
+        """Return the octets of messages as `stored` does; None for one whose body is in a file."""
+        which = json.dumps(list(uids))
+        return await self._database.read(lambda tx: read_whole(tx, mailbox, which))
 
     async def described(
         self, mailbox: int, uids: Sequence[int], columns: tuple[Column, ...], most: int
