@@ -11,11 +11,13 @@ from backends import BACKENDS, Backend
 from twisted.internet.task import Clock
 
 from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.mailbox import transfers
 from twistedmail_mta.mailbox.accounts import forget_mailboxes, remove_mail
 from twistedmail_mta.mailbox.appending import Incoming
 from twistedmail_mta.mailbox.flags import SEEN
 from twistedmail_mta.mailbox.maildrop import open_maildrop
 from twistedmail_mta.mailbox.store import MailboxStore
+from twistedmail_mta.mailbox.transfers import Copied
 from twistedmail_mta.model import Address, Body, Delivery, Envelope, LocalMail, Message, Origin, Structure
 from twistedmail_mta.spool.owners import Host
 from twistedmail_mta.spool.spool import Spool
@@ -199,6 +201,126 @@ def test_what_another_process_does_is_noticed(
     assert list(zip(view.uids, view.flags, strict=True)) == [(2, SEEN), (3, SEEN), (4, 0)]
     here.accept(SMALL, 1)
     assert list(view.uids) == [2, 3, 4, 5]
+
+
+def test_messages_are_copied_moved_and_renamed_with_their_files(backend: Backend, tmp_path: Path) -> None:
+    """Rows only: a file is written once, and goes with the last message that has it."""
+    process = Process(backend)
+    process.accept(LARGE, 1)
+    store, wait = process.store, process.wait
+    inbox, other = (wait(store.make(1, name)) for name in ("INBOX", "Other"))
+    view, there = wait(store.open(inbox.id)), wait(store.open(other.id))
+
+    copied = wait(store.copy(inbox.id, [1], other.id))
+    moved = wait(store.move(other.id, [1], inbox.id))
+    assert wait(store.tree.rename(1, "Other", "a/b")) is None
+    assert wait(store.tree.rename(1, "INBOX", "a/c")) is None
+    assert octets_of(process, 1) == []
+    assert (list(view.uids), list(there.uids)) == ([], [])
+    target = wait(store.mailbox(1, "a/c"))
+    assert target is not None
+    assert isinstance(copied, Copied)
+    assert isinstance(moved, Copied)
+    assert wait(store.move(target.id, [1], inbox.id)) == Copied(inbox.uid_validity, [1], [3])
+    assert octets_of(process, 1) == [whole(1, LARGE)]
+    assert len(files(tmp_path)) == 1
+
+    assert wait(store.tree.delete(1, "a/c")) is None
+    wait(store.remove(inbox.id, [3]))
+    process.settled()
+
+    assert files(tmp_path) == []
+    for table in ("body", "content", "released", "mail", "arrival"):
+        assert backend.rows(f"SELECT count(*) FROM {table}") == [(0,)]
+
+
+def files(directory: Path) -> list[Path]:
+    return [path for path in (directory / "bodies").rglob("*") if path.is_file()]
+
+
+def test_deliveries_and_moves_at_once_lose_nothing(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mail comes while all is moved, and the mailbox it is moved to is renamed, again and again."""
+    monkeypatch.setattr(transfers, "MOVED_AT_ONCE", 3)
+    process = Process(backend)
+    store, wait = process.store, process.wait
+    inbox, other = (wait(store.make(1, name)) for name in ("INBOX", "n0"))
+    view, there = wait(store.open(inbox.id)), wait(store.open(other.id))
+    group = TaskGroup()
+
+    async def deliver(number: int) -> None:
+        await store.append(inbox.id, [process.incoming(b"%d" % number)])
+
+    async def move() -> None:
+        for number in range(10):
+            moved = await store.move(inbox.id, view.uids, other.id)
+            assert isinstance(moved, Copied)
+            assert await store.tree.rename(1, f"n{number}", f"n{number + 1}") is None
+
+    for number in range(40):
+        group.start("deliver", deliver(number))
+        if number == 10:
+            group.start("move", move())
+    wait(group.finish())
+
+    assert len(view) + len(there) == 40
+    assert list(there.uids) == list(range(1, len(there) + 1))
+    for each in (view, there):
+        rows = backend.rows("SELECT uid, modseq, flags FROM mail WHERE mailbox = ? ORDER BY uid", each.id)
+        assert list(zip(each.uids, each.modseqs, each.flags, strict=True)) == rows
+    assert wait(store.mailbox(1, "n10")) is not None
+
+
+def test_a_deleted_mailbox_takes_no_more_mail_and_loses_none(backend: Backend) -> None:
+    """What is delivered while its mailbox is deleted is there, in a new one; what is appended to the old one fails."""
+    process = Process(backend)
+    store, wait = process.store, process.wait
+    old = wait(store.make(1, "Lists"))
+    view = wait(store.open(old.id))
+    group, kept = TaskGroup(), []
+
+    async def deliver(number: int) -> None:
+        body = await process.body(b"%d" % number)
+        message = Message(process.spool.new_id(), Envelope(Address("a", "b"), ()), b"\r\n", body, Origin("ESMTP"), NOW)
+        await process.spool.accept(
+            message, claim=False, local=LocalMail(STRUCTURE, (Delivery(1, Address("u", "x"), "Lists"),))
+        )
+        if view.gone:
+            kept.append(message.id)
+
+    for number in range(30):
+        group.start("deliver", deliver(number))
+        if number == 10:
+            group.start("delete", store.tree.delete(1, "Lists"))
+    wait(group.finish())
+    process.settled()
+
+    assert view.gone
+    with pytest.raises(TemporaryError):
+        wait(store.append(old.id, [process.incoming(SMALL)]))
+    new = wait(store.mailbox(1, "Lists"))
+    contents = [content for (content,) in backend.rows("SELECT content FROM mail")]
+    assert set(kept) <= set(contents)
+    assert new is None or new.uid_validity > old.uid_validity
+    assert backend.rows("SELECT count(*) FROM body") == [(len(contents),)]
+
+
+@pytest.mark.parametrize("kind", BACKENDS)
+def test_what_another_process_deletes_is_noticed(
+    open_backend: Callable[..., Backend], backend: Backend, kind: str
+) -> None:
+    here, there = Process(backend), Process(open_backend(kind), 1)
+    lists = here.wait(here.store.make(1, "Lists"))
+    view = here.wait(here.store.open(lists.id))
+    changes = Changes(backend.database, here.clock)
+    changes.subscribe(here.store.look_at_all)
+    changes.start()
+
+    assert there.wait(there.store.tree.delete(1, "Lists")) is None
+    there.settled()
+    look_until(here, lambda: view.gone)
+    changes.stop()
+
+    assert view.gone
 
 
 def look_until(process: Process, true: Callable[[], bool]) -> None:

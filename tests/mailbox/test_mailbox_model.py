@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -11,19 +11,25 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from mail_at_rest import ANN, STRUCTURE, Rest, run
 
-from twistedmail_mta.mailbox import reading, snapshot, views
+from twistedmail_mta.mailbox import copying, reading, snapshot, transfers, views
 from twistedmail_mta.mailbox.accounts import remove_mail
 from twistedmail_mta.mailbox.maildrop import open_maildrop
+from twistedmail_mta.mailbox.problem import Problem
 from twistedmail_mta.mailbox.store import MailboxStore
+from twistedmail_mta.mailbox.transfers import Copied
 from twistedmail_mta.model import Address, Delivered, Delivery, LocalMail, Reply, Settlement
 from twistedmail_mta.tasks import TaskGroup
 
 OK = Reply(250, "2.0.0", "Ok")
 ACCOUNTS = (1, 2, 3)
 NAMES = ("INBOX", "Junk", "Lists/python")
+NEW_NAMES = (*NAMES, "Lists", "Lists/python/dev", "x")
+KEYWORDS = st.frozensets(st.sampled_from(["a", "B", "c", "D"]), max_size=2)
 PLACES = st.lists(st.tuples(st.sampled_from(ACCOUNTS), st.sampled_from(NAMES)), min_size=1, max_size=4, unique=True)
 UIDS = st.lists(st.integers(1, 12), max_size=6, unique=True)
 BITS = st.integers(0, 31)
+CHANGE = st.tuples(BITS, BITS, KEYWORDS)
+SINCE = st.none() | st.integers(0, 20)
 
 
 @dataclass
@@ -33,6 +39,7 @@ class Kept:
     octets: bytes
     flags: int = 0
     uidl: str | None = None
+    keywords: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -57,6 +64,9 @@ class MailboxMachine(RuleBasedStateMachine):
         self.patch.setattr(reading, "PAGE", page)
         self.patch.setattr(snapshot, "VANISHED_KEPT", kept)
         self.patch.setattr(views, "SNAPSHOT_AFTER", after)
+        self.patch.setattr(transfers, "COPIED_AT_ONCE", page)
+        self.patch.setattr(transfers, "MOVED_AT_ONCE", page)
+        self.patch.setattr(copying, "REFERRED_AT_ONCE", kept)
         self.rest = Rest(len(ACCOUNTS))
         self.boxes: dict[tuple[int, str], Box] = {}
         self.spooled: list[tuple[int, Any]] = []
@@ -178,15 +188,102 @@ class MailboxMachine(RuleBasedStateMachine):
             box.unheard = not here
 
     @precondition(lambda self: self.boxes)
-    @rule(which=st.integers(0, 100), uids=UIDS, here=st.booleans(), remove=BITS, add=BITS)
-    def set_flags(self, which: int, uids: list[int], here: bool, remove: int, add: int) -> None:
-        box = self.some(which)
-        run((self.rest.store if here else self.other).set_flags(box.id, uids, remove=remove, add=add))
-        for uid in set(uids) & set(box.mails):
+    @rule(which=st.integers(0, 100), uids=UIDS, here=st.booleans(), change=CHANGE, since=SINCE)
+    def set_flags(
+        self, which: int, uids: list[int], here: bool, change: tuple[int, int, frozenset[str]], since: int | None
+    ) -> None:
+        remove, add, keywords = change
+        box, store = self.some(which), self.rest.store if here else self.other
+        bits = run(store.keywords(box.id, sorted(keywords)))
+        modseqs = dict(self.rest.rows("SELECT uid, modseq FROM mail WHERE mailbox = ?", box.id))
+        wanted = add | sum(1 << bits[name.lower()] for name in keywords)
+        done = run(store.set_flags(box.id, uids, remove=remove, add=wanted, unchanged_since=since))
+        refused = [uid for uid in sorted(set(uids) & set(box.mails)) if since is not None and modseqs[uid] > since]
+        assert list(done.refused) == refused
+        changed = set()
+        for uid in set(uids) & set(box.mails) - set(refused):
             kept = box.mails[uid]
-            before, kept.flags = kept.flags, kept.flags & ~remove | add
-            if kept.flags != before:
+            before = kept.flags, kept.keywords
+            kept.flags, kept.keywords = kept.flags & ~remove | add, kept.keywords | keywords
+            if (kept.flags, kept.keywords) != before:
                 box.unheard = not here
+                changed.add(uid)
+        assert {uid for each in done.changed for uid in each.uids} == changed
+
+    @precondition(lambda self: self.boxes)
+    @rule(source=st.integers(0, 100), uids=UIDS, to=st.integers(0, 100), here=st.booleans(), move=st.booleans())
+    def transfer(self, source: int, uids: list[int], to: int, here: bool, move: bool) -> None:
+        """COPY or MOVE, into the same mailbox, too."""
+        old, new, store = self.some(source), self.some(to), self.rest.store if here else self.other
+        wanted = sorted(set(uids) & set(old.mails))
+        done = run((store.move if move else store.copy)(old.id, sorted(uids), new.id))
+        assert isinstance(done, Copied)
+        assert list(done.sources) == wanted
+        assert list(done.targets) == list(range(new.greatest_uid + 1, new.greatest_uid + 1 + len(wanted)))
+        for uid, copy in zip(wanted, done.targets, strict=True):
+            kept = old.mails[uid]
+            new.mails[copy] = replace(kept, uidl=kept.uidl if move else None)
+            new.greatest_uid = copy
+            new.unheard = not here
+            if move:
+                del old.mails[uid]
+                old.unheard = not here
+
+    @precondition(lambda self: self.boxes)
+    @rule(which=st.integers(0, 100), here=st.booleans())
+    def delete(self, which: int, here: bool) -> None:
+        account, name = list(self.boxes)[which % len(self.boxes)]
+        problem = run((self.rest.store if here else self.other).tree.delete(account, name))
+        assert problem is (Problem.IS_INBOX if name == "INBOX" else None)
+        if problem is None:
+            self.gone(account, name, here)
+
+    def gone(self, account: int, name: str, here: bool) -> None:
+        view = self.open.pop(self.boxes.pop((account, name)).id, None)
+        assert view is None or not here or view.gone
+
+    @rule(account=st.sampled_from(ACCOUNTS), name=st.sampled_from(NEW_NAMES), here=st.booleans())
+    def create(self, account: int, name: str, here: bool) -> None:
+        there = self.there(account) | {"INBOX", "Junk"}
+        made = run((self.rest.store if here else self.other).tree.create(account, name))
+        if isinstance(made, Problem):
+            assert made is Problem.EXISTS
+            assert name in there or self.rest.rows(
+                "SELECT 1 FROM mailbox WHERE (account, name) = (?, ?)", account, name
+            )
+        else:
+            assert name not in self.there(account)
+            self.box(account, name)
+
+    def there(self, account: int) -> set[str]:
+        return {name for number, name in self.boxes if number == account}
+
+    @precondition(lambda self: self.boxes)
+    @rule(which=st.integers(0, 100), new=st.sampled_from(NEW_NAMES), here=st.booleans())
+    def rename(self, which: int, new: str, here: bool) -> None:
+        """With those below; of INBOX the messages."""
+        account, old = list(self.boxes)[which % len(self.boxes)]
+        before = {name for (name,) in self.rest.rows("SELECT name FROM mailbox WHERE account = ?", account)}
+        below = {name for name in before if f"{name}/".startswith(f"{old}/")} if old != "INBOX" else set()
+        problem = run((self.rest.store if here else self.other).tree.rename(account, old, new))
+        after = {name for (name,) in self.rest.rows("SELECT name FROM mailbox WHERE account = ?", account)}
+        moved = {name: new + name[len(old) :] for name in below}
+        if problem is not None:
+            assert after == before
+            assert new in before | {"INBOX"} or f"{new}/".startswith(f"{old}/") or set(moved.values()) & before
+            return
+        above = {new[:end] for end, letter in enumerate(new) if letter == "/"}
+        assert after == before - below | set(moved.values()) | above | {new}
+        if old == "INBOX":
+            inbox, box = self.boxes[account, old], self.box(account, new)
+            box.mails = {n: kept for n, (_, kept) in enumerate(sorted(inbox.mails.items()), 1)}
+            box.greatest_uid = len(box.mails)
+            box.unheard = bool(box.mails) and not here
+            inbox.unheard = inbox.unheard if not inbox.mails else not here
+            inbox.mails = {}
+            return
+        boxes = {name: self.boxes.pop((account, name)) for name in below & self.there(account)}
+        self.boxes |= {(account, moved[name]): box for name, box in boxes.items()}
 
     @rule()
     def hear(self) -> None:
@@ -233,7 +330,11 @@ class MailboxMachine(RuleBasedStateMachine):
         if box.unheard and (view.modseq,) not in self.rest.rows("SELECT modseq FROM mailbox WHERE id = ?", box.id):
             return
         self.rest.assert_view(view)
-        assert dict(zip(view.uids, view.flags, strict=True)) == {uid: kept.flags for uid, kept in box.mails.items()}
+        keywords = self.rest.rows("SELECT bit, name FROM keyword WHERE mailbox = ?", box.id)
+        assert {
+            uid: (flags & 31, {name for bit, name in keywords if flags >> bit & 1})
+            for uid, flags in zip(view.uids, view.flags, strict=True)
+        } == {uid: (kept.flags, kept.keywords) for uid, kept in box.mails.items()}
         modseqs = dict(zip(view.uids, view.modseqs, strict=True))
         assert view.modseq >= max(box.modseq, *modseqs.values(), 0)
         assert all(modseqs[uid] >= box.modseqs.get(uid, 0) for uid in modseqs)

@@ -44,6 +44,8 @@ SELECT ?3, m.new, u.uidl FROM (SELECT uid, {_NEXT_UID} AS new FROM mail {_WHICH}
 JOIN uidl u ON u.mailbox = ?1 AND u.uid = m.uid
 """  # noqa: S608 - a constant
 
+UIDS: Final = "SELECT uid FROM mail WHERE mailbox = ? AND uid < ? LIMIT ?"
+
 HAS_UIDLS: Final = "SELECT 1 FROM uidl WHERE mailbox = ? LIMIT 1"
 
 REFER: Final = f"""
@@ -97,41 +99,46 @@ class Way:
     now: int
 
 
-def copy(tx: Transaction, way: Way, uids: str) -> Slice | None:
+def copy(tx: Transaction, way: Way, which: str) -> Slice | None:
     """Copy messages, at most some thousand; None when there is no such target any more.
 
     Args:
         tx: the transaction.
         way: from where to where.
-        uids: which, as a JSON array.
+        which: UIDs, as a JSON array.
     """
-    found = _copy_rows(tx, way, uids)
+    found = _copy_rows(tx, way, which)
     if found is None or not found.sources:
         return found
-    which = (way.source, json.dumps(found.sources))
-    tx.execute(REFER if len(found.sources) <= REFERRED_AT_ONCE else REFER_LATER, which)
+    refer = REFER if len(found.sources) <= REFERRED_AT_ONCE else REFER_LATER
+    tx.execute(refer, (way.source, json.dumps(found.sources)))
     return found
 
 
-def move(tx: Transaction, way: Way, uids: str) -> Slice | None:
+def move(tx: Transaction, way: Way, which: str) -> Slice | None:
     """Move messages: as `copy`, and they leave the mailbox they are in (RFC 6851 section 3.3)."""
-    found = _copy_rows(tx, way, uids)
+    found = _copy_rows(tx, way, which)
     if found is None or not found.sources:
         return found
-    which = json.dumps(found.sources)
+    sources = json.dumps(found.sources)
     if list(tx.execute(HAS_UIDLS, (way.source,))):
-        tx.execute(COPY_UIDLS, (way.source, which, way.target, found.targets[0]))
-    removed = removal.take_out(tx, way.source, which)
+        tx.execute(COPY_UIDLS, (way.source, sources, way.target, found.targets[0]))
+    removed = removal.take_out(tx, way.source, sources)
     changes = [*found.changes, *([removed] if removed is not None else ())]
     return Slice(changes, found.uid_validity, found.sources, found.targets)
 
 
-def _copy_rows(tx: Transaction, way: Way, uids: str) -> Slice | None:
+def uids(tx: Transaction, mailbox: int, below: int, most: int) -> Sequence[int]:
+    """Return the first UIDs of a mailbox below that one."""
+    return [uid for (uid,) in tx.execute(UIDS, (mailbox, below, most))]
+
+
+def _copy_rows(tx: Transaction, way: Way, wanted: str) -> Slice | None:
     """Copy messages but for their references."""
     validity = list(tx.execute(VALIDITY, (way.target,)))
     if not validity:
         return None
-    source = list(tx.execute(SOURCE, (way.source, uids)))
+    source = list(tx.execute(SOURCE, (way.source, wanted)))
     sizes = [size for _, _, size in source]
     assigned = list(tx.execute(ASSIGN_MANY, (way.target, len(source), sum(sizes)))) if source else [(1, 0)]
     if not assigned:
@@ -177,10 +184,11 @@ def _translated(flags: Sequence[int], bits: Mapping[int, int] | None) -> Sequenc
 
 
 def _translated_sql(bits: Mapping[int, int] | None) -> str:
-    """Return the same as an expression of SQL."""
+    """Return the same as an expression of SQL, where all of these operators bind alike."""
     if bits is None:
         return "flags"
-    return " | ".join([f"flags & {_SYSTEM_BITS}", *(f"(flags >> {ours} & 1) << {bits[ours]}" for ours in bits)])
+    kept = [f"(((flags >> {ours}) & 1) << {theirs})" for ours, theirs in bits.items()]
+    return " | ".join([f"(flags & {_SYSTEM_BITS})", *kept])
 
 
 def begin(tx: Transaction, target: int, found: Slice) -> None:

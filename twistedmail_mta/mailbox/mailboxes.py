@@ -21,7 +21,7 @@ SELECT id, account, name, uid_validity, special_use, messages, octets, uid_next,
 
 _OF_ACCOUNT: Final = f"{_COLUMNS} WHERE account = ? AND name >= ' ' ORDER BY name"
 
-_NAMED: Final = f"{_COLUMNS} WHERE account = ? AND name = ?"
+_NAMED: Final = f"{_COLUMNS} WHERE account = ? AND name = ? AND name >= ' '"
 
 
 @dataclass(frozen=True, slots=True)

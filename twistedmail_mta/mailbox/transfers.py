@@ -64,7 +64,7 @@ class Transfers:
             for number, part in enumerate(slices, 1):
                 last = number == len(slices)
                 firsts = [each.targets[0] for each in done]
-                found = await self._writing.write(partial(_copy_slice, way, json.dumps(list(part)), firsts, last))
+                found = await self._writing.write(partial(_copy_slice, way, _named(way, part, done), firsts, last))
                 if found is None:
                     await self._undo(way, done)
                     return Problem.MISSING
@@ -102,7 +102,7 @@ class Transfers:
         """
         done: list[Slice] = []
         for start in range(0, len(uids), MOVED_AT_ONCE):
-            part = json.dumps(list(uids[start : start + MOVED_AT_ONCE]))
+            part = _named(way, uids[start : start + MOVED_AT_ONCE], done)
             try:
                 found = await self._writing.write(partial(_move_slice, way, part))
             except TemporaryError as error:
@@ -114,8 +114,26 @@ class Transfers:
             done.append(found)
         return _all(done)
 
+    async def move_all(self, way: Way, below: int) -> Copied | Problem:
+        """Move all messages whose UIDs are below this one; see `move`."""
+        done: list[Copied] = []
+        while uids := await self._database.read(lambda tx: copying.uids(tx, way.source, below, MOVED_AT_ONCE)):
+            moved = await self.move(way, uids)
+            if isinstance(moved, Problem):
+                return moved
+            done.append(moved)
+        return _all(done)
 
-def _all(done: Sequence[Slice], failure: TemporaryError | None = None) -> Copied:
+
+def _named(way: Way, uids: Sequence[int], done: Sequence[Slice]) -> str:
+    """Return UIDs as a JSON array, without those that this very copy has given."""
+    first = next((each.targets[0] for each in done if each.targets), None)
+    if way.source == way.target and first is not None:
+        return json.dumps([uid for uid in uids if uid < first])
+    return json.dumps(list(uids))
+
+
+def _all(done: Sequence[Slice | Copied], failure: TemporaryError | None = None) -> Copied:
     validity = done[-1].uid_validity if done else 0
     sources = [uid for each in done for uid in each.sources]
     return Copied(validity, sources, [uid for each in done for uid in each.targets], failure)

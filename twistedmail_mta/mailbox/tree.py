@@ -28,7 +28,7 @@ class MailboxTree:
         tasks: TaskGroup,
         now: Callable[[], float],
         gone: Callable[[int], None],
-        move_all: Callable[[int, int], Awaitable[Copied | Problem]],
+        move_all: Callable[[Mailbox, Mailbox], Awaitable[Copied | Problem]],
     ) -> None:
         """Change names in a database.
 
@@ -37,7 +37,7 @@ class MailboxTree:
             tasks: what mustn't end with who asked for it runs here.
             now: seconds since the epoch.
             gone: told of each mailbox that was deleted, to purge it.
-            move_all: moves all messages from one mailbox to another.
+            move_all: moves all messages of a mailbox, as it was read, to another.
         """
         self._database = database
         self._tasks = tasks
@@ -100,9 +100,7 @@ class MailboxTree:
         inbox = await self._database.read(lambda tx: mailboxes.named(tx, account, INBOX))
         if inbox is None:
             return Problem.MISSING
-        moved = await self._move_all(inbox.id, target.id)
-        if isinstance(moved, Copied) and moved.failure is not None:
-            raise moved.failure
+        moved = await self._move_all(inbox, target)
         return moved if isinstance(moved, Problem) else None
 
     async def subscribe(self, account: int, name: str) -> Problem | None:
