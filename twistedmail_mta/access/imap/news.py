@@ -7,8 +7,10 @@ from typing import Final
 
 from twistedmail_mta.access.imap.context import Context
 from twistedmail_mta.access.imap.selected import NEVER, News, Selected
-from twistedmail_mta.imap.flag_list import FlagLists
+from twistedmail_mta.imap.flag_list import SYSTEM_FLAGS, FlagLists, flag_list
+from twistedmail_mta.imap.response import ok
 from twistedmail_mta.imap.sequences import format_set
+from twistedmail_mta.mailbox.flags import FIRST_KEYWORD, LAST_KEYWORD
 
 AT_ONCE: Final = 500
 """Lines that are made before others have their turn."""
@@ -34,6 +36,8 @@ async def tell_news(context: Context, *, expunges: bool, by_uid: bool = False) -
         return
     news = selected.take_news(expunges=expunges)
     _tell_removed(context, news)
+    if selected.take_keywords():
+        tell_keywords(context, selected)
     if news.exists is not None:
         context.session.send(b"* %d EXISTS\r\n" % news.exists)
         if not context.session.rev2:
@@ -42,6 +46,15 @@ async def tell_news(context: Context, *, expunges: bool, by_uid: bool = False) -
         numbers = news.flagged[start : start + AT_ONCE]
         context.session.send(b"".join(_flag_lines(context, selected, numbers, news, by_uid=by_uid)))
         await context.connection.room()
+
+
+def tell_keywords(context: Context, selected: Selected) -> None:
+    """Tell which flags there are, and which can be set (RFC 9051 section 7.3.5)."""
+    names = [name for _, name in SYSTEM_FLAGS] + list(selected.keyword_names().values())
+    context.session.send(b"* FLAGS %b\r\n" % flag_list(names))
+    more = ["\\*"] if len(selected.keyword_names()) <= LAST_KEYWORD - FIRST_KEYWORD else []
+    permanent = flag_list(() if selected.read_only else names + more)
+    context.session.say(ok("Flags that are kept", b"PERMANENTFLAGS " + permanent))
 
 
 def _tell_removed(context: Context, news: News) -> None:

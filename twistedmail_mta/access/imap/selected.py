@@ -80,7 +80,7 @@ class Selected:
     """
 
     __slots__ = (
-        "_gone", "_known", "_stop", "_told", "exists", "mailbox", "read_only", "recent_from", "saved",
+        "_gone", "_keywords", "_known", "_stop", "_told", "exists", "mailbox", "read_only", "recent_from", "saved",
         "uids", "view",
     )  # fmt: skip
 
@@ -110,6 +110,7 @@ class Selected:
         self.saved: Sequence[int] = ()
         self.recent_from = recent_from
         self._known = view.modseq
+        self._keywords = 0  # how many the client was told of
         self._gone: set[int] = set()  # UIDs that the client still has to be told of
         self._told: dict[int, Collection[int] | None] = {}  # by MODSEQ: whose new flags it needn't be told
         self._stop = view.subscribe(changed)
@@ -170,6 +171,12 @@ class Selected:
     def keyword_names(self) -> Mapping[int, str]:
         """Return the mailbox's keywords by the number of their bit."""
         return self.view.keywords
+
+    def take_keywords(self) -> bool:
+        """Return whether the mailbox has keywords that the client wasn't told of, and take them as told."""
+        count = len(self.view.keywords)
+        grown, self._keywords = count > self._keywords, count
+        return grown
 
     def told(self, modseq: int, uids: Collection[int] | None = None) -> None:
         """Don't tell the flags that a change set: the client knows them, or doesn't want to.

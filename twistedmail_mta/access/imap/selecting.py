@@ -7,12 +7,12 @@ from typing import Final
 
 from twistedmail_mta.access.imap.context import Context
 from twistedmail_mta.access.imap.expunging import expunge_deleted
-from twistedmail_mta.access.imap.news import AT_ONCE
+from twistedmail_mta.access.imap.news import AT_ONCE, tell_keywords
 from twistedmail_mta.access.imap.selected import Selected
 from twistedmail_mta.imap import mailboxes
 from twistedmail_mta.imap.capability import Extension
 from twistedmail_mta.imap.command import Command
-from twistedmail_mta.imap.flag_list import SYSTEM_FLAGS, FlagLists, flag_list
+from twistedmail_mta.imap.flag_list import FlagLists
 from twistedmail_mta.imap.mailboxes import Resync
 from twistedmail_mta.imap.names import quoted_name
 from twistedmail_mta.imap.response import Response, bad, no, ok
@@ -76,7 +76,9 @@ async def _open(context: Context, mailbox: Mailbox, *, read_only: bool) -> Selec
     store = context.listener.store
     view = await store.open(mailbox.id)
     try:
-        recent_from = await store.tell_recent(mailbox.id, 0 if read_only else view.uid_next)
+        recent_from = mailbox.recent_from
+        if not read_only and recent_from < view.uid_next:
+            recent_from = await store.tell_recent(mailbox.id, view.uid_next)
     except BaseException:
         store.leave(view)
         raise
@@ -88,10 +90,8 @@ async def _open(context: Context, mailbox: Mailbox, *, read_only: bool) -> Selec
 def _describe(context: Context, selected: Selected) -> None:
     """Say what is in the mailbox."""
     session, view, mailbox = context.session, selected.view, selected.mailbox
-    names = [name for _, name in SYSTEM_FLAGS] + list(selected.keyword_names().values())
-    session.send(b"* FLAGS %b\r\n" % flag_list(names))
-    permanent = flag_list(() if selected.read_only else [*names, "\\*"])
-    session.say(ok("Flags that are kept", b"PERMANENTFLAGS " + permanent))
+    selected.take_keywords()
+    tell_keywords(context, selected)
     session.send(b"* %d EXISTS\r\n" % selected.exists)
     if not session.rev2:
         session.send(b"* %d RECENT\r\n" % selected.recent)

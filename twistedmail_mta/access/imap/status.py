@@ -50,7 +50,8 @@ async def status_line(context: Context, mailbox: Mailbox, items: Sequence[Status
         store = context.listener.store
         view = await store.open(mailbox.id)
         try:
-            values |= _of_messages(view) | {StatusItem.RECENT: await _recent(context, view)}
+            values |= _of_messages(view)
+            values[StatusItem.RECENT] = len(view) - bisect_left(view.uids, mailbox.recent_from)
         finally:
             store.leave(view)
     told = b" ".join([b"%b %d" % (item.value.encode(), values[item]) for item in items])
@@ -79,9 +80,3 @@ def _of_messages(view: MailboxView) -> dict[StatusItem, int]:
         StatusItem.DELETED: deleted.count(1),
         StatusItem.DELETED_STORAGE: sum(compress(view.sizes, deleted)) if 1 in deleted else 0,
     }
-
-
-async def _recent(context: Context, view: MailboxView) -> int:
-    """Return how many messages no session was told of yet."""
-    first = await context.listener.store.tell_recent(view.id, 0)
-    return len(view) - bisect_left(view.uids, first)
