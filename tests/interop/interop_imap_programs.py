@@ -9,21 +9,32 @@ from pathlib import Path
 from interop_daemons import PATIENCE
 
 
-def run(command: Sequence[str | Path], home: Path, *, status: int = 0) -> str:
+def run(command: Sequence[str | Path], home: Path) -> str:
     """Run a program in `home` until it ends; return all that it prints."""
-    done = subprocess.run(
+    done = _done(command, home, subprocess.STDOUT)
+    said = done.stdout.decode(errors="replace")
+    assert done.returncode == 0, said[-3000:]
+    return said
+
+
+def run_for_octets(command: Sequence[str | Path], home: Path) -> bytes:
+    """Run a program in `home` until it ends; return what it writes to its output."""
+    done = _done(command, home, subprocess.PIPE)
+    assert done.returncode == 0, (done.stderr.decode(errors="replace"), done.stdout[-3000:])
+    return done.stdout
+
+
+def _done(command: Sequence[str | Path], home: Path, stderr: int) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=stderr,
         timeout=PATIENCE,
         check=False,
         cwd=home,
         env={"PATH": "/usr/bin:/bin", "HOME": str(home), "LC_ALL": "C.UTF-8"},
     )
-    said = done.stdout.decode(errors="replace")
-    assert done.returncode == status, said[-3000:]
-    return said
 
 
 def settings(path: Path, text: str) -> Path:
