@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 _YES: Final = b"\1"
+_NO: Final = b"\0"
 _WIDTH: Final = 8
 """Octets of a number in the columns."""
 
@@ -29,6 +30,11 @@ def mask_of(number: int, count: int) -> bytes:
 def all_of(count: int) -> int:
     """Return the mask of so many messages that says yes for each, as a number."""
     return number_of(_YES * count)
+
+
+def negated(mask: bytes) -> bytes:
+    """Return the mask that says no where this one says yes."""
+    return mask_of(all_of(len(mask)) ^ number_of(mask), len(mask))
 
 
 def in_ranges(ranges: Iterable[range], count: int) -> bytes:
@@ -59,6 +65,16 @@ def at_least(numbers: array[int], least: int) -> bytes:
         greater |= equal & number_of(plane.translate(_ABOVE[here]))
         equal &= number_of(plane.translate(_EQUAL[here]))
     return mask_of(greater | equal, count)
+
+
+def runs_of(mask: bytes) -> Iterator[range]:
+    """Yield the indices where it says yes, those next to one another as one range."""
+    begin = mask.find(_YES)
+    while begin >= 0:
+        end = mask.find(_NO, begin)
+        end = len(mask) if end < 0 else end
+        yield range(begin, end)
+        begin = mask.find(_YES, end)
 
 
 def spread(answers: Iterable[int], where: bytes) -> bytes:

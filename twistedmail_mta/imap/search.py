@@ -82,7 +82,13 @@ class Thread:
 
 @dataclass(frozen=True, slots=True)
 class UnknownCharset:
-    """A search in a charset that isn't known: answered NO with BADCHARSET (RFC 9051 section 6.4.4)."""
+    """A search in a charset that isn't known: answered NO with BADCHARSET (RFC 9051 section 6.4.4).
+
+    Attributes:
+        saves: its result would have been kept, so that nothing is kept now (RFC 5182 section 2.1).
+    """
+
+    saves: bool = False
 
 
 Action = Search | Sort | Thread | UnknownCharset
@@ -125,7 +131,9 @@ def _keys(tokens: Tokens, charset: str) -> Key:
 
 
 def _known(charset: str, found: Search | Sort | Thread) -> Action:
-    return found if charset in CHARSETS else UnknownCharset()
+    if charset in CHARSETS:
+        return found
+    return UnknownCharset(isinstance(found, Search) and found.results is not None and Result.SAVE in found.results)
 
 
 def _sort(tokens: Tokens, *, by_uid: bool) -> Action:
