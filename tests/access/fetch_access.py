@@ -112,7 +112,7 @@ class FetchSession:
         )
         wire: Any = self.wire
         listener: Any = SimpleNamespace(store=rest.store)
-        self.context = Context(listener, wire, self.session, selected=self.selected)
+        self.context = Context(listener, wire, self.session, lambda: None, selected=self.selected)
 
     def begin(self, text: str | bytes) -> Any:
         """Return the coroutine that answers a command."""
