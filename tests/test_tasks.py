@@ -279,6 +279,43 @@ def test_stopped_pool_refuses() -> None:
     assert isinstance(result_of(Task("late", pool.run(int))), TemporaryError)
 
 
+def test_a_pool_keeps_to_one_thread_while_one_is_enough() -> None:
+    """What a thread has near from its last call, as a connection's cache, is of use for the next."""
+    reactor, all_there = InlineReactor(), threading.Barrier(3)
+    pool = WorkerPool(reactor, "test", threads=3, backlog=1)
+    together = [Task("together", pool.run(all_there.wait, 10)) for _ in range(3)]
+    for _ in together:
+        reactor.run_one()
+
+    used = set()
+    for _ in range(5):
+        task = Task("alone", pool.run(threading.get_ident))
+        reactor.run_one()
+        used.add(result_of(task))
+    pool.stop()
+
+    assert {result_of(task) for task in together} == {0, 1, 2}
+    assert len(used) == 1
+
+
+def test_a_stopped_pool_has_done_what_waited() -> None:
+    """Calls that came before the stop are answered, in their order where there is one thread; then it ends."""
+    reactor, gate = InlineReactor(), threading.Event()
+    pool = WorkerPool(reactor, "test", threads=1, backlog=5)
+    done: list[int] = []
+    tasks = [Task("first", pool.run(gate.wait, 10))]
+    tasks += [Task("waiting", pool.run(done.append, number)) for number in range(5)]
+    assert not done
+
+    gate.set()
+    pool.stop()
+
+    assert done == [0, 1, 2, 3, 4]
+    for _ in tasks:
+        reactor.run_one()
+    assert all(task.done for task in tasks)
+
+
 def test_within_passes_errors_on() -> None:
     """Only a timeout is a TimeoutError."""
 

@@ -7,10 +7,10 @@ on a `WorkerPool`, never on the reactor or its default thread pool.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import partial
-from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, cast
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -280,7 +280,9 @@ class _Timed(Generic[T]):
 class WorkerPool:
     """A bounded number of threads of its own, with a bounded queue before them.
 
-    Used on the reactor's thread.
+    Used on the reactor's thread.  Each thread waits at a gate of its own, and
+    a call goes to the one that has waited least: nobody wakes for nothing, and
+    what that one knows of its last call is still near.
     """
 
     def __init__(self, reactor: IReactorFromThreads, name: str, threads: int, backlog: int) -> None:
@@ -296,7 +298,9 @@ class WorkerPool:
         self._name = name
         self._size = threads
         self._most = threads + backlog
-        self._jobs: SimpleQueue[tuple[Promise[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._lock = Lock()  # of the two lines: calls that wait for a thread, threads that wait for a call
+        self._jobs: deque[_Job] = deque()
+        self._idle: list[_Gate] = []
         self._unanswered = 0
         self._threads: list[Thread] = []
         self._stopped = False
@@ -313,19 +317,28 @@ class WorkerPool:
             raise TemporaryError(POOL_FULL)
         promise: Promise[T] = Promise()
         self._unanswered += 1
-        self._jobs.put((promise, partial(function, *args, **kwargs)))
-        if len(self._threads) < min(self._size, self._unanswered):
-            self._spawn()
+        self._give((promise, partial(function, *args, **kwargs)))
         return await promise
+
+    def _give(self, job: _Job) -> None:
+        with self._lock:
+            gate = self._idle.pop() if self._idle else None
+            if gate is None:
+                self._jobs.append(job)
+        if gate is not None:
+            gate.open(job)
+        elif len(self._threads) < self._size:
+            self._spawn()
 
     def stop(self) -> None:
         """Let the waiting calls end, then the threads; returns when they have."""
-        self._stopped = True
-        for _ in self._threads:
-            self._jobs.put(None)
+        with self._lock:
+            self._stopped = True
+            idle, self._idle = self._idle, []
+        for gate in idle:
+            gate.open(None)
         for thread in self._threads:
             thread.join()
-        self._jobs.put(None)
         self._work()  # a call that came just now, if this isn't the reactor's thread
 
     def _spawn(self) -> None:
@@ -334,16 +347,54 @@ class WorkerPool:
         thread.start()
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        gate = _Gate()
+        self._line_up(gate)
+        while (job := gate.wait()) is not None:
             promise, call = job
+            tell: Callable[[Any], None] = promise.resolve
             try:
-                result = call()
+                outcome = call()
             except BaseException as error:  # noqa: BLE001 - carried to the caller
-                self._reactor.callFromThread(self._answer, promise.fail, error)
+                tell, outcome = promise.fail, error
+            self._line_up(gate)  # before anybody can ask again
+            self._reactor.callFromThread(self._answer, tell, outcome)
+            del job, promise, call, tell, outcome
+
+    def _line_up(self, gate: _Gate) -> None:
+        """Let a thread have the next call, or its end when there will be none."""
+        with self._lock:
+            if self._jobs:
+                gate.open(self._jobs.popleft())
+            elif self._stopped:
+                gate.open(None)
             else:
-                self._reactor.callFromThread(self._answer, promise.resolve, result)
-            del job, promise, call
+                self._idle.append(gate)
 
     def _answer(self, tell: Callable[[Any], None], outcome: object) -> None:
         self._unanswered -= 1
         tell(outcome)
+
+
+_Job = tuple[Promise[Any], Callable[[], Any]]
+
+
+class _Gate:
+    """Where one thread waits for its next call."""
+
+    __slots__ = ("_closed", "_job")
+
+    def __init__(self) -> None:
+        self._closed = Lock()
+        self._closed.acquire()
+        self._job: _Job | None = None
+
+    def open(self, job: _Job | None) -> None:
+        """Let the thread go on, with a call or to its end."""
+        self._job = job
+        self._closed.release()
+
+    def wait(self) -> _Job | None:
+        """Wait until it is opened."""
+        self._closed.acquire()
+        job, self._job = self._job, None
+        return job
