@@ -46,7 +46,7 @@ class Outgoing:
     def pass_on(self, block: bytes) -> bytes:
         """Return what goes on the wire for the next octets of the message."""
         if self._header is not None:
-            block = self._header + block
+            block = self._header + block if self._header else block
             if _END_OF_HEADER not in block and len(block) < MAX_HEADER:
                 self._header = block
                 return b""
@@ -57,7 +57,7 @@ class Outgoing:
     def end(self) -> bytes:
         """Return what ends the answer; a last line without CRLF gets one first."""
         rest, self._header = self._header, None
-        return self._stuffed(_in_ascii(rest or b"")) + self._stuffer.end()
+        return (self._stuffed(_in_ascii(rest)) if rest else b"") + self._stuffer.end()
 
     def _stuffed(self, block: bytes) -> bytes:
         if self._cutter is not None:

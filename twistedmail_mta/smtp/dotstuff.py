@@ -29,7 +29,7 @@ class DotStuffer:
         if not block:
             return block
         tail = self._tail
-        self._tail = (tail + block[-2:])[-2:]
+        self._tail = block[-2:] if len(block) > 1 else (tail + block)[-2:]
         stuffed = block.replace(b"\r\n.", b"\r\n..") if _DOT.search(block) else block
         if tail == CRLF and block.startswith(b"."):
             return b"." + stuffed
