@@ -41,7 +41,7 @@ def test_first_lines_on_the_screen(tmp_path: Path) -> None:
     first = open_trial(site.server.state_dir)
 
     said = welcome(site, first)
-    assert all(f"127.0.0.1:{port}" in said for port in (2525, 2587, 2465, 2110, 2995))
+    assert all(f"127.0.0.1:{port}" in said for port in (2525, 2587, 2465, 2110, 2995, 2143, 2993))
     assert first.password in said
     again = welcome(site, open_trial(site.server.state_dir))
     assert first.password not in again

@@ -6,8 +6,11 @@ import base64
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,15 @@ from typist import Typist
 from twistedmail_mta.config.trial import ACCOUNT, SINK, TEXT
 
 PASSWORD = "printed once"
-PORTS = {"2525": "mx", "2587": "submission", "2465": "submissions", "2110": "pop3", "2995": "pop3s"}
+PORTS = {
+    "2525": "mx",
+    "2587": "submission",
+    "2465": "submissions",
+    "2110": "pop3",
+    "2995": "pop3s",
+    "2143": "imap",
+    "2993": "imaps",
+}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +55,7 @@ def readme() -> str:
 def typed(readme: str, first: str) -> list[str]:
     """The indented lines of README that begin with that one."""
     lines = [line.strip() for line in readme[readme.index(f"\n       {first}\n") :].splitlines()[1:]]
-    return lines[: lines.index("QUIT") + 1]
+    return lines[: 1 + next(place for place, line in enumerate(lines) if line.endswith(("QUIT", "LOGOUT")))]
 
 
 def by_hand(readme: str, site: RunningSite, listener: str, first: str) -> str:
@@ -73,22 +84,44 @@ def test_first_message_by_hand(trial: RunningSite, readme: str) -> None:
     assert "\r\nSubject: hello\r\n\r\nmy first message\r\n.\r\n" in read
 
 
+def _is_not(begin: bytes, line: bytes) -> bool:
+    return not line.startswith(begin)
+
+
+def test_first_message_by_imap(trial: RunningSite, readme: str) -> None:
+    """Each command is typed when the one before is answered."""
+    by_hand(readme, trial, "mx", "HELO me")
+    lines = typed(readme, "a LOGIN demo@localhost the-password-it-printed")
+
+    heard = []
+    with socket.create_connection(("127.0.0.1", trial.ports["imap"])) as connection:
+        answers = connection.makefile("rb")
+        for line in lines:
+            connection.sendall(line.replace("the-password-it-printed", f'"{PASSWORD}"').encode() + b"\r\n")
+            heard += takewhile(partial(_is_not, line[:2].encode() + b"OK"), answers)
+
+    said = b"".join(heard)
+    assert b"Subject: hello\r\n" in said
+    assert b"my first message\r\n" in said
+    assert b"* SEARCH 1" in said
+    assert b'"/" "INBOX"\r\n' in said or b'"/" INBOX\r\n' in said
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl isn't installed")
 def test_messages_by_curl(trial: RunningSite, readme: str, tmp_path: Path) -> None:
     """Every curl line of README, the password in the place of the question for it."""
     lines = [line.strip() for line in readme.splitlines() if "curl -k" in line]
     send = next(line for line in lines if line.startswith("printf"))
-    fetch = re.search(r"`(curl -k [^`]*pop3:[^`]*)`", readme)
-    assert fetch is not None
+    fetches = re.findall(r"`(curl -k [^`]*(?:pop3|imap):[^`]*)`", readme)
+    assert len(fetches) == 2
 
-    for command in (send, fetch[1]):
+    for command in (send, *fetches):
         for port, listener in PORTS.items():
             command = command.replace(f"127.0.0.1:{port}", f"127.0.0.1:{trial.ports[listener]}")  # noqa: PLW2901
         command = command.replace(f"-u {ACCOUNT}", f"-sS -u {shlex.quote(f'{ACCOUNT}:{PASSWORD}')}")  # noqa: PLW2901
         done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, cwd=tmp_path, check=False)
         assert done.returncode == 0, done.stderr
-
-    assert "Delivered-To: demo@localhost" in done.stdout
+        assert command.startswith("printf") or "Delivered-To: demo@localhost" in done.stdout
 
 
 def test_mail_to_others_stays_on_this_machine(trial: RunningSite, sink: Sink) -> None:
