@@ -73,7 +73,7 @@ def test_the_shipped_sample() -> None:
     """etc/mta.toml is a site as it stands."""
     read = read_site(SAMPLE)
 
-    assert set(read.listen) == {"mx", "submission", "submissions", "pop3", "pop3s"}
+    assert set(read.listen) == {"mx", "submission", "submissions", "pop3", "pop3s", "imap", "imaps"}
     assert read.server.user == "mta"
     assert (set(read.hosted), set(read.relayed)) == ({"example.org"}, {"example.com"})
     assert read.domains["example.com"].recipients == f"file:{SAMPLE.parent / 'recipients-example.com'}"
