@@ -9,6 +9,7 @@ from twistedmail_mta.access.imap import (
     basics,
     expunging,
     fetching,
+    searching,
     selecting,
     status,
 )
@@ -32,5 +33,7 @@ FAMILIES: Final[dict[str, Family]] = {
     "UID EXPUNGE": expunging.expunge,
     "FETCH": fetching.fetch,
     "UID FETCH": fetching.fetch,
+    "SEARCH": searching.search,
+    "UID SEARCH": searching.search,
 }
 """By verb; what isn't here is answered by the conversation itself."""
