@@ -4,6 +4,7 @@ crash_child.py steps                     reads jobs "SITE LIFE COUNT", one a lin
                                          lives and kills itself at its COUNTth operation on files; answers
                                          "killed|finished LAST", the last step acknowledged
 crash_child.py load SITE SEED            accepts and settles without end, until it is killed
+crash_child.py transfers SITE SEED       copies, moves, renames and deletes without end, until it is killed
 crash_child.py life SITE LIFE            lives once
 """
 
@@ -16,15 +17,20 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import cast
+from typing import Any, cast
 
 from crash_lives import Kind, live
-from crash_site import LATER, NEVER, OK, CrashSite, content
+from crash_site import LATER, NEVER, OK, CrashSite, content, local
 from faultfs import FaultDisk, Faults, FaultVFS
 
-from twistedmail_mta.model import NULL_PATH, Claim, Deferred, Delivered, Failed, Outcome, Report, Settlement
+from twistedmail_mta.interfaces import Transaction
+from twistedmail_mta.mailbox import purging, transfers
+from twistedmail_mta.mailbox.appending import Incoming
+from twistedmail_mta.mailbox.mailboxes import Mailbox
+from twistedmail_mta.model import NULL_PATH, Claim, Deferred, Delivered, Failed, InlineBody, Outcome, Report, Settlement
 from twistedmail_mta.tasks import TaskGroup
 
 SIZES = (0, 200, 4096, 30_000, 300_000)
@@ -150,12 +156,83 @@ def bear_load(path: Path, seed: int) -> None:
     site.hand.wait(tasks.finish())
 
 
+class Transfers:
+    """One account whose mail goes from mailbox to mailbox, in slices of a few messages."""
+
+    COUNT = 40
+    """Messages, each with a text of its own; they are in "a" and "b", each once, whatever happens."""
+
+    def __init__(self, site: CrashSite, seed: int) -> None:
+        self._store, self._site, self._chance = site.mailboxes, site, Random(seed)
+        transfers.COPIED_AT_ONCE = transfers.MOVED_AT_ONCE = purging.PURGED_AT_ONCE = 2  # type: ignore[misc]
+
+    async def begin(self) -> None:
+        """Make the mailboxes and their mail, unless that was done."""
+        first = await self._store.make(1, "a")
+        await self._store.make(1, "b")
+        if first.uid_next == 1:
+            texts = [InlineBody(content(number, 200)) for number in range(self.COUNT)]
+            new_id, structure = self._site.spool.new_id, local().structure
+            await self._store.append(first.id, [Incoming(new_id(), b"\r\n", text, structure, 1) for text in texts])
+
+    async def work(self) -> None:
+        """Move, copy, rename and delete."""
+        number = 0
+        while True:
+            number += 1
+            await self._move(*self._chance.choice(("ab", "ba")))
+            await self._copy(f"copy/{number}")
+            await self._store.tree.rename(1, "copy", "copies")
+            await self._store.tree.rename(1, "copies", "copy")
+            for name, _ in (await self._store.tree.names(1)).mailboxes:
+                if name.startswith("cop") and self._chance.random() < 0.5:
+                    await self._store.tree.delete(1, name)
+
+    async def _uids(self, name: str) -> tuple[int, list[int]]:
+        mailbox = await self._store.make(1, name)
+        view = await self._store.open(mailbox.id)
+        self._store.leave(view)
+        return mailbox.id, list(view.uids)
+
+    async def _move(self, old: str, new: str) -> None:
+        source, uids = await self._uids(old)
+        target, _ = await self._uids(new)
+        await self._store.move(source, self._chance.sample(uids, len(uids) // 2), target)
+
+    async def _copy(self, name: str) -> None:
+        """Copy all that is in "a" into a new mailbox."""
+        source, uids = await self._uids("a")
+        made = await self._store.tree.create(1, name)
+        if isinstance(made, Mailbox):
+            say(b"copying %d %d\n" % (made.id, len(uids)))
+            await self._store.copy(source, uids, made.id)
+            say(b"copied %d %d\n" % (made.id, len(uids)))
+
+
+def transfer(path: Path, seed: int) -> None:
+    """Work until killed, with a line for each transaction."""
+    site = CrashSite(path, clock=WallClock())
+    write = site.database.write
+
+    async def write_and_say(function: Callable[[Transaction], Any], urgent: bool = False, size: int = 0) -> Any:
+        result = await write(function, urgent, size)
+        say(b"wrote\n")
+        return result
+
+    site.database.write = write_and_say  # type: ignore[method-assign, assignment]
+    work = Transfers(site, seed)
+    site.hand.wait(work.begin())
+    site.hand.wait(work.work())
+
+
 def main() -> None:
     match sys.argv[1:]:
         case ["steps"]:
             take_jobs()
         case ["load", path, seed]:
             bear_load(Path(path), int(seed))
+        case ["transfers", path, seed]:
+            transfer(Path(path), int(seed))
         case ["life", path, kind]:
             site = CrashSite(Path(path))
             live(site, cast(Kind, kind), lambda number: say(b"acknowledged %d\n" % number))

@@ -11,6 +11,7 @@ from crash_site import LATER, NEVER, NOW, OK, CrashSite, State, content, local, 
 
 from twistedmail_mta.mailbox.appending import Incoming
 from twistedmail_mta.mailbox.flags import ANSWERED, SEEN
+from twistedmail_mta.mailbox.mailboxes import Mailbox
 from twistedmail_mta.model import (
     NULL_PATH,
     Claim,
@@ -24,8 +25,8 @@ from twistedmail_mta.model import (
 )
 from twistedmail_mta.spool.operator_selection import Selection
 
-Kind = Literal["spool", "mailboxes"]
-KINDS: tuple[Kind, ...] = ("spool", "mailboxes")
+Kind = Literal["spool", "mailboxes", "tree"]
+KINDS: tuple[Kind, ...] = ("spool", "mailboxes", "tree")
 
 
 class SpoolLife:
@@ -155,6 +156,74 @@ class MailboxLife:
         await self._site.tasks.finish()
 
 
+class TreeLife:
+    """Mailboxes are made, renamed and deleted, mail is copied and moved: the order is that of `TREE_STEPS`."""
+
+    def __init__(self, site: CrashSite) -> None:
+        self._site = site
+        self._store = site.mailboxes
+
+    async def accept_large(self) -> None:
+        """A file."""
+        await self._accept(300_000)
+
+    async def accept_small(self) -> None:
+        """A row."""
+        await self._accept(500)
+
+    async def _accept(self, size: int) -> None:
+        body = await self._site.write_body(content(size, size))
+        await self._site.spool.accept(self._site.message(body), claim=False, local=local((1, "INBOX")))
+
+    async def create(self) -> None:
+        """With one above it."""
+        self._inbox = (await self._store.make(1, "INBOX")).id
+        made = await self._store.tree.create(1, "x/y")
+        assert isinstance(made, Mailbox)
+        self._other = made.id
+
+    async def copy(self) -> None:
+        """Two messages, one with a keyword that the other mailbox doesn't know."""
+        await self._store.copy(self._inbox, [1, 2], self._other)
+
+    async def name_keyword(self) -> None:
+        """It has a bit from now on."""
+        self._bit = (await self._store.keywords(self._inbox, ["kept"]))["kept"]
+
+    async def set_keyword(self) -> None:
+        """Unless somebody was here before."""
+        await self._store.set_flags(self._inbox, [1, 2], add=1 << self._bit, unchanged_since=2)
+
+    async def move(self) -> None:
+        """Back, and within a mailbox."""
+        await self._store.move(self._inbox, [1], self._other)
+
+    async def move_within(self) -> None:
+        """To its end."""
+        await self._store.move(self._other, [1, 2], self._other)
+
+    async def tell_recent(self) -> None:
+        """Of some."""
+        await self._store.tell_recent(self._other, 3)
+
+    async def subscribe(self) -> None:
+        """To what isn't there yet."""
+        await self._store.tree.subscribe(1, "x2/y")
+
+    async def rename(self) -> None:
+        """With what is below."""
+        await self._store.tree.rename(1, "x", "x2")
+
+    async def rename_inbox(self) -> None:
+        """Its message moves."""
+        await self._store.tree.rename(1, "INBOX", "old")
+
+    async def delete(self) -> None:
+        """What is in it is purged afterwards."""
+        await self._store.tree.delete(1, "x2/y")
+        await self._site.tasks.finish()
+
+
 SPOOL_STEPS = (
     SpoolLife.accept_small,
     SpoolLife.hold,
@@ -181,12 +250,31 @@ MAILBOX_STEPS = (
     MailboxLife.remove_the_last,
 )
 
+TREE_STEPS = (
+    TreeLife.accept_large,
+    TreeLife.accept_small,
+    TreeLife.create,
+    TreeLife.name_keyword,
+    TreeLife.set_keyword,
+    TreeLife.copy,
+    TreeLife.move,
+    TreeLife.move_within,
+    TreeLife.tell_recent,
+    TreeLife.subscribe,
+    TreeLife.rename,
+    TreeLife.rename_inbox,
+    TreeLife.delete,
+)
+
 
 def begin_life(site: CrashSite, kind: Kind) -> list[Callable[[], Awaitable[None]]]:
     """Return the steps of a life, to be taken one after the other."""
     if kind == "spool":
         spool = SpoolLife(site)
         return [partial(step, spool) for step in SPOOL_STEPS]
+    if kind == "tree":
+        tree = TreeLife(site)
+        return [partial(step, tree) for step in TREE_STEPS]
     mailboxes = MailboxLife(site)
     return [partial(step, mailboxes) for step in MAILBOX_STEPS]
 

@@ -92,6 +92,7 @@ class CrashSite:
         self.sweep = Sweep(self.database, self.bodies, self.tenure)
         self.control = QueueControl(self.database, self.bodies, self.clock, seconds, "boot", self.spool.note_wishes)
         self.hand.wait(self.sweep.give_back_claims())
+        self.hand.wait(self.mailboxes.undo_unfinished())
         self.hand.wait(self.mailboxes.release())
 
     def close(self) -> None:
@@ -140,7 +141,7 @@ def _still_clock() -> Clock:
 def state_of(site: Path) -> State:
     """Read everything that a site holds, bodies as their digests; checks that all of it fits together.
 
-    What only waits to be given up, and mailboxes that nothing ever was in, are left out.
+    What only waits to be given up, deleted mailboxes among it, and mailboxes that nothing ever was in, are left out.
     """
     connection = apsw.Connection(str(site / "mta.db"))
     try:
@@ -157,15 +158,20 @@ def state_of(site: Path) -> State:
     return {**rows, "body": [digests[body] for body in sorted(used)]}
 
 
+KEPT = "SELECT id FROM mailbox WHERE name >= ' '"
+
 STATE = {
     "message": "SELECT * FROM message ORDER BY id",
     "recipient": "SELECT * FROM recipient ORDER BY message, n",
     "downtime": "SELECT * FROM downtime",
-    "mailbox": "SELECT * FROM mailbox WHERE uid_next > 1 ORDER BY id",
+    "mailbox": "SELECT * FROM mailbox WHERE uid_next > 1 AND name >= ' ' ORDER BY id",
     "mail": "SELECT m.*, a.*, c.body, c.header, c.envelope, c.structure, c.parts FROM mail m"
-    " JOIN arrival a USING (mailbox, uid) JOIN content c ON c.id = m.content ORDER BY m.mailbox, m.uid",
-    "uidl": "SELECT * FROM uidl ORDER BY mailbox, uid",
-    "vanished": "SELECT * FROM vanished ORDER BY mailbox, modseq",
+    f" JOIN arrival a USING (mailbox, uid) JOIN content c ON c.id = m.content WHERE mailbox IN ({KEPT})"
+    " ORDER BY m.mailbox, m.uid",
+    "uidl": f"SELECT * FROM uidl WHERE mailbox IN ({KEPT}) ORDER BY mailbox, uid",
+    "vanished": f"SELECT * FROM vanished WHERE mailbox IN ({KEPT}) ORDER BY mailbox, modseq",
+    "keyword": f"SELECT * FROM keyword WHERE mailbox IN ({KEPT}) ORDER BY mailbox, bit",
+    "subscription": "SELECT * FROM subscription WHERE name LIKE 'x%'",
     "delivered": "SELECT * FROM delivered ORDER BY message, n, account, mailbox",
 }
 """What a site holds, but for bodies and contents."""
@@ -194,7 +200,10 @@ MISFITS = (
 )
 """Queries that find nothing where everything fits together."""
 
-USED = "SELECT body FROM message UNION SELECT c.body FROM mail m JOIN content c ON c.id = m.content"
+USED = (
+    "SELECT body FROM message UNION SELECT c.body FROM mail m JOIN content c ON c.id = m.content"
+    f" WHERE m.mailbox IN ({KEPT})"
+)
 
 
 def _digest(site: Path, row: tuple[Any, ...]) -> tuple[Any, ...]:
