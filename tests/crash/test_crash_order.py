@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from crash_lives import KINDS, MAILBOX_STEPS, SPOOL_STEPS, Kind, MailboxLife, SpoolLife
+from crash_lives import KINDS, MAILBOX_STEPS, SPOOL_STEPS, TREE_STEPS, Kind, MailboxLife, SpoolLife, TreeLife
 from crash_site import child
 
 FILE = re.compile(r"/bodies/\d+/[0-9a-f]+-[0-9a-f]+$")
@@ -25,6 +25,11 @@ SYNCED: dict[Kind, tuple[Sequence[object], object, Sequence[object]]] = {
         MAILBOX_STEPS,
         MailboxLife.accept_into_mailboxes,
         (MailboxLife.accept_into_mailboxes_alone, MailboxLife.append, MailboxLife.remove_the_last),
+    ),
+    "tree": (
+        TREE_STEPS,
+        TreeLife.accept_large,
+        (TreeLife.create, TreeLife.copy, TreeLife.move, TreeLife.rename, TreeLife.rename_inbox, TreeLife.delete),
     ),
 }
 """The steps of each life, the one that writes a file, and others that write to the database alone."""
