@@ -128,7 +128,9 @@ class RunningSite:
         """End the server as a power cut would."""
         self.stop(signal.SIGKILL)
 
-    def mta(self, *arguments: str, stdin: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
+    def mta(
+        self, *arguments: str, stdin: str = "", check: bool = True, patience: float = 60.0
+    ) -> subprocess.CompletedProcess[str]:
         """Run an operator's command on this site."""
         return subprocess.run(
             [sys.executable, "-m", "twistedmail_mta.cli.main", "--config", str(self.config), *arguments],
@@ -137,7 +139,7 @@ class RunningSite:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=patience,
             check=check,
         )
 
