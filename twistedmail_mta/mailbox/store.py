@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import ClassVar, Final
+from typing import ClassVar, Final, TypeVar
 
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -12,7 +12,7 @@ from zope.interface import implementer
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.imap.sieve import Sieve
 from twistedmail_mta.interfaces import IBodyStore, IDatabase, IMailboxDelivery, Transaction
-from twistedmail_mta.mailbox import appending, deposit, flagging, mailboxes, remembered, removal, searching
+from twistedmail_mta.mailbox import appending, deposit, flagging, gathering, mailboxes, remembered, removal, searching
 from twistedmail_mta.mailbox.appending import Incoming, incoming_rows
 from twistedmail_mta.mailbox.change import Change, Flagged, Removed
 from twistedmail_mta.mailbox.copying import REFERRED_AT_ONCE, Way
@@ -32,6 +32,8 @@ from twistedmail_mta.mailbox.views import GONE, Views
 from twistedmail_mta.mailbox.writing import Writing
 from twistedmail_mta.model import InlineBody, LocalMail, Message
 from twistedmail_mta.tasks import TaskGroup
+
+T = TypeVar("T")
 
 FLAGGED_AT_ONCE: Final = 5000
 """Messages whose flags are changed in one transaction, of which the views then hear at once."""
@@ -211,6 +213,12 @@ class MailboxStore:
     async def search(self, mailbox: int, uids: Sequence[int], sieve: Sieve) -> bytes:
         """Decide about every message of a search; return the mask of those found: see `searching.search`."""
         return await searching.search(self._database, self._bodies, mailbox, uids, sieve)
+
+    async def gather(
+        self, mailbox: int, uids: Sequence[int], columns: tuple[Column, ...], of: Callable[..., T]
+    ) -> dict[int, T]:
+        """Return what is made of messages, by UID: see `gathering.gather`."""
+        return await gathering.gather(self._database, mailbox, uids, columns, of)
 
     async def read(self, stored: Stored, offset: int, size: int) -> bytes:
         """Return up to `size` octets of a message from `offset` on; shorter only at its end.
