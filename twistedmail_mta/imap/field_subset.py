@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-_NAME: Final = re.compile(rb"[!-9;-~]++")
-# Behind the colon: to the end of the last line, the lines that continue the field and broken ones included.
-_REST: Final = rb"[ \t]*+:[^\n]*+(?:\n(?![!-9;-~]++[ \t]*+:|\r?\n|\Z)[^\n]*+)*+"
-_NONE: Final = re.compile(rb"(?!)")
+# A field, to the end of the last line that continues it; broken lines belong to it too.
+_FIELD: Final = re.compile(
+    rb"^(([!-9;-~]++)[ \t]*+:[^\n]*+(?:\n(?![!-9;-~]++[ \t]*+:|\r?\n|\Z)[^\n]*+)*+\n?)", re.MULTILINE
+)
 
 
 class FieldSubset:
@@ -19,7 +19,7 @@ class FieldSubset:
     before the colon is forgiven, and a broken line belongs to the field before it.
     """
 
-    __slots__ = ("_fields", "_others")
+    __slots__ = ("_names", "_others")
 
     def __init__(self, names: Sequence[bytes], *, others: bool) -> None:
         """Choose.
@@ -28,27 +28,18 @@ class FieldSubset:
             names: of the fields; what can't be a name is that of no field.
             others: those that are named are left out instead.
         """
-        known = sorted({re.escape(name.lower()) for name in names if _NAME.fullmatch(name)})
-        self._fields = re.compile(rb"\n(?:" + b"|".join(known) + rb")" + _REST, re.IGNORECASE) if known else _NONE
+        self._names = frozenset(name.lower() for name in names)
         self._others = others
 
     def of(self, block: bytes) -> bytes:
         """Return the chosen fields as they stand in a header block, with the empty line behind them if there is one."""
         if self._others:
-            return self._without(block)
-        return b"".join([block[begin:end] for begin, end in self._found(block)]) + _empty_line(block)
+            return _FIELD.sub(self._left, block)
+        names = self._names
+        return b"".join([field for field, name in _FIELD.findall(block) if name.lower() in names]) + _empty_line(block)
 
-    def _without(self, block: bytes) -> bytes:
-        kept, start = [], 0
-        for begin, end in self._found(block):
-            kept.append(block[start:begin])
-            start = end
-        return b"".join(kept) + block[start:]
-
-    def _found(self, block: bytes) -> Iterator[tuple[int, int]]:
-        """Yield where each named field begins, and ends behind its line end."""
-        for found in self._fields.finditer(b"\n" + block):
-            yield found.start(), found.end()
+    def _left(self, found: re.Match[bytes]) -> bytes:
+        return b"" if found[2].lower() in self._names else found[0]
 
 
 def _empty_line(block: bytes) -> bytes:

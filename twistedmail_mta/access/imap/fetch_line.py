@@ -18,16 +18,17 @@ class LineWriter:
     part of it was handed on there is no honest end to it but its own.
 
     Attributes:
+        size: octets that were gathered.
         under_way: part of the line was handed on, and not its end.
     """
 
-    __slots__ = ("_connection", "_number", "_pieces", "_session", "_size", "under_way")
+    __slots__ = ("_connection", "_number", "_pieces", "_session", "size", "under_way")
 
     def __init__(self, session: ServerSession, connection: Connection) -> None:
         self._session = session
         self._connection = connection
         self._pieces: list[bytes] = []
-        self._size = 0
+        self.size = 0
         self._number = 0
         self.under_way = False
 
@@ -35,7 +36,7 @@ class LineWriter:
         """Begin the line of a message; nothing of it is written before there is an item."""
         self._number = number
         self._pieces.clear()
-        self._size = 0
+        self.size = 0
 
     def item(self, words: bytes) -> None:
         """Write the begin of an item: its label, and what follows up to its octets."""
@@ -45,7 +46,7 @@ class LineWriter:
     def add(self, octets: bytes) -> None:
         """Write octets of an item."""
         self._pieces.append(octets)
-        self._size += len(octets)
+        self.size += len(octets)
 
     def end(self) -> None:
         """End the line, if there was anything to tell."""
@@ -55,8 +56,8 @@ class LineWriter:
             self.under_way = False
 
     async def room(self) -> None:
-        """Wait, in the middle of a line, until more may follow."""
-        if self._size >= ROOM:
+        """Wait until more may follow, also in the middle of a line."""
+        if self.size >= ROOM:
             self.under_way = True
             self._hand_on()
         await self._connection.room()
@@ -66,4 +67,4 @@ class LineWriter:
         for piece in self._pieces:
             send(piece)
         self._pieces.clear()
-        self._size = 0
+        self.size = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
-from twistedmail_mta.access.imap.fetch_line import LineWriter
+from twistedmail_mta.access.imap.fetch_line import ROOM, LineWriter
 from twistedmail_mta.access.imap.fetch_message import BODY, MessageText
 from twistedmail_mta.access.imap.fetch_values import header_text
 from twistedmail_mta.imap.fetch import Binary, BinarySize, Item, Section, Text, Wanted
@@ -127,12 +127,12 @@ async def _stream(begin: bytes, pieces: AsyncIterator[bytes], line: LineWriter, 
     """
     begun = False
     async for piece in pieces:
-        if begun:
-            await line.room()
-        else:
+        if not begun:
             line.item(begin)
             begun = True
         line.add(piece if nul else without_nul(piece))
+        if line.size >= ROOM:
+            await line.room()
     if not begun:
         line.item(begin)
 

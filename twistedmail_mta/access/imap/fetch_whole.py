@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from twistedmail_mta.access.imap.context import Context
 from twistedmail_mta.access.imap.fetch_block import Block
@@ -16,6 +17,9 @@ from twistedmail_mta.access.imap.selected import Selected
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.mailbox.described import Column
 from twistedmail_mta.mailbox.flags import SEEN
+
+ITEMS: Final = 100
+"""Items after which others have their turn, if it is theirs."""
 
 
 class WholeMessages:
@@ -33,6 +37,7 @@ class WholeMessages:
         self._plan = plan
         self._line = LineWriter(context.session, context.connection)
         reads = Column.OCTETS in plan.columns
+        self._written = 0
         self._reader = MessageReader(context.listener.store, plan.columns) if reads else None
         self.unknown_encoding = False
         self.unkept = False
@@ -84,8 +89,8 @@ class WholeMessages:
                     await self._write(item, place, message)
             self._line.end()
             if self._context.session.queued >= ROOM:
-                await self._context.connection.room()
-        await self._context.connection.room()
+                await self._line.room()
+        await self._line.room()
 
     async def _write(self, item: _Column, place: int, message: MessageText | None) -> None:
         if item.text is None:
@@ -95,6 +100,9 @@ class WholeMessages:
                 await item.text.write(message, self._line)
             except UnknownEncoding:
                 self.unknown_encoding = True
+        self._written += 1
+        if self._line.size >= ROOM or not self._written % ITEMS:
+            await self._line.room()
 
 
 class _Column:

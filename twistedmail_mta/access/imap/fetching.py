@@ -23,10 +23,8 @@ from twistedmail_mta.mailbox.rows import Row
 
 AT_ONCE: Final = 1000
 """Messages that are looked at together."""
-READ: Final = 512 * 1024
-"""Octets that are read at once."""
-FORMATTED: Final = 50
-"""Messages, of those that something was read of, that are formatted together."""
+FORMATTED: Final = 200
+"""Items, of messages that something was read of, that are formatted together."""
 
 
 async def fetch(context: Context, command: Command) -> Response:
@@ -135,7 +133,7 @@ class Fetching:
         store, mailbox = self._context.listener.store, self._selected.mailbox.id
         while indices:
             uids = [self._columns.uids[index] for index in indices]
-            rows = await store.described(mailbox, uids, self._plan.columns, READ)
+            rows = await store.described(mailbox, uids, self._plan.columns, self._plan.at_once)
             if not rows:
                 self._gone = True
                 return
@@ -145,7 +143,8 @@ class Fetching:
             if whole is not None:
                 await whole.tell(self._block(found, rows))
             else:
-                for start in range(0, len(rows), FORMATTED):
-                    end = start + FORMATTED
+                step = max(1, FORMATTED // len(self._plan.values))
+                for start in range(0, len(rows), step):
+                    end = start + step
                     await self._tell(lines, self._block(found[start:end], rows[start:end]))
             indices = indices[count:]
