@@ -11,6 +11,7 @@ from twistedmail_mta.access.imap import (
     fetching,
     searching,
     selecting,
+    sorting,
     status,
 )
 from twistedmail_mta.access.imap.context import Context
@@ -35,5 +36,9 @@ FAMILIES: Final[dict[str, Family]] = {
     "UID FETCH": fetching.fetch,
     "SEARCH": searching.search,
     "UID SEARCH": searching.search,
+    "SORT": sorting.sort,
+    "UID SORT": sorting.sort,
+    "THREAD": sorting.thread,
+    "UID THREAD": sorting.thread,
 }
 """By verb; what isn't here is answered by the conversation itself."""
