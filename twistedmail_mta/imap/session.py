@@ -122,8 +122,8 @@ class ServerSession:
 
     @property
     def has_input(self) -> bool:
-        """Whether octets wait that no command was read from yet."""
-        return len(self._reader) > 0
+        """Whether octets wait that no command was read from yet, or a refusal that is to be told without any."""
+        return len(self._reader) > 0 or self._refusal is not None
 
     @property
     def busy(self) -> bool:

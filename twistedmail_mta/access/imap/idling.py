@@ -23,11 +23,15 @@ class Idling:
 
     def changed(self) -> None:
         """Hear that there may be something to tell."""
+        if self._telling is None and self._may_tell():
+            self._telling = self._context.listener.terms.tasks.start("imap.idle", self._tell())
+
+    def _may_tell(self) -> bool:
         context = self._context
-        if not context.session.idling or context.connection.output_full or self._telling is not None:
-            return
-        task = context.listener.terms.tasks.start("imap.idle", self._tell())
-        self._telling = None if task.done else task
+        selected = context.selected
+        if not context.session.idling or context.connection.output_full:
+            return False
+        return selected is not None and selected.has_news
 
     async def finish(self) -> None:
         """Wait until what is being told is told."""
@@ -45,8 +49,8 @@ class Idling:
         context = self._context
         try:
             await sleep(context.listener.terms.clock, 0)  # what comes in the same turn is told with it
-            while context.session.idling and (selected := context.selected) is not None and selected.has_news:
-                if selected.view.gone:
+            while self._may_tell():
+                if context.opened.view.gone:
                     context.connection.end(Ending.MAILBOX_GONE)
                     return
                 await tell_news(context, expunges=True)
