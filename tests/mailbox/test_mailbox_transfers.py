@@ -147,6 +147,7 @@ def test_keywords_are_those_of_the_other_mailbox() -> None:
     two.copy(1, 2, 3, 4)
 
     theirs = {bit: name for name, bit in run(two.store.keywords(two.target.id)).items()}
+    assert {name: two.new.keywords[bit] for bit, name in theirs.items() if name in "abc"} == {"a": "a", "c": "C"}
     found = [{theirs[bit] for bit in range(5, 63) if flags >> bit & 1} for flags in two.new.flags]
     assert found == [{"a"}, {"c"}, {"a", "c"}, set()]
     assert all(flags & 31 == SEEN for flags in two.new.flags)

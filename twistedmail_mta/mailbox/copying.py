@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.mailbox import removal
-from twistedmail_mta.mailbox.appending import ASSIGN_MANY, KEYWORDS, add_keywords
+from twistedmail_mta.mailbox.appending import ASSIGN_MANY, KEYWORDS, add_keywords, keywords
 from twistedmail_mta.mailbox.change import Added, Change, Removed
 from twistedmail_mta.mailbox.flags import FIRST_KEYWORD, LAST_KEYWORD
 
@@ -76,12 +76,14 @@ class Slice:
         uid_validity: of the target.
         sources: the UIDs that the messages had, ascending; those that were asked for and are gone are missing.
         targets: those they have now, at the same places.
+        keywords: what the target knows only since then, by their bits.
     """
 
     changes: Sequence[Change]
     uid_validity: int
     sources: Sequence[int]
     targets: Sequence[int]
+    keywords: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +126,7 @@ def move(tx: Transaction, way: Way, which: str) -> Slice | None:
     if list(tx.execute(HAS_UIDLS, (way.source,))):
         tx.execute(COPY_UIDLS, (way.source, sources, way.target, found.targets[0]))
     removed = removal.take_out(tx, way.source, sources)
-    changes = [*found.changes, *([removed] if removed is not None else ())]
-    return Slice(changes, found.uid_validity, found.sources, found.targets)
+    return replace(found, changes=[*found.changes, *([removed] if removed is not None else ())])
 
 
 def uids(tx: Transaction, mailbox: int, below: int, most: int) -> Sequence[int]:
@@ -147,29 +148,31 @@ def _copy_rows(tx: Transaction, way: Way, wanted: str) -> Slice | None:
     sources, targets = [uid for uid, _, _ in source], range(first, first + len(source))
     if not sources:
         return Slice((), validity[0][0], (), ())
-    bits = _translation(tx, way, (flags for _, flags, _ in source))
+    bits, new = _translation(tx, way, (flags for _, flags, _ in source))
     which = (way.source, json.dumps(sources), way.target, first)
     list(tx.execute(COPY_MAIL.format(flags=_translated_sql(bits)), (*which, modseq)))
     list(tx.execute(COPY_ARRIVALS, (*which, way.now)))
     flags = _translated([flags for _, flags, _ in source], bits)
-    return Slice([Added(way.target, modseq, targets, flags, sizes)], validity[0][0], sources, targets)
+    return Slice([Added(way.target, modseq, targets, flags, sizes)], validity[0][0], sources, targets, new)
 
 
-def _translation(tx: Transaction, way: Way, flags: Iterable[int]) -> Mapping[int, int] | None:
-    """Return the target's bit for each keyword's bit that messages have; None when they are the same.
+def _translation(tx: Transaction, way: Way, flags: Iterable[int]) -> tuple[Mapping[int, int] | None, Mapping[int, str]]:
+    """Return the target's bit for each keyword's bit that messages have, and which names are new there.
 
-    Keywords that the target has no bit left for are missing.
+    Keywords that the target has no bit left for are missing; None stands for the same bits.
     """
     used = 0
     for each in flags:
         used |= each
     if used <= _SYSTEM_BITS or way.source == way.target:
-        return None
+        return None, {}
     numbers = [number for number in range(FIRST_KEYWORD, LAST_KEYWORD + 1) if used >> number & 1]
     names = {bit: name for name, bit in tx.execute(KEYWORDS, (way.source,)) if bit in numbers}
+    known = keywords(tx, way.target)
     theirs = add_keywords(tx, way.target, list(names.values()))
     bits = {bit: theirs[name.lower()] for bit, name in names.items() if name.lower() in theirs}
-    return None if bits == {number: number for number in numbers} else bits
+    new = {theirs[name.lower()]: name for bit, name in names.items() if bit in bits and name.lower() not in known}
+    return None if bits == {number: number for number in numbers} else bits, new
 
 
 def _translated(flags: Sequence[int], bits: Mapping[int, int] | None) -> Sequence[int]:

@@ -18,7 +18,7 @@ from twistedmail_mta.mailbox.change import Change, Flagged, Removed
 from twistedmail_mta.mailbox.copying import REFERRED_AT_ONCE, Way
 from twistedmail_mta.mailbox.described import Column, read_described
 from twistedmail_mta.mailbox.flagging import Flagging, Wanted
-from twistedmail_mta.mailbox.mailboxes import Mailbox
+from twistedmail_mta.mailbox.mailboxes import Mailbox, mailbox_name
 from twistedmail_mta.mailbox.problem import Problem
 from twistedmail_mta.mailbox.purging import purge
 from twistedmail_mta.mailbox.release import release
@@ -70,7 +70,7 @@ class MailboxStore:
         self._now = now
         self._views = Views(database, tasks)
         self._writing = Writing(database, tasks, self._views)
-        self._transfers = Transfers(database, self._writing)
+        self._transfers = Transfers(database, self._writing, self._views)
         self._releasing = False
         self._release_again = False
         self.tree = MailboxTree(database, tasks, now, self._gone, self._move_all)
@@ -82,8 +82,12 @@ class MailboxStore:
         return await self._database.read(lambda tx: mailboxes.mailboxes(tx, account))
 
     async def mailbox(self, account: int, name: str) -> Mailbox | None:
-        """Return the mailbox of that name (`mailbox_name`), or None."""
-        return await self._database.read(lambda tx: mailboxes.named(tx, account, name))
+        """Return the mailbox of that name, in whatever spelling of it, or None."""
+        try:
+            kept = mailbox_name(name)
+        except ValueError:
+            return None
+        return await self._database.read(lambda tx: mailboxes.named(tx, account, kept))
 
     async def make(self, account: int, name: str, special_use: str | None = None) -> Mailbox:
         """Return the mailbox of that name, made if need be, with INBOX and its like.

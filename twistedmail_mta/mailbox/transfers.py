@@ -16,6 +16,7 @@ from twistedmail_mta.mailbox import copying
 from twistedmail_mta.mailbox.change import Change
 from twistedmail_mta.mailbox.copying import Slice, Way
 from twistedmail_mta.mailbox.problem import Problem
+from twistedmail_mta.mailbox.views import Views
 from twistedmail_mta.mailbox.writing import Writing
 
 COPIED_AT_ONCE: Final = 5000
@@ -47,10 +48,11 @@ class Transfers:
 
     log: ClassVar[Logger] = Logger()
 
-    def __init__(self, database: IDatabase, writing: Writing) -> None:
-        """Read from a database, and write as others do."""
+    def __init__(self, database: IDatabase, writing: Writing, views: Views) -> None:
+        """Read from a database, write as others do, and tell views of keywords that are new to them."""
         self._database = database
         self._writing = writing
+        self._views = views
 
     async def copy(self, way: Way, uids: Sequence[int]) -> Copied | Problem:
         """Copy all of these messages that are there, or none (RFC 9051 section 6.4.7).
@@ -68,6 +70,7 @@ class Transfers:
                 if found is None:
                     await self._undo(way, done)
                     return Problem.MISSING
+                self._views.learn_keywords(way.target, found.keywords)
                 done += [found] if found.sources or last else []
         except TemporaryError:
             await self._undo(way, done)
@@ -111,6 +114,7 @@ class Transfers:
                 return _all(done, error)
             if found is None:
                 return _all(done) if done else Problem.MISSING
+            self._views.learn_keywords(way.target, found.keywords)
             done.append(found)
         return _all(done)
 
