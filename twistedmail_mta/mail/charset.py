@@ -40,6 +40,8 @@ _OTHER_NAMES: Final = {
     **{name: name for name in ("koi8_u", "cp720", "cp737", "cp856", "cp874", "cp1006", "mac_romanian")},
     **{f"cp_{number}": f"cp{number}" for number in range(1250, 1259)},
 }
+_SWITCHING: Final = ("iso2022_", "hz", "utf_7")
+"""Codecs in which octets of ASCII say that other letters follow."""
 _NO_CHARSETS: Final = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem"}
 _BYTE_CODECS: Final = {"base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "rot_13", "uu_codec", "zlib_codec"}
 _CODECS: Final = {
@@ -112,7 +114,4 @@ def _codec_of(charset: bytes | None) -> tuple[str, bool]:
 
 
 def _keeps_ascii(codec: str) -> bool:
-    try:
-        return _ASCII.decode(codec) == _ASCII.decode("ascii")
-    except UnicodeDecodeError:  # some octets of ASCII switch to other letters
-        return False
+    return not codec.startswith(_SWITCHING) and _ASCII.decode(codec, "replace") == _ASCII.decode("ascii")
