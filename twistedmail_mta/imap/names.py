@@ -91,6 +91,23 @@ class Pattern:
             places = ((places & fitting) << 1) | (places & stay)
         return bool(places & self._end)
 
+    def matching_parents(self, name: str) -> Iterator[int]:
+        """Yield where in this name those above it end that the pattern stands for, the highest first."""
+        folded = len(INBOX) if _is_inbox(name.partition(SEPARATOR)[0]) else 0
+        places = 1
+        for index, character in enumerate(name):
+            if not places:
+                break
+            fitting = self._letters.get(character, 0)
+            if index < folded:
+                fitting |= self._letters.get(character.lower(), 0)
+            stay = self._within
+            if character == SEPARATOR:
+                stay = self._anything
+                if places & self._end:
+                    yield index
+            places = ((places & fitting) << 1) | (places & stay)
+
 
 def read_pattern(text: str) -> Pattern:
     """Return a pattern: "*" stands for anything, "%" for anything within a level (RFC 9051 section 6.3.9).
