@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from interop_imap_imapflow import IMAPFLOW, NODE, ImapFlowError, imapflow, number
+from interop_imap_many import MANY, fill
 from interop_imap_messages import kinds, note, with_attachments
 from interop_imap_site import SPECIAL, Account
 
@@ -144,6 +145,16 @@ def test_quick_resynchronisation(account: Account) -> None:
         ]
         changed = client.event("flags")
         assert (changed["uid"], "\\Flagged" in changed["flags"]) == (4, True)
+
+
+def test_many_messages(account: Account) -> None:
+    """Two thousand messages are told in one answer."""
+    fill(account, "Archive")
+    with imapflow(account) as client:
+        client.call("mailboxOpen", "Archive")
+        told = client.call("fetchAll", "1:*", {"envelope": True, "flags": True, "bodyStructure": True})
+        assert [message["envelope"]["subject"] for message in told] == [f"token-{number}" for number in range(MANY)]
+        assert client.call("search", {"body": "text of token-77"}, BY_UID)[0] == 78
 
 
 def test_quota(account: Account) -> None:

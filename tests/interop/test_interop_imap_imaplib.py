@@ -8,9 +8,10 @@ from imaplib import IMAP4, Internaldate2tuple, ParseFlags
 from time import mktime
 
 import pytest
+from interop_daemons import PATIENCE
 from interop_imap_imaplib import WAYS, bodies, connect, done, logged_in
 from interop_imap_messages import kinds, note
-from interop_imap_site import SPECIAL, Account
+from interop_imap_site import HOST, SPECIAL, Account
 
 MESSAGES = kinds()
 APPENDED_AT = datetime(2026, 11, 21, 4, tzinfo=UTC).timestamp()
@@ -29,6 +30,15 @@ def test_login(account: Account, way: str) -> None:
         plain = f"\0{account.user}\0{account.password}".encode()
         done(client.authenticate("PLAIN", lambda _: plain))
         done(client.noop())
+
+
+def test_login_in_clear(account: Account) -> None:
+    """Where it isn't allowed, that is announced, and said before the password is looked at."""
+    with IMAP4(HOST, account.starttls, timeout=PATIENCE) as client:
+        assert "LOGINDISABLED" in client.capabilities
+        assert "STARTTLS" in client.capabilities
+        with pytest.raises(IMAP4.error, match="PRIVACYREQUIRED"):
+            client.login(account.user, account.password)
 
 
 def test_folders_as_a_new_account_has_them(account: Account) -> None:
