@@ -128,9 +128,12 @@ TEXTS = [
     (mime(b"text/plain; charset=nonsense", "Jörg".encode("latin-1")), "BODY jörg"),
     (mime(b"multipart/mixed; boundary=b", b"--b\r\n\r\nin a part\r\n--b--\r\n"), "BODY part"),
     (mime(b"multipart/mixed; boundary=b", b"--b\r\nX-Own: mark\r\n\r\nin a part\r\n--b--\r\n"), "TEXT mark"),
-    (mime(b"message/rfc822", b"Subject: inner =?utf-8?q?=C3=B6?=\r\n\r\ntext\r\n"), "BODY ö"),
+    (mime(b"message/rfc822", b"Subject: inner =?utf-8?q?=C3=B6?=\r\n\r\ntext\r\n"), "TEXT ö"),
     (mime(b"message/rfc822", b"Subject: inner\r\n\r\nwithin\r\n"), "BODY within"),
     (mime(b"text/html", b"<p>paragraph</p>"), "BODY PARAGRAPH"),
+    (mime(b"message/delivery-status", b"Final-Recipient: rfc822; x@y.test\r\n"), "BODY X@Y"),
+    (message(b"Subject: two\r\n\twords"), 'SUBJECT "two words"'),
+    (message(b"Subject: two\r\n\twords"), 'HEADER Subject "two words"'),
 ]
 NOWHERE = [
     (message(b"Subject: Jorg"), "SUBJECT jörg"),
@@ -139,6 +142,7 @@ NOWHERE = [
     (message(b"Subject: mark"), "BODY mark"),
     (mime(b"image/png", b"bWFyaw==", b"base64"), "TEXT mark"),
     (mime(b"image/png", b"mark"), "BODY mark"),
+    (mime(b"message/rfc822", b"Subject: mark\r\n\r\ntext\r\n"), "BODY mark"),
     (mime(b"multipart/mixed; boundary=b", b"--b\r\nX-Own: mark\r\n\r\nin a part\r\n--b--\r\n"), "BODY mark"),
     (mime(b"multipart/mixed; boundary=b", b"--b\r\n\r\nma\r\n--b\r\n\r\nrk\r\n--b--\r\n"), "BODY mark"),
     (mime(b"multipart/mixed; boundary=b", b"mark\r\n--b\r\n\r\nx\r\n--b--\r\nmark\r\n"), "BODY mark"),

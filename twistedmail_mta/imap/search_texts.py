@@ -1,4 +1,8 @@
-"""The keys BODY and TEXT asked of one message, whose body may come in pieces."""
+"""The keys BODY and TEXT asked of one message, whose body may come in pieces.
+
+BODY finds no header fields (RFC 9051 section 6.4.4), TEXT those of parts and
+of messages inside too.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,7 @@ class TextSearch:
             look_at_header(self._in_text, head)
         tree = _tree(parts, size) if self._in_text.missing or self._in_body.missing else None
         self._looks = [
-            BodyText(needles, head, tree, part_headers=needles is self._in_text)
+            BodyText(needles, head, tree, headers=needles is self._in_text)
             for needles in (self._in_body, self._in_text)
             if needles.missing and tree is not None
         ]

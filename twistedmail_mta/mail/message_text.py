@@ -20,7 +20,8 @@ MAX_HEADER: Final = 64 * 1024
 """Octets of a part's header that are looked at."""
 
 _TYPE: Final = b"content-type"
-_TEXT: Final = b"text"
+_TEXTUAL: Final = {b"text", b"message"}
+"""Types that searches may not pass over (RFC 9051 section 6.4.4): reports and partial messages are of the second."""
 _CACHED: Final = 200
 """Octets of a header that may come again: those of parts are short and made by few programs."""
 
@@ -33,14 +34,12 @@ class _Stretch(NamedTuple):
         begin: where they begin.
         end: where they end.
         is_header: which of both they are.
-        is_message: the header is that of a message inside a message, not of a part.
     """
 
     part: Part
     begin: int
     end: int
     is_header: bool
-    is_message: bool
 
 
 def look_at_header(needles: Needles, header: bytes) -> None:
@@ -52,27 +51,27 @@ def look_at_header(needles: Needles, header: bytes) -> None:
 class BodyText:
     """Looks for texts in a body that comes in blocks, cut anywhere; never raises.
 
-    Looked at are the parts of type text, decoded, and the headers of messages
-    inside; of other parts nothing is needed.
+    Looked at are the parts of type text and message, decoded; of others nothing
+    is needed.
 
     Attributes:
         wanted: the place in the body of the next octet that is needed.
     """
 
-    __slots__ = ("_charset", "_decoder", "_header", "_needles", "_part_headers", "_stretch", "_stretches", "wanted")
+    __slots__ = ("_charset", "_decoder", "_header", "_headers", "_needles", "_stretch", "_stretches", "wanted")
 
-    def __init__(self, needles: Needles, header: bytes, tree: PartTree, *, part_headers: bool) -> None:
+    def __init__(self, needles: Needles, header: bytes, tree: PartTree, *, headers: bool) -> None:
         """Begin.
 
         Args:
             needles: what is looked for.
             header: of the message.
             tree: its parts.
-            part_headers: the headers of parts are looked at too.
+            headers: those of parts, and of messages inside, are looked at too.
         """
         self.wanted = 0
         self._needles = needles
-        self._part_headers = part_headers
+        self._headers = headers
         self._header = header
         self._stretches = _stretches(tree)
         self._decoder: Decoder = Unchanged()
@@ -106,7 +105,7 @@ class BodyText:
 
     def _finish(self, stretch: _Stretch) -> None:
         if stretch.is_header:
-            if self._part_headers or stretch.is_message:
+            if self._headers:
                 look_at_header(self._needles, self._header)
         elif self._charset is not None:
             self._needles.look(casemapped(self._charset.decode(self._decoder.end(), final=True)))
@@ -126,7 +125,7 @@ class BodyText:
     def _begins_text(self, stretch: _Stretch) -> bool:
         """Return whether a part, whose header was seen, is text, and get ready for it."""
         kind = (_known_type if len(self._header) <= _CACHED else _type)(self._header)
-        if kind.type.lower() != _TEXT:
+        if kind.type.lower() not in _TEXTUAL:
             return False
         self._charset = TextDecoder(kind.parameter(b"charset"))
         self._decoder = decoder(stretch.part.encoding)
@@ -145,14 +144,14 @@ class BodyText:
 
 def _stretches(message: PartTree) -> Iterator[_Stretch]:
     """Yield what a message is made of, in its order; its own header isn't in its body."""
-    waiting = [(message, True)]
+    waiting = [message]
     while waiting:
-        part, is_message = waiting.pop()
+        part = waiting.pop()
         if part is not message:
-            yield _Stretch(part, part.header, part.begin, True, is_message)
+            yield _Stretch(part, part.header, part.begin, is_header=True)
         if part.nesting is Nesting.LEAF:
-            yield _Stretch(part, part.begin, part.end, False, is_message)
-        waiting.extend([(child, part.nesting is Nesting.MESSAGE) for child in reversed(part.children)])
+            yield _Stretch(part, part.begin, part.end, is_header=False)
+        waiting.extend(reversed(part.children))
 
 
 def _type(header: bytes) -> ContentType:
