@@ -283,6 +283,7 @@ class Client:
             if answer.ok:
                 assert self.mirror is not None
                 assert answer.status.code == ("READ-ONLY" if verb == "EXAMINE" else "READ-WRITE")
+                self.mirror.read_only = verb == "EXAMINE"
                 self.mirror.opened()
             else:
                 self.mirror = None

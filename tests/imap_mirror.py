@@ -161,8 +161,6 @@ class Mirror:
                 self.modseq = status.argument
             case "NOMODSEQ":
                 self.modseq = None
-            case "READ-ONLY":
-                self.read_only = True
             case "PERMANENTFLAGS":
                 self.permanent = status.argument
             case "UNSEEN":

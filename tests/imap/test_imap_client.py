@@ -8,6 +8,7 @@ import pytest
 from imap_client import Client, Literal
 from imap_responses import Fetch, Found, Listed, Response, Status, Told, Vanished, parse_response
 
+DATE = " 7-Feb-1994 21:52:25 -0800"
 OPENED = (
     "* FLAGS (\\Seen)\r\n* OK [PERMANENTFLAGS (\\Seen \\*)] Ok\r\n* {} EXISTS\r\n* OK [UIDVALIDITY 7] Ok\r\n"
     "* OK [UIDNEXT 10] Ok\r\n{}"
@@ -71,7 +72,8 @@ def opened(exists: int, *said: str, more: str = "") -> Client:
         ("* 1 FETCH (MODSEQ 5)", None),
         ("* 1 FETCH (MODSEQ (5))", Fetch(1, {"MODSEQ": 5})),
         ('* 1 FETCH (INTERNALDATE "7-Feb-1994 21:52:25 -0800")', None),
-        ('* 1 FETCH (INTERNALDATE " 7-Feb-1994 21:52:25 -0800")', Fetch(1, {"INTERNALDATE": " 7-Feb-1994 21:52:25 -0800"})),
+        ('* 1 FETCH (INTERNALDATE " 7-Feb-94 21:52:25 -0800")', None),
+        ('* 1 FETCH (INTERNALDATE " 7-Feb-1994 21:52:25 -0800")', Fetch(1, {"INTERNALDATE": DATE})),
         ("* 1 FETCH (ENVELOPE (NIL NIL () NIL NIL NIL NIL NIL NIL NIL))", None),
         ("* SEARCH", Told("SEARCH", ([], None))),
         ("* SEARCH 1 2 (MODSEQ 5)", Told("SEARCH", ([1, 2], 5))),
