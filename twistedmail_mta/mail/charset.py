@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from encodings.aliases import aliases
 from functools import lru_cache
-from typing import Final
+from typing import Final, Protocol
 
 _LENIENT: Final = "mail.eight-bit"
 """Takes what isn't UTF-8 for Windows-1252, octet by octet: no letter is lost that a reader may look for."""
@@ -42,6 +42,10 @@ _OTHER_NAMES: Final = {
 }
 _SWITCHING: Final = ("iso2022_", "hz", "utf_7")
 """Codecs in which octets of ASCII say that other letters follow."""
+_MARKS: Final = {
+    "utf_16": (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE),
+    "utf_32": (codecs.BOM_UTF32_BE, codecs.BOM_UTF32_LE),
+}
 _NO_CHARSETS: Final = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem"}
 _BYTE_CODECS: Final = {"base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "rot_13", "uu_codec", "zlib_codec"}
 _CODECS: Final = {
@@ -77,8 +81,7 @@ class TextDecoder:
     def __init__(self, charset: bytes | None) -> None:
         """Begin; a charset that isn't named or isn't known is UTF-8, with other octets as Windows-1252."""
         codec, self.keeps_ascii = _codec_of(charset)
-        errors = _LENIENT if codec in ("utf_8", "cp1252") else "replace"
-        self._decoder = codecs.getincrementaldecoder(codec)(errors)
+        self._decoder: _Decoding = _Marked(codec) if codec in _MARKS else _decoder(codec)
 
     @property
     def waits(self) -> bool:
@@ -92,6 +95,46 @@ class TextDecoder:
         except (UnicodeError, ValueError, OverflowError):
             self._decoder.reset()  # UTF-7 can promise a letter that there isn't, whatever is to be done about errors
             return octets.decode("latin-1")
+
+
+class _Decoding(Protocol):
+    """What is used of `codecs.IncrementalDecoder`."""
+
+    def decode(self, octets: bytes, final: bool = False, /) -> str: ...
+
+    def getstate(self) -> tuple[bytes, int]: ...
+
+    def reset(self) -> None: ...
+
+
+class _Marked:
+    """Decodes UTF-16 and UTF-32 as the first octets say, else the highest octet first (RFC 2781 section 4.3)."""
+
+    def __init__(self, codec: str) -> None:
+        self._codec = codec
+        self._begin = b""
+        self._inner: _Decoding | None = None
+
+    def decode(self, octets: bytes, final: bool = False, /) -> str:
+        if self._inner is not None:
+            return self._inner.decode(octets, final)
+        self._begin += octets
+        big, little = _MARKS[self._codec]
+        if len(self._begin) < len(big) and not final:
+            return ""
+        self._inner = _decoder(self._codec + ("_le" if self._begin.startswith(little) else "_be"))
+        marked = self._begin.startswith((big, little))
+        return self._inner.decode(self._begin[len(big) if marked else 0 :], final)
+
+    def getstate(self) -> tuple[bytes, int]:
+        return (self._begin, 0) if self._inner is None else self._inner.getstate()
+
+    def reset(self) -> None:
+        self._begin, self._inner = b"", None
+
+
+def _decoder(codec: str) -> _Decoding:
+    return codecs.getincrementaldecoder(codec)(_LENIENT if codec in ("utf_8", "cp1252") else "replace")
 
 
 def decoded_text(charset: bytes | None, octets: bytes) -> str:
