@@ -74,6 +74,8 @@ def test_what_follows_messages() -> None:
     assert read_next(Announced((b") ",), 1, waits=True, binary=False), UTF8) == PLAIN
     for parts, before in (((b" ",), PLAIN), ((b")",), PLAIN), ((b"",), UTF8), ((b") x",), UTF8)):
         assert isinstance(read_end(parts, before), BadSyntax)
+    assert read_next(Announced((b"  ",), 1, waits=True, binary=False), PLAIN) == PLAIN
+    assert isinstance(read_next(Announced((b"   ",), 1, waits=True, binary=False), PLAIN), BadSyntax)
     assert isinstance(read_next(Announced((b"",), 1, waits=True, binary=False), PLAIN), BadSyntax)
     assert isinstance(read_next(Announced((b" ",), 1, waits=True, binary=False), UTF8), BadSyntax)
 

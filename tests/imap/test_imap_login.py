@@ -24,6 +24,8 @@ from twistedmail_mta.imap.login import MAX_FIELDS, Authenticate, Enable, Identif
         (b"ID NIL", Identify(())),
         (b"ID ()", Identify(())),
         (b'ID ("name" "x" "os" NIL)', Identify(((b"name", b"x"), (b"os", None)))),
+        (b'ID ( "name" "x" "os" NIL )', Identify(((b"name", b"x"), (b"os", None)))),
+        (b"ID ( )", Identify(())),
     ],
 )
 def test_commands(octets: bytes, value: object) -> None:
@@ -50,6 +52,8 @@ def test_commands(octets: bytes, value: object) -> None:
         b"ENABLE a  b",
         b"ID",
         b'ID ("name")',
+        b'ID ("name" "x""os" NIL)',
+        b'ID ("name" "x"',
         b"ID (name x)",
         b'ID "x"',
     ],

@@ -60,6 +60,8 @@ def read_next(announced: Announced, before: Message) -> Message | BadSyntax:
     tokens = Tokens(announced.parts)
     try:
         _close(tokens, before)
+        if tokens.follows(b"  "):
+            tokens.space()  # IMAPClient 4.1 puts two between messages
         return _message(tokens, announced)
     except BadSyntax as error:
         return error

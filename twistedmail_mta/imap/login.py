@@ -84,7 +84,19 @@ def _identify(tokens: Tokens) -> Identify:
         if tokens.nstring("a list or NIL") is not None:
             raise BadSyntax("Expected a list or NIL")
         return Identify(())
-    return Identify(tuple(tokens.items(lambda: _field(tokens), least=0)[:MAX_FIELDS]))
+    return Identify(tuple(_fields(tokens)[:MAX_FIELDS]))
+
+
+def _fields(tokens: Tokens) -> list[tuple[bytes, bytes | None]]:
+    """Read the list, with spaces inside its parentheses, too, as aioimaplib 2.0 writes it."""
+    tokens.expect(b"(")
+    tokens.skip(b" ")
+    found = []
+    while not tokens.skip(b")"):
+        found.append(_field(tokens))
+        if not tokens.skip(b" ") and not tokens.follows(b")"):
+            raise BadSyntax("Expected a space or the end of the list")
+    return found
 
 
 def _field(tokens: Tokens) -> tuple[bytes, bytes | None]:

@@ -79,7 +79,12 @@ def _store(tokens: Tokens, *, by_uid: bool) -> Store:
         tokens.space()
     change, silent = _change(tokens)
     tokens.space()
-    flags = tokens.items(tokens.flag, least=0) if tokens.follows(b"(") else _bare_flags(tokens)
+    if tokens.follows(b"("):
+        flags = tokens.items(tokens.flag, least=0)
+        if unchanged_since is None and tokens.skip(b" "):
+            unchanged_since = _unchanged_since(tokens)  # ImapFlow 1.0 puts it last, and means it
+    else:
+        flags = _bare_flags(tokens)
     return Store(messages, by_uid, change, tuple(dict.fromkeys(flags)), silent, unchanged_since)
 
 
