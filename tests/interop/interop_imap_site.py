@@ -26,7 +26,7 @@ HOST = "localhost"
 SPECIAL = {"\\Drafts": "Drafts", "\\Sent": "Sent", "\\Junk": "Junk", "\\Trash": "Trash", "\\Archive": "Archive"}
 """The folders with a special use that every account has (RFC 6154 section 2)."""
 JOE = "joe@elsewhere.test"
-_ACCOUNTS = 80
+_ACCOUNTS = 200
 _AT = "tcp:0:interface=127.0.0.1"
 _CLEAR = 'plaintext_login = ["127.0.0.0/8"]\n'
 
