@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from twistedmail_mta.directory.domains import HostedDomain
 from twistedmail_mta.directory.limits import Limits
-from twistedmail_mta.directory.quotas import FULL, FULL_NOW, TOO_LARGE, Quotas, refusal_of
+from twistedmail_mta.directory.quotas import FULL, FULL_NOW, TOO_LARGE, Quotas, Usage, refusal_of
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IQuotas
 from twistedmail_mta.model import Address, Delivery, Expansion, Reply
@@ -223,6 +223,30 @@ def test_shared_by_an_expansion() -> None:
     assert now(made.quotas.reserve(found.deliveries, 600)) is None
 
     assert (made.reserve(600, 1), made.reserve(600, 2)) == (FULL_NOW, FULL_NOW)
+
+
+def test_usage_is_told_beside_the_limits() -> None:
+    """What is on its way isn't there yet."""
+    made = rooms(quota=1000, quota_messages=5)
+    made.holds(1, 700, 3)
+    made.reserve(100)
+
+    assert now(made.quotas.usage(1)) == Usage(Limits(1000, 5), 700, 3)
+    assert now(made.quotas.usage(7)) == Usage(Limits(), 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("octets", "messages", "refusal"),
+    [(300, 1, None), (400, 1, FULL_NOW), (5000, 1, FULL), (100, 2, None), (100, 3, FULL_NOW), (9999, 0, None)],
+)
+def test_room_for_copies(octets: int, messages: int, refusal: Reply | None) -> None:
+    """All of them together, and what is on its way; a tenth more than the quota is let pass as ever."""
+    made = rooms(quota=1000, quota_messages=5)
+    made.holds(1, 650, 2)
+    assert made.reserve(100) is None
+
+    assert now(made.quotas.refusal_of_copies(1, octets, messages)) == refusal
+    assert now(made.quotas.refusal_of_copies(7, octets, messages)) is None
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)

@@ -9,7 +9,7 @@ from typing import Final
 
 from zope.interface import implementer
 
-from twistedmail_mta.directory.limits import Limits
+from twistedmail_mta.directory.limits import NO_LIMITS, Limits
 from twistedmail_mta.directory.resolution import Directory
 from twistedmail_mta.interfaces import IDatabase, IQuotas, Transaction
 from twistedmail_mta.model import Delivery, Reply
@@ -20,6 +20,15 @@ TOO_LARGE: Final = Reply(552, "5.2.3", "The message is larger than the whole mai
 
 _TOLERANCE: Final = 10
 """An account that isn't full yet may get this part of its quota more than that: SIZE may be absent or wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an account holds, and what it may hold."""
+
+    limits: Limits
+    octets: int = 0
+    messages: int = 0
 
 
 @dataclass(slots=True)
@@ -76,9 +85,37 @@ class Quotas:
             tally.released_messages += 1
         self._leave(accounts)
 
+    async def usage(self, account: int) -> Usage:
+        """Return what an account holds and may hold; what is reserved there doesn't count.
+
+        Raises:
+            TemporaryError: it can't be read now.
+        """
+        limits = (await self._limits_of([account])).get(account, NO_LIMITS)
+        usage = await self._database.read(partial(usage_of, accounts=[account]))
+        return Usage(limits, *usage.get(account, (0, 0)))
+
+    async def refusal_of_copies(self, account: int, octets: int, messages: int) -> Reply | None:
+        """Return why an account has no room for copies of its own messages, or None; nothing is reserved.
+
+        Raises:
+            TemporaryError: it can't be read now.
+        """
+        limits = (await self._limits_of([account])).get(account)
+        if limits is None or not messages:
+            return None
+        usage = await self._database.read(partial(usage_of, accounts=[account]))
+        held, count = usage.get(account, (0, 0))
+        tally = self._tallies.get(account, _Tally())
+        refusal = refusal_of(limits, held + tally.octets, count + tally.messages + messages - 1, octets)
+        return FULL if refusal is TOO_LARGE else refusal
+
     async def _limited(self, deliveries: Sequence[Delivery]) -> dict[int, Limits]:
+        return await self._limits_of([delivery.account for delivery in deliveries])
+
+    async def _limits_of(self, accounts: Iterable[int]) -> dict[int, Limits]:
         """Return the limits of those accounts that have any; no read for what was resolved lately."""
-        known = self._directory.known_limits(delivery.account for delivery in deliveries)
+        known = self._directory.known_limits(accounts)
         unknown = [account for account, limits in known.items() if limits is None]
         found = known | (await self._directory.limits(unknown) if unknown else {})
         return {account: limits for account, limits in found.items() if limits is not None and limits.any}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from twistedmail_mta.access.imap.context import Context
@@ -44,7 +44,7 @@ async def tell_news(context: Context, *, expunges: bool, by_uid: bool = False) -
             context.session.send(b"* %d RECENT\r\n" % news.recent)
     for start in range(0, len(news.flagged), AT_ONCE):
         numbers = news.flagged[start : start + AT_ONCE]
-        context.session.send(b"".join(_flag_lines(context, selected, numbers, news, by_uid=by_uid)))
+        context.session.send(b"".join(flag_lines(context, numbers, news.silent, by_uid=by_uid)))
         await context.connection.room()
 
 
@@ -64,13 +64,21 @@ def _tell_removed(context: Context, news: News) -> None:
         context.session.send(b"".join([b"* %d EXPUNGE\r\n" % number for number in news.numbers]))
 
 
-def _flag_lines(
-    context: Context, selected: Selected, numbers: Sequence[int], news: News, *, by_uid: bool
+def flag_lines(
+    context: Context, numbers: Iterable[int], silent: Collection[int] = (), *, by_uid: bool
 ) -> Iterator[bytes]:
-    """Yield a FETCH response for each message that is still there."""
-    session, view = context.session, selected.view
+    """Yield a FETCH response for each message that is still there.
+
+    Args:
+        context: whose selected mailbox.
+        numbers: of the messages.
+        silent: of these, those whose mod-sequence alone is told, to those who know mod-sequences.
+        by_uid: messages are called by their UIDs.
+    """
+    session, selected = context.session, context.opened
+    view = selected.view
     lists = FlagLists(selected.keyword_names())
-    tells_uid, silent = by_uid or session.qresync, news.silent
+    tells_uid = by_uid or session.qresync
     recent_from = NEVER if session.rev2 else selected.recent_from
     for number in numbers:
         place = selected.place(number - 1)
