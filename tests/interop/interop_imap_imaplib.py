@@ -46,9 +46,18 @@ def bodies(client: IMAP4, numbers: str = "1:*") -> list[bytes]:
 def kept(account: Account) -> dict[str, list[tuple[int, frozenset[bytes], bytes]]]:
     """Return the UID, flags and text of all messages, by folder; names as they are on the wire."""
     with logged_in(account) as client:
-        listed = [line.decode() for line in done(client.list()) if rb"\noselect" not in line.lower()]
-        names = [line.partition(' "/" ')[2].strip('"') for line in listed]
-        return {name: _messages(client, name) for name in names}
+        return {name: _messages(client, name) for name in _folders(client)}
+
+
+def folders(account: Account) -> set[str]:
+    """Return the names of all folders, as they are on the wire."""
+    with logged_in(account) as client:
+        return set(_folders(client))
+
+
+def _folders(client: IMAP4) -> list[str]:
+    listed = [line.decode() for line in done(client.list()) if rb"\noselect" not in line.lower()]
+    return [line.partition(' "/" ')[2].strip('"') for line in listed]
 
 
 def _messages(client: IMAP4, name: str) -> list[tuple[int, frozenset[bytes], bytes]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from interop_imap_imaplib import kept
+from interop_imap_imaplib import folders, kept
 from interop_imap_messages import kinds, note, with_attachments
 from interop_imap_programs import run_for_octets
 from interop_imap_site import HOST, SPECIAL, Account
@@ -61,7 +61,7 @@ def test_folders(account: Account) -> None:
     assert curl(account, f"{name};MAILINDEX=1") == note("first")
     assert b"MESSAGES 1" in curl(account, "", "--request", 'STATUS "Entw&APw-rfe &- Skizzen" (MESSAGES)')
     curl(account, "", "--request", 'DELETE "Entw&APw-rfe &- Skizzen"')
-    assert "Entw&APw-rfe &- Skizzen" not in kept(account)
+    assert "Entw&APw-rfe &- Skizzen" not in folders(account)
 
 
 def test_parts_search_and_flags(account: Account) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from interop_daemons import eventually
-from interop_imap_imaplib import done, kept, logged_in
+from interop_imap_imaplib import done, folders, kept, logged_in
 from interop_imap_many import MANY, fill
 from interop_imap_messages import note, with_attachments
 from interop_imap_programs import settings
@@ -145,18 +145,18 @@ def test_folders(account: Account) -> None:
         screen.type("C")
         screen.shows("Create mailbox:")
         screen.type("\u4f60\u597d", "Enter")
-        eventually(lambda: "&T2BZfQ-" in kept(account), "mutt makes a folder")
+        eventually(lambda: "&T2BZfQ-" in folders(account), "mutt makes a folder")
         screen.type("/\u4f60", "Enter")
         screen.type("r")
         screen.shows("Rename mailbox \u4f60\u597d to:")
         screen.type("", "C-u")
         screen.type("Gr\u00fc\u00dfe", "Enter")
-        eventually(lambda: "Gr&APwA3w-e" in kept(account), "mutt renames it")
+        eventually(lambda: "Gr&APwA3w-e" in folders(account), "mutt renames it")
         screen.type("/Gr\u00fc", "Enter")
         screen.type("d")
         screen.shows("Really delete mailbox")
         screen.type("y")
-        eventually(lambda: "Gr&APwA3w-e" not in kept(account), "mutt deletes it")
+        eventually(lambda: "Gr&APwA3w-e" not in folders(account), "mutt deletes it")
         screen.type("q")
 
 
