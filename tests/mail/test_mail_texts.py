@@ -243,6 +243,20 @@ def test_message_ids() -> None:
     assert (len(many), many[0], many[1], many[-1]) == (MAX_IDS, b"0@x", b"6@x", b"%d@x" % (MAX_IDS + 4))
 
 
+@given(
+    st.lists(st.sampled_from([b"Ann", b"<", b">", b"@", b"x.test", b",", b":", b";", b'"', b"\\", b"(", b")", b"\xf6"]))
+)
+def test_first_mailboxes(pieces: list[bytes]) -> None:
+    """They are found at once, without reading all of it, or not."""
+    value = b" ".join(pieces)
+    whole = envelope(b"From: a@x\r\nTo: %b\r\nCc: %b\r\n\r\n" % (value, value))
+    addresses = items(whole)[RECIPIENTS]
+    expected = addresses[0][2] if isinstance(addresses, list) and isinstance(addresses[0], list) else b""
+
+    assert first_mailbox(whole, AUTHORS) == b"a"
+    assert first_mailbox(whole, RECIPIENTS) == first_mailbox(whole, COPIES) == (expected or b"")
+
+
 def test_stored_envelopes() -> None:
     """What ENVELOPE says is read back, whatever had to be quoted."""
     header = (
@@ -252,14 +266,14 @@ def test_stored_envelopes() -> None:
     whole = envelope(header)
 
     assert (stored_date(whole), subject(whole)) == (b"today", b'a "b" \\ c')
-    assert [first_mailbox(items(whole), place) for place in (AUTHORS, RECIPIENTS, COPIES)] == [
+    assert [first_mailbox(whole, place) for place in (AUTHORS, RECIPIENTS, COPIES)] == [
         b"Ann",
         b"team",
         b"j\xf6rg",
     ]
     assert (stored_date(envelope(b"Subject: x\r\n\r\n")), subject(envelope(b"Date: x\r\n\r\n"))) == (None, None)
     assert items(b"nonsense") == []
-    assert first_mailbox(items(envelope(b"\r\n")), AUTHORS) == b""
+    assert first_mailbox(envelope(b"\r\n"), AUTHORS) == b""
 
 
 @given(st.lists(st.text("ab", max_size=3), max_size=4), st.lists(st.text("ab", max_size=5), max_size=5))

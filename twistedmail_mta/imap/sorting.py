@@ -41,16 +41,10 @@ def subject_of(envelope: bytes) -> BaseSubject:
 
 def sort_keys(criteria: Criteria) -> Callable[[int, bytes], tuple[SortKey, ...]]:
     """Return what makes of a message what it is sorted by, for each criterion; SIZE, which is known, is None."""
-
-    def of(internal_date: int, envelope: bytes) -> tuple[SortKey, ...]:
-        items = stored_envelope.items(envelope) if addressed else []
-        return tuple([_key(criterion, internal_date, envelope, items) for criterion, _ in criteria])
-
-    addressed = any(criterion in _PLACES for criterion, _ in criteria)
-    return of
+    return lambda internal_date, envelope: tuple([_key(one, internal_date, envelope) for one, _ in criteria])
 
 
-def _key(criterion: Criterion, internal_date: int, envelope: bytes, items: list[stored_envelope.Item]) -> SortKey:
+def _key(criterion: Criterion, internal_date: int, envelope: bytes) -> SortKey:
     match criterion:
         case Criterion.ARRIVAL:
             return internal_date
@@ -61,7 +55,7 @@ def _key(criterion: Criterion, internal_date: int, envelope: bytes, items: list[
         case Criterion.SIZE:
             return None
         case _:
-            return casemapped(decoded_text(None, stored_envelope.first_mailbox(items, _PLACES[criterion])))
+            return casemapped(decoded_text(None, stored_envelope.first_mailbox(envelope, _PLACES[criterion])))
 
 
 def sort(

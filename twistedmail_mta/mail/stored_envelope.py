@@ -12,6 +12,9 @@ Item: TypeAlias = "bytes | list[Item] | None"
 
 _TOKEN: Final = re.compile(rb' ?(?:"((?:[^"\\]|\\.)*+)"|\{([0-9]+)\}\r\n|(NIL)|(\()|(\)))', re.DOTALL)
 _PLAIN_BEGIN: Final = re.compile(rb'\("([^"\\]*+)" "([^"\\]*+)" ')
+_LIST = rb'(NIL|\((?:\((?:"[^"\\]*+"|NIL| )*+\))++\))'
+_PLAIN_LISTS: Final = re.compile(rb'\((NIL|"[^"\\]*+") (NIL|"[^"\\]*+")' + (b" " + _LIST) * 5)
+_PLAIN_MAILBOX: Final = re.compile(rb'(?:\(\((?:"[^"]*+"|NIL) (?:"[^"]*+"|NIL) "([^"]*+)")|NIL')
 _ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
 _OPEN: Final = object()
 _CLOSE: Final = object()
@@ -41,6 +44,18 @@ def _text(envelope: bytes, place: int) -> bytes | None:
     return text if isinstance(text, bytes) else None
 
 
+def first_mailbox(envelope: bytes, place: int) -> bytes:
+    """Return addr-mailbox of the first address of a list (RFC 5256 section 3); empty without any.
+
+    Args:
+        envelope: the whole.
+        place: `AUTHORS`, `RECIPIENTS` or `COPIES`.
+    """
+    found = _PLAIN_LISTS.match(envelope)
+    first = None if found is None else _PLAIN_MAILBOX.match(found[place + 1])
+    return _first_mailbox(items(envelope), place) if first is None else first[1] or b""
+
+
 def items(envelope: bytes) -> list[Item]:
     """Return all of it; empty for what is no ENVELOPE."""
     waiting: list[list[Item]] = [[]]
@@ -57,8 +72,7 @@ def items(envelope: bytes) -> list[Item]:
     return whole if isinstance(whole, list) else []
 
 
-def first_mailbox(envelope: list[Item], place: int) -> bytes:
-    """Return addr-mailbox of the first address of a list (RFC 5256 section 3); empty without any."""
+def _first_mailbox(envelope: list[Item], place: int) -> bytes:
     addresses = envelope[place] if place < len(envelope) else None
     first = addresses[0] if addresses and isinstance(addresses, list) else None
     mailbox = first[2] if isinstance(first, list) and len(first) > 2 else None
