@@ -17,6 +17,8 @@ from twistedmail_mta.access.imap.conversation import IMAPConversation, turned_aw
 from twistedmail_mta.access.imap.listener import IMAPListener
 from twistedmail_mta.access.terms import Terms
 from twistedmail_mta.crowd import Crowd
+from twistedmail_mta.directory.limits import NO_LIMITS
+from twistedmail_mta.directory.quotas import Usage
 from twistedmail_mta.errors import PermanentError
 from twistedmail_mta.interfaces import IAuthenticator
 from twistedmail_mta.model import Delivery, Reply
@@ -58,6 +60,7 @@ class Room:
     def __init__(self) -> None:
         self.full = False
         self.held = 0
+        self.usages: dict[int, Usage] = {}
 
     async def reserve(self, deliveries: Sequence[Delivery], size: int) -> Reply | None:
         if self.full:
@@ -67,6 +70,12 @@ class Room:
 
     def release(self, deliveries: Sequence[Delivery], size: int) -> None:
         self.held -= size
+
+    async def refusal_of_copies(self, account: int, octets: int, messages: int) -> Reply | None:
+        return FULL if self.full else None
+
+    async def usage(self, account: int) -> Usage:
+        return self.usages.get(account, Usage(NO_LIMITS))
 
 
 @dataclass

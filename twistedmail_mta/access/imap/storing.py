@@ -81,12 +81,14 @@ async def _tell_unchanged(context: Context, action: Store, chosen: Chosen, done:
     """Tell the flags of those that had them already; of a conditional STORE at least the mod-sequences."""
     if action.silent and action.unchanged_since is None:
         return
-    changed = {uid for change in done.changed for uid in change.uids}.union(done.refused)
-    numbers = numbers_of(context.opened, (uid for uid in chosen.uids if uid not in changed))
-    for start in range(0, len(numbers), AT_ONCE):
-        some = numbers[start : start + AT_ONCE]
-        silent: Sequence[int] = some if action.silent else ()
-        context.session.send(b"".join(flag_lines(context, some, silent, by_uid=action.by_uid)))
+    others = set(done.refused).union(*(change.uids for change in done.changed))
+    if len(others) == len(chosen.uids):
+        return
+    for start in range(0, len(chosen.uids), AT_ONCE):
+        uids = [uid for uid in chosen.uids[start : start + AT_ONCE] if uid not in others]
+        numbers = numbers_of(context.opened, uids)
+        silent: Sequence[int] = numbers if action.silent else ()
+        context.session.send(b"".join(flag_lines(context, numbers, silent, by_uid=action.by_uid)))
         await context.connection.room()
 
 
