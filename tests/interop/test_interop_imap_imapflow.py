@@ -78,6 +78,18 @@ def test_parts(account: Account) -> None:
         assert (picture["meta"]["filename"], picture["content"]) == ("dot.png", bytes(range(256)) * 40)
 
 
+def test_binary(account: Account) -> None:
+    """Parts come decoded, and a message may hold NUL (RFC 3516)."""
+    nul = note("nul") + b"a\0b\r\n"
+    with imapflow(account) as client:
+        client.call("append", "INBOX", with_attachments("parts"))
+        client.call("append", "INBOX", nul)
+        client.call("mailboxOpen", "INBOX")
+        parts = client.call("fetchOne", "1", {"bodyParts": ["1", "2"]}, {"binary": True})["bodyParts"]
+        assert parts == {"1": "Gr\u00fc\u00dfe\r\n".encode(), "2": bytes(range(256)) * 40}
+        assert client.call("fetchOne", "2", {"source": True}, {"binary": True})["source"] == nul
+
+
 def test_search(account: Account) -> None:
     """By conditions that the client puts into words of the protocol."""
     with imapflow(account) as client:

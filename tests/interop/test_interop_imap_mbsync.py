@@ -168,11 +168,15 @@ def test_folders(account: Account) -> None:
 
 
 def test_many_messages(account: Account) -> None:
-    """Two thousand messages come here in one run."""
+    """Two thousand messages come here in one run, and as many go there, one after the other without waiting."""
     mirror = Mirror(account, "implicit")
     fill(account, "Archive")
+    near = maildir(mirror.mail / "Letters")
+    for number in range(MANY):
+        (near / "cur" / f"{number}.x:2,S").write_bytes(note(f"letter-{number}").replace(b"\r\n", b"\n"))
 
-    assert mirror.run() == {"brought": MANY}
+    assert mirror.run() == {"brought": MANY, "taken": MANY}
 
     mirror.same("Archive")
+    mirror.same("Letters")
     assert mirror.run() == {}
