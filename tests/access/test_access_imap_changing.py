@@ -10,6 +10,7 @@ from imap_access import Desk
 from mail_access import Client
 from mail_at_rest import run
 
+from twistedmail_mta.access.imap import copying
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.mailbox import transfers
 from twistedmail_mta.store.replies import STORE_FAILED
@@ -203,6 +204,20 @@ def test_copy(desk: Desk) -> None:
     said = other.type("f NOOP")
     assert "* 4 EXISTS\r\n" in said
     assert "* 2 FETCH (FLAGS (\\Seen work \\Recent))" in other.type("g FETCH 2 FLAGS")
+
+
+def test_uids_of_many_copies_are_one_set(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However they were counted together."""
+    monkeypatch.setattr(copying, "WORDED_AT_ONCE", 2)
+    client = desk.select()
+    client.type("a COPY 1:* INBOX", "b UID STORE 6 +FLAGS.SILENT (\\Deleted)", "c EXPUNGE")
+
+    said = client.type("d COPY 1:* Junk")
+    while "d OK" not in said:
+        desk.rest.clock.advance(0)
+        said += client.said()
+
+    assert " 1:5,7:8 1:7] COPY completed" in said
 
 
 def test_copy_to_the_same_mailbox(desk: Desk) -> None:

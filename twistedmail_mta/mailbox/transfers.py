@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import ClassVar, Final
 
 from twisted.logger import Logger
@@ -139,8 +140,9 @@ def _named(way: Way, uids: Sequence[int], done: Sequence[Slice]) -> str:
 
 def _all(done: Sequence[Slice | Copied], failure: TemporaryError | None = None) -> Copied:
     validity = done[-1].uid_validity if done else 0
-    sources = [uid for each in done for uid in each.sources]
-    return Copied(validity, sources, [uid for each in done for uid in each.targets], failure)
+    sources = list(chain.from_iterable([each.sources for each in done]))
+    targets = list(chain.from_iterable([each.targets for each in done]))
+    return Copied(validity, sources, targets, failure)
 
 
 def _copy_slice(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from twistedmail_mta.access.imap.chosen import GONE, Chosen, choose
@@ -11,11 +12,14 @@ from twistedmail_mta.access.imap.problems import refused
 from twistedmail_mta.access.imap.replies import refusal
 from twistedmail_mta.imap.command import Command
 from twistedmail_mta.imap.response import Response, no, ok
-from twistedmail_mta.imap.sequences import format_set
+from twistedmail_mta.imap.sequences import Range, format_ranges, runs
 from twistedmail_mta.imap.store import Copy
 from twistedmail_mta.mailbox.mailboxes import Mailbox, mailbox_name
 from twistedmail_mta.mailbox.problem import Problem
 from twistedmail_mta.mailbox.transfers import Copied
+
+WORDED_AT_ONCE: Final = 5000
+"""UIDs that are made a set of before others have their turn."""
 
 NO_TARGET: Final = no("There is no such mailbox", b"TRYCREATE")
 
@@ -55,7 +59,7 @@ async def _copy(context: Context, verb: str, chosen: Chosen, target: Mailbox) ->
     copied = await listener.store.copy(context.opened.view.id, chosen.uids, target.id)
     if isinstance(copied, Problem):
         return NO_TARGET
-    return ok(f"{verb} completed", _copy_uid(copied))
+    return ok(f"{verb} completed", await _copy_uid(context, copied))
 
 
 async def _move(context: Context, verb: str, chosen: Chosen, target: Mailbox) -> Response:
@@ -65,15 +69,27 @@ async def _move(context: Context, verb: str, chosen: Chosen, target: Mailbox) ->
     if isinstance(moved, Problem):
         return NO_TARGET
     if moved.sources:
-        context.session.say(ok("These were moved", _copy_uid(moved)))
+        context.session.say(ok("These were moved", await _copy_uid(context, moved)))
     if moved.failure is not None:
         raise moved.failure
     return ok(f"{verb} completed", b"HIGHESTMODSEQ %d" % view.modseq if context.session.condstore else b"")
 
 
-def _copy_uid(copied: Copied) -> bytes:
+async def _copy_uid(context: Context, copied: Copied) -> bytes:
     """Return which UIDs the messages have now; nothing where there are none (RFC 4315 section 3)."""
     if not copied.sources:
         return b""
-    sets = format_set(copied.sources), format_set(copied.targets)
-    return b"COPYUID %d %b %b" % (copied.uid_validity, *sets)
+    sources, targets = await _set(context, copied.sources), await _set(context, copied.targets)
+    return b"COPYUID %d %b %b" % (copied.uid_validity, sources, targets)
+
+
+async def _set(context: Context, uids: Sequence[int]) -> bytes:
+    """Return ascending UIDs as a set, without keeping others waiting."""
+    ranges: list[Range] = []
+    for start in range(0, len(uids), WORDED_AT_ONCE):
+        more = runs(uids[start : start + WORDED_AT_ONCE])
+        if ranges and ranges[-1][1] + 1 == more[0][0]:
+            more[0] = (ranges.pop()[0], more[0][1])
+        ranges += more
+        await context.connection.room()
+    return format_ranges(ranges)
