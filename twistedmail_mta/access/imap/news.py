@@ -78,7 +78,7 @@ def flag_lines(
     session, selected = context.session, context.opened
     view = selected.view
     lists = FlagLists(selected.keyword_names())
-    tells_uid = by_uid or session.qresync
+    tells_uid = by_uid or session.qresync or session.rev2  # RFC 9051 section 7.5.2 demands it of what wasn't asked for
     recent_from = NEVER if session.rev2 else selected.recent_from
     for number in numbers:
         place = selected.place(number - 1)
