@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from itertools import islice
 from typing import Any, Final, TypeVar
 
@@ -13,6 +13,16 @@ Turns = Generator[None, None, T]
 
 STEPS: Final = 1000
 """Small steps, of a microsecond or so, between two turns."""
+
+
+def list_in_turns(values: Iterable[T]) -> Turns[list[T]]:
+    """Return all values, which take some work each."""
+    following = iter(values)
+    found: list[T] = []
+    while some := list(islice(following, STEPS)):
+        found += some
+        yield
+    return found
 
 
 def sort_in_turns(values: Sequence[T], key: Callable[[T], Any], *, reverse: bool = False) -> Turns[list[T]]:

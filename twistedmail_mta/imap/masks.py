@@ -48,7 +48,7 @@ def in_ranges(ranges: Iterable[range], count: int) -> bytes:
 def with_bit(numbers: array[int], bit: int) -> bytes:
     """Return which numbers have a bit set; it is counted from 0, and no number is negative."""
     octet, place = divmod(bit, 8)
-    return _planes(numbers)[octet].translate(_WITH_BIT[place])
+    return _plane(numbers.tobytes(), octet).translate(_WITH_BIT[place])
 
 
 def at_least(numbers: array[int], least: int) -> bytes:
@@ -56,12 +56,12 @@ def at_least(numbers: array[int], least: int) -> bytes:
 
     They are compared octet by octet, the first that differs decides.
     """
-    count = len(numbers)
+    count, octets = len(numbers), numbers.tobytes()
     if least >> (8 * _WIDTH):
         return bytes(count)
     greater, equal = 0, all_of(count)
-    for octet, plane in reversed(list(enumerate(_planes(numbers)))):
-        here = least >> (8 * octet) & 0xFF
+    for octet in reversed(range(_WIDTH)):
+        plane, here = _plane(octets, octet), least >> (8 * octet) & 0xFF
         greater |= equal & number_of(plane.translate(_ABOVE[here]))
         equal &= number_of(plane.translate(_EQUAL[here]))
     return mask_of(greater | equal, count)
@@ -83,11 +83,9 @@ def spread(answers: Iterable[int], where: bytes) -> bytes:
     return bytes([next(following) if one else 0 for one in where])
 
 
-def _planes(numbers: array[int]) -> Sequence[bytes]:
-    """Return the lowest octet of each number, then the next of each, and so on."""
-    octets = numbers.tobytes()
-    planes = [octets[place::_WIDTH] for place in range(_WIDTH)]
-    return planes if sys.byteorder == "little" else planes[::-1]
+def _plane(octets: bytes, place: int) -> bytes:
+    """Return one octet of each number, counted from the lowest."""
+    return octets[place if sys.byteorder == "little" else _WIDTH - 1 - place :: _WIDTH]
 
 
 _WITH_BIT: Final = [bytes(octet >> bit & 1 for octet in range(256)) for bit in range(8)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from twistedmail_mta.imap.in_turns import Turns, sort_in_turns
@@ -59,19 +59,22 @@ def _key(criterion: Criterion, internal_date: int, envelope: bytes) -> SortKey:
 
 
 def sort(
-    indices: list[int], criteria: Criteria, keys: Mapping[int, tuple[SortKey, ...]], sizes: Sequence[int]
+    indices: list[int],
+    criteria: Criteria,
+    key_of: Callable[[int], tuple[SortKey, ...]],
+    sizes: Sequence[int],
 ) -> Turns[list[int]]:
     """Return indices of messages in order; those that nothing tells apart stay as they are.
 
     Args:
         indices: ascending.
         criteria: what they are sorted by.
-        keys: by index, what `sort_keys` makes.
+        key_of: returns of an index what `sort_keys` made.
         sizes: of all messages.
     """
     for place, (criterion, reverse) in reversed(list(enumerate(criteria))):
         if criterion is Criterion.SIZE:
             indices = yield from sort_in_turns(indices, sizes.__getitem__, reverse=reverse)
         else:
-            indices = yield from sort_in_turns(indices, lambda index, at=place: keys[index][at], reverse=reverse)  # type: ignore[misc]
+            indices = yield from sort_in_turns(indices, lambda index, at=place: key_of(index)[at], reverse=reverse)  # type: ignore[misc]
     return indices

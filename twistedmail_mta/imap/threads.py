@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from twistedmail_mta.imap.in_turns import STEPS, Turns, sort_in_turns
+from twistedmail_mta.imap.in_turns import STEPS, Turns, list_in_turns, sort_in_turns
 from twistedmail_mta.imap.sorting import sent_at, subject_of
 from twistedmail_mta.mail.casemap import casemapped
 from twistedmail_mta.mail.header import Header
@@ -101,7 +101,7 @@ def with_references(internal_date: int, envelope: bytes, header: bytes) -> Threa
 
 def by_subject(messages: Numbered) -> Turns[list[Node]]:
     """Thread by ORDEREDSUBJECT: under the first message of a subject all others are siblings."""
-    nodes = [Node(number, message) for number, message in messages]
+    nodes = yield from list_in_turns(Node(number, message) for number, message in messages)
     nodes = yield from _by_date(nodes)
     threads: dict[bytes, Node] = {}
     for count, node in enumerate(nodes):
@@ -116,7 +116,8 @@ def by_subject(messages: Numbered) -> Turns[list[Node]]:
 def by_references(messages: Numbered) -> Turns[list[Node]]:
     """Thread by REFERENCES, in the six steps that are described there."""
     nodes = yield from _linked(messages)
-    roots = yield from _pruned([node for node in nodes if node.parent is None])
+    roots = yield from list_in_turns(node for node in nodes if node.parent is None)
+    roots = yield from _pruned(roots)
     roots = yield from _merged((yield from _by_date(roots)))
     return (yield from _all_by_date(roots))
 
@@ -211,13 +212,15 @@ def _pruned(roots: list[Node]) -> Turns[list[Node]]:
         if count % STEPS == 0:
             yield
     kept: list[Node] = []
-    for node in roots:
+    for count, node in enumerate(roots):
         if node.number or len(node.children) > 1:
             kept.append(node)
-        else:
-            kept += node.children
-    for node in kept:
-        node.parent = None
+            continue
+        for child in node.children:
+            child.parent = None
+            kept.append(child)
+        if count % STEPS == 0:
+            yield
     return kept
 
 
@@ -283,7 +286,9 @@ def _merge(node: Node, first: Node, roots: dict[Node, None], table: dict[bytes, 
 
 def _by_date(nodes: Sequence[Node]) -> Turns[list[Node]]:
     """Sort messages, or threads, by date, then by number; those below missing ones before them."""
-    for node in nodes:
+    for count, node in enumerate(nodes):
+        if count % STEPS == 0:
+            yield
         if node.message is None and len(node.children) > 1:
             node.children = dict.fromkeys((yield from sort_in_turns(list(node.children), _date)))
     return (yield from sort_in_turns(nodes, _date))

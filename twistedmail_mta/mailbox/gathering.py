@@ -38,11 +38,11 @@ async def gather(
         return {uid: of(*values) for uid, *values in rows}
 
     found: dict[int, T] = {}
-    waiting = uids
-    while waiting:
-        some = waiting[:ROWS]
+    start = 0
+    while start < len(uids):
+        some = uids[start : start + ROWS]
         made = await database.read(lambda tx, some=some: work(tx, some))  # type: ignore[misc]
         found.update(made)
         last = some[-1] if len(made) == len(some) else max(made, default=some[-1])
-        waiting = waiting[bisect_right(waiting, last) :]
+        start = bisect_right(uids, last, start)
     return found
