@@ -20,10 +20,10 @@ from twistedmail_mta.mailbox.problem import Problem
 from twistedmail_mta.mailbox.views import Views
 from twistedmail_mta.mailbox.writing import Writing
 
-COPIED_AT_ONCE: Final = 5000
+COPIED_AT_ONCE: Final = 2000
 """Messages copied in one transaction."""
 
-MOVED_AT_ONCE: Final = 2000
+MOVED_AT_ONCE: Final = 1000
 """Messages moved in one transaction."""
 
 
