@@ -290,11 +290,14 @@ def test_seen_with_mod_sequences(rest: Rest) -> None:
     """What changed comes with its new mod-sequence where the client knows these, and with QRESYNC its UID."""
     put(rest, SIMPLE, SIMPLE)
 
-    first = FetchSession(rest, enabled=[Extension.CONDSTORE]).fetch("FETCH 1 BODY[TEXT]")
-    second = FetchSession(rest, enabled=[Extension.QRESYNC]).fetch("FETCH 2 (BODY[TEXT] MODSEQ)")
+    aware, resyncing = (FetchSession(rest, enabled=[each]) for each in (Extension.CONDSTORE, Extension.QRESYNC))
+    first = aware.fetch("FETCH 1 BODY[TEXT]")
+    assert aware.news() == []
+    second = resyncing.fetch("FETCH 2 (BODY[TEXT] MODSEQ)")
 
     assert first.messages == [(1, {"BODY[TEXT]": b"Hi\r\n", "FLAGS": ["\\Seen"], "MODSEQ": 3})]
     assert second.messages == [(2, {"BODY[TEXT]": b"Hi\r\n", "MODSEQ": 4, "UID": 2, "FLAGS": ["\\Seen"]})]
+    assert [each.items["UID"] for each in resyncing.news()] == [1]
 
 
 def test_seen_beside_others(rest: Rest) -> None:
@@ -338,6 +341,19 @@ def test_seen_that_cannot_be_kept(rest: Rest) -> None:
     assert told.messages == [(1, {"BODY[TEXT]": b"Hi\r\n"})]
     assert told.status.condition == "OK"
     assert "couldn't be kept" in told.status.text
+
+
+def test_seen_but_not_told(rest: Rest) -> None:
+    """Where the text couldn't be sent, that it was seen is still told."""
+    put(rest, b"a: b\r\n\r\n" + b"x" * 1_000_000, file=True)
+    rest.files.octets = dict.fromkeys(rest.files.octets, b"")
+    client = FetchSession(rest)
+
+    with pytest.raises(TemporaryError):
+        client.fetch("FETCH 1 BODY[]")
+
+    (told,) = client.news()
+    assert told.items["FLAGS"] == ["\\Seen"]
 
 
 # Mod-sequences

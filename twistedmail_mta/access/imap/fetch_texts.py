@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
@@ -161,15 +162,18 @@ class BinaryText:
         await self._write_large(message, span, encoding, line)
 
     async def _write_large(self, message: MessageText, span: Span, encoding: Encoding, line: LineWriter) -> None:
-        """Decode twice: the count, and whether there is a NUL, is told before the octets."""
-        size = await _decoded_size(message, span, encoding, line)
-        piece = Span(0, size).cut(self._binary.partial)
-        nul = False
-        async for octets in _cut(_decoded(message, span, encoding), piece):
-            nul = nul or b"\0" in octets
+        """Decode twice: how many octets there are, and whether NUL is among them, is told before them."""
+        piece = Span(0, sys.maxsize).cut(self._binary.partial)
+        size, nul = 0, False
+        async for octets in _decoded(message, span, encoding):
+            nul = nul or b"\0" in octets[max(piece.begin - size, 0) : max(piece.end - size, 0)]
+            size += len(octets)
+            if size >= piece.end:
+                break
             await line.room()
-        octets_again = _cut(_decoded(message, span, encoding), piece)
-        await _stream(self._begin(len(piece), nul=nul), octets_again, line, nul=nul)
+        piece = Span(0, size).cut(self._binary.partial)
+        again = _cut(_decoded(message, span, encoding), piece)
+        await _stream(self._begin(len(piece), nul=nul), again, line, nul=nul)
 
     def _begin(self, count: int, *, nul: bool) -> bytes:
         return b"%b %b{%d}\r\n" % (self._words, b"~" if nul else b"", count)

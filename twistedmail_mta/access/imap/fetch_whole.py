@@ -15,6 +15,7 @@ from twistedmail_mta.access.imap.fetch_texts import TextItem, UnknownEncoding
 from twistedmail_mta.access.imap.fetch_values import Value
 from twistedmail_mta.access.imap.selected import Selected
 from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.mailbox.change import Flagged
 from twistedmail_mta.mailbox.described import Column
 from twistedmail_mta.mailbox.flags import SEEN
 
@@ -48,33 +49,34 @@ class WholeMessages:
         Raises:
             MailError: something can't be read now; if half a line was sent, the connection is broken off.
         """
-        changed = await self._set_seen(block)
-        if changed:
-            block = _with(block, changed)
+        changes = await self._set_seen(block)
+        changed = {
+            uid: (change.modseq, flags)
+            for change in changes
+            for uid, flags in zip(change.uids, change.flags, strict=True)
+        }
         try:
-            await self._tell(block, changed)
+            await self._tell(_with(block, changed) if changed else block, changed)
         except BaseException:
             if self._line.under_way:
                 self._context.connection.abort("a message couldn't be read while it was sent")
             raise
+        for change in changes:
+            self._selected.told(change.modseq, change.uids, modseq_too=True)
 
-    async def _set_seen(self, block: Block) -> Mapping[int, tuple[int, int]]:
-        r"""Set \Seen where it isn't; return MODSEQ and flags by UID where it wasn't."""
+    async def _set_seen(self, block: Block) -> Sequence[Flagged]:
+        r"""Set \Seen where it isn't; return what that changed."""
         if not self._plan.sets_seen or self.unkept:
-            return {}
+            return ()
         unseen = [uid for uid, flags in zip(block.uids, block.flags, strict=True) if not flags & SEEN]
         if not unseen:
-            return {}
+            return ()
         try:
             flagging = await self._context.listener.store.set_flags(self._selected.mailbox.id, unseen, add=SEEN)
         except TemporaryError:
             self.unkept = True
-            return {}
-        changed: dict[int, tuple[int, int]] = {}
-        for change in flagging.changed:
-            self._selected.told(change.modseq, change.uids)
-            changed.update((uid, (change.modseq, bits)) for uid, bits in zip(change.uids, change.flags, strict=True))
-        return changed
+            return ()
+        return flagging.changed
 
     async def _tell(self, block: Block, changed: Mapping[int, object]) -> None:
         items = [_Column(item, block) for item in self._plan.items]

@@ -80,8 +80,8 @@ class Selected:
     """
 
     __slots__ = (
-        "_gone", "_keywords", "_known", "_stop", "_told", "exists", "mailbox", "read_only", "recent_from", "saved",
-        "uids", "view",
+        "_gone", "_keywords", "_known", "_stop", "_told", "_told_all", "exists", "mailbox", "read_only",
+        "recent_from", "saved", "uids", "view",
     )  # fmt: skip
 
     def __init__(
@@ -113,6 +113,7 @@ class Selected:
         self._keywords = 0  # how many the client was told of
         self._gone: set[int] = set()  # UIDs that the client still has to be told of
         self._told: dict[int, Collection[int] | None] = {}  # by MODSEQ: whose new flags it needn't be told
+        self._told_all: set[int] = set()  # of these, by MODSEQ, those whose mod-sequence it was told too
         self._stop = view.subscribe(changed)
 
     def close(self) -> None:
@@ -178,15 +179,18 @@ class Selected:
         grown, self._keywords = count > self._keywords, count
         return grown
 
-    def told(self, modseq: int, uids: Collection[int] | None = None) -> None:
+    def told(self, modseq: int, uids: Collection[int] | None = None, *, modseq_too: bool = False) -> None:
         """Don't tell the flags that a change set: the client knows them, or doesn't want to.
 
         Args:
             modseq: of the change.
             uids: of messages whose flags needn't be told; None for all of the change.
+            modseq_too: the mod-sequence needn't be told either.
         """
         if modseq > self._known:
             self._told[modseq] = uids
+            if modseq_too:
+                self._told_all.add(modseq)
 
     # What the client is to be told
 
@@ -208,12 +212,15 @@ class Selected:
 
     def _catch_up(self) -> tuple[Sequence[int], Sequence[int]]:
         """Note what is gone; return the UIDs of messages whose flags changed, and of which that needn't be told."""
-        view, known, told = self.view, self._known, self._told
+        view, known, told, told_all = self.view, self._known, self._told, self._told_all
         if known == view.modseq:
             return (), ()
-        self._known, self._told = view.modseq, {}
+        self._known, self._told, self._told_all = view.modseq, {}, set()
         changes = view.since(known)
         flagged = self._compared(known) if changes is None else self._collected(changes)
+        if told_all:
+            all_told = {modseq: told[modseq] for modseq in told_all}
+            flagged = [uid for uid in flagged if not self._was_told(all_told, uid)]
         return flagged, [uid for uid in flagged if self._was_told(told, uid)] if told else ()
 
     def _collected(self, changes: Sequence[Change]) -> Sequence[int]:
