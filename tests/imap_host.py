@@ -63,6 +63,9 @@ class Plenty:
     async def reserve(self, deliveries: Any, size: int) -> None:
         """There is always room."""
 
+    async def refusal_of_copies(self, account: int, octets: int, messages: int) -> None:
+        """There is always room."""
+
     def release(self, deliveries: Any, size: int) -> None:
         """Nothing was counted."""
 
