@@ -42,6 +42,19 @@ class ImapMailbox:
         assert status == "OK", answer
         return [int(number) for number in answer[0].split()]
 
+    def sort(self, criteria: str) -> list[int]:
+        """Return the numbers of all messages, sorted."""
+        status, answer = self._session.sort(f"({criteria})", "UTF-8", "ALL")
+        assert status == "OK", answer
+        return [int(number) for number in answer[0].split()]
+
+    def thread(self, algorithm: str) -> bytes:
+        """Return the threads of all messages as they were sent."""
+        status, answer = self._session.thread(algorithm, "UTF-8", "ALL")
+        assert status == "OK", answer
+        threads: bytes = answer[0]
+        return threads
+
 
 @contextmanager
 def dovecot_mailbox(root: Path, messages: Iterable[bytes]) -> Iterator[ImapMailbox]:
