@@ -80,6 +80,8 @@ def test_keys(octets: bytes, key: Key) -> None:
         (b"SEARCH RETURN (SAVE) ALL", Search(False, Fixed.ALL, frozenset({Result.SAVE}))),
         (b'SEARCH CHARSET "utf-8" ALL', Search(False, Fixed.ALL)),
         (b'SEARCH CHARSET KOI8-R FROM "\xc1\xc2"', UnknownCharset()),
+        (b"SEARCH RETURN (SAVE MIN) CHARSET X ALL", UnknownCharset(saves=True)),
+        (b"SEARCH RETURN (ALL) CHARSET X ALL", UnknownCharset()),
         (b"THREAD ORDEREDSUBJECT X ALL", UnknownCharset()),
         (
             b"SORT (REVERSE DATE subject) US-ASCII ALL",

@@ -11,7 +11,7 @@ from twistedmail_mta.mail.charset import decoded_text
 from twistedmail_mta.mail.parts import Encoding
 from twistedmail_mta.mail.transfer_decoding import decoded
 
-MAX_WORDS: Final = 10_000
+MAX_WORDS: Final = 1000
 """Encoded words of a text that are decoded."""
 
 _FOLD: Final = re.compile(rb"\r?\n[ \t]+")

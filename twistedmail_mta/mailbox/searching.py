@@ -23,7 +23,7 @@ ROWS: Final = 1000
 LEAST_ROWS: Final = 20
 OCTETS: Final = 1024 * 1024
 """Octets of headers and small bodies that are read and searched in one transaction: some 10 ms of a thread."""
-BLOCK: Final = 64 * 1024
+BLOCK: Final = 256 * 1024
 """Octets of a large body that are read and searched at once."""
 
 _COLUMNS: Final = {
@@ -124,7 +124,7 @@ class _Slice:
             uids = waiting
             small, large = await self.database.read(lambda tx, uids=uids: self._look_at_some(tx, uids, keys))  # type: ignore[misc]
             for texts, body in large.values():
-                await _look_at_file(self.bodies, texts, body)
+                await self._look_at_file(texts, body)
             answers = small | {uid: texts.answers for uid, (texts, _) in large.items()}
             waiting = uids[bisect_right(uids, self._drop_gone(uids, answers)) :]
             where = self._mask(answers)
@@ -148,6 +148,16 @@ class _Slice:
             small[uid] = texts.answers
         return small, large
 
+    async def _look_at_file(self, texts: TextSearch, body: FileBody) -> None:
+        """Search a body in a file; of parts that aren't text nothing is read."""
+        while not texts.done:
+            at = texts.wanted
+            block = await self.bodies.read(body, at, BLOCK)
+            if not block:
+                texts.end()
+                return
+            await self.database.read(lambda _, block=block, at=at: texts.look(block, at))  # type: ignore[misc]
+
     def _drop_gone(self, uids: Sequence[int], found: Collection[int]) -> int:
         """Drop messages that should have been read and weren't; return the UID up to which all were read."""
         last = uids[-1]
@@ -159,14 +169,3 @@ class _Slice:
     def _mask(self, chosen: Collection[int]) -> bytes:
         chosen = chosen if isinstance(chosen, dict) else set(chosen)
         return bytes([uid in chosen for uid in self.uids])
-
-
-async def _look_at_file(bodies: IBodyStore, texts: TextSearch, body: FileBody) -> None:
-    """Search a body in a file; of parts that aren't text nothing is read."""
-    while not texts.done:
-        at = texts.wanted
-        block = await bodies.read(body, at, BLOCK)
-        if not block:
-            texts.end()
-            break
-        texts.look(block, at)
