@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from twistedmail_mta.access.imap.common_runs import common_runs
 from twistedmail_mta.imap.sequences import SequenceSet
 from twistedmail_mta.mailbox.change import Change, Flagged, Removed
 from twistedmail_mta.mailbox.mailboxes import Mailbox
@@ -152,13 +153,13 @@ class Selected:
         """Return columns in which messages that are gone still have their place."""
         view, uids = self.view, self.known_uids()
         modseqs, flags, sizes = (array("q", bytes(8 * len(uids))) for _ in range(3))
-        gone = set()
-        for index, uid in enumerate(uids):
-            place = view.place(uid)
-            if place is None:
-                gone.add(index)
-            else:
-                modseqs[index], flags[index], sizes[index] = view.modseqs[place], view.flags[place], view.sizes[place]
+        gone, end = set[int](), 0
+        for here, there, count in common_runs(uids, view.uids):
+            gone.update(range(end, here))
+            end, last = here + count, there + count
+            modseqs[here:end], flags[here:end] = view.modseqs[there:last], view.flags[there:last]
+            sizes[here:end] = view.sizes[there:last]
+        gone.update(range(end, len(uids)))
         return Columns(uids, modseqs, flags, sizes, gone)
 
     def place(self, index: int) -> int | None:
