@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self, TypeVar
 
@@ -312,8 +311,9 @@ class Client:
         """Read one response, believe it, and return it."""
         octets = read_octets(self.wire.line, self.wire.take)
         assert octets, "the connection ended"
-        assert not self._left, f"after BYE: {octets!r}"
         response = parse_response(octets, utf8=bool(self.enabled & {"IMAP4REV2", "UTF8=ACCEPT"}))
+        ends = isinstance(response, Status) and response.tag and self._running
+        assert ends or not self._left, f"after BYE: {octets!r}"
         if isinstance(response, Status):
             self._status(response, negotiating)
         elif not isinstance(response, Continuation):
@@ -346,6 +346,7 @@ class Client:
             solicited = self.running in ("FETCH", "UID FETCH")
             assert solicited or not self.aware or "MODSEQ" in response.items, f"{response} without MODSEQ"
             needs_uid = self.qresync or "IMAP4REV2" in self.enabled
+            solicited = solicited or self.running in ("STORE", "UID STORE")
             assert solicited or not needs_uid or "UID" in response.items, f"{response} without UID"
         if self.mirror is not None:
             self.mirror.take(response, self.running, qresync=self.qresync)
@@ -437,8 +438,3 @@ def _selected_name(text: bytes) -> bytes:
     assert found is not None
     name = re.sub(rb"\\(.)", rb"\1", found[1][1:-1]) if found[1].startswith(b'"') else found[1]
     return b"INBOX" if name.upper() == b"INBOX" else name
-
-
-def messages_of(answers: Iterator[Answer]) -> list[Fetch]:
-    """Return all FETCH responses of some answers."""
-    return [fetch for answer in answers for fetch in answer.of(Fetch)]
