@@ -18,6 +18,8 @@ from twistedmail_mta.mail.transfer_decoding import Decoder, Unchanged, decoder
 
 MAX_HEADER: Final = 64 * 1024
 """Octets of a part's header that are looked at."""
+STRIDE: Final = 32 * 1024
+"""Octets that are decoded at once."""
 
 _TYPE: Final = b"content-type"
 _TEXTUAL: Final = {b"text", b"message"}
@@ -132,6 +134,11 @@ class BodyText:
         return True
 
     def _look_at_text(self, octets: bytes) -> None:
+        """Decode and search octets, cut so that other threads go on in between."""
+        for start in range(0, len(octets), STRIDE):
+            self._look_at_stride(octets[start : start + STRIDE] if len(octets) > STRIDE else octets)
+
+    def _look_at_stride(self, octets: bytes) -> None:
         charset = self._charset
         if charset is None:
             return

@@ -24,7 +24,9 @@ LEAST_ROWS: Final = 20
 OCTETS: Final = 1024 * 1024
 """Octets of headers and small bodies that are read and searched in one transaction: some 10 ms of a thread."""
 BLOCK: Final = 256 * 1024
-"""Octets of a large body that are read and searched at once."""
+"""Octets of a large body that are read and searched at once; fewer where many texts are looked for."""
+LEAST: Final = 16 * 1024
+"""Octets of either that are worth a transaction, however many texts are looked for."""
 
 _COLUMNS: Final = {
     Need.INTERNAL_DATE: (Column.INTERNAL_DATE,),
@@ -119,12 +121,13 @@ class _Slice:
 
     async def _ask_texts(self, leaves: Sequence[int]) -> None:
         keys = [key for key in map(self.sieve.plan.leaves.__getitem__, leaves) if isinstance(key, Contains)]
+        block = max(min(BLOCK, LEAST), BLOCK // len(keys))
         waiting = self._undecided()
         while waiting:
             uids = waiting
             small, large = await self.database.read(lambda tx, uids=uids: self._look_at_some(tx, uids, keys))  # type: ignore[misc]
             for texts, body in large.values():
-                await self._look_at_file(texts, body)
+                await self._look_at_file(texts, body, block)
             answers = small | {uid: texts.answers for uid, (texts, _) in large.items()}
             waiting = uids[bisect_right(uids, self._drop_gone(uids, answers)) :]
             where = self._mask(answers)
@@ -137,7 +140,8 @@ class _Slice:
         """Search as many messages as are read at once; return answers by UID, and searches left to do in files."""
         small: dict[int, list[bool]] = {}
         large: dict[int, tuple[TextSearch, FileBody]] = {}
-        for uid, prefix, header, parts, size, file, octets in read_described(tx, self.mailbox, uids, _WHOLE, OCTETS):
+        most = max(min(OCTETS, LEAST), OCTETS // len(keys))
+        for uid, prefix, header, parts, size, file, octets in read_described(tx, self.mailbox, uids, _WHOLE, most):
             texts = TextSearch(keys, prefix + header, parts, size)
             if file is not None and not texts.done:
                 large[uid] = texts, FileBody(file, size)
@@ -148,11 +152,11 @@ class _Slice:
             small[uid] = texts.answers
         return small, large
 
-    async def _look_at_file(self, texts: TextSearch, body: FileBody) -> None:
+    async def _look_at_file(self, texts: TextSearch, body: FileBody, size: int) -> None:
         """Search a body in a file; of parts that aren't text nothing is read."""
         while not texts.done:
             at = texts.wanted
-            block = await self.bodies.read(body, at, BLOCK)
+            block = await self.bodies.read(body, at, size)
             if not block:
                 texts.end()
                 return

@@ -11,6 +11,7 @@ from twistedmail_mta.access.imap.condstore import enable_condstore
 from twistedmail_mta.access.imap.context import Context
 from twistedmail_mta.access.imap.selected import Columns, Selected
 from twistedmail_mta.imap.command import Command
+from twistedmail_mta.imap.masks import in_ranges
 from twistedmail_mta.imap.response import Response, no, ok
 from twistedmail_mta.imap.search import Result, Search, UnknownCharset
 from twistedmail_mta.imap.search_answer import Found, esearch_line, kept, search_line
@@ -67,18 +68,17 @@ async def find(context: Context, key: Key, *, by_uid: bool) -> Found:
         enable_condstore(context)
     columns = selected.columns()
     uids, count = columns.uids[:], selected.exists
+    gone = in_ranges([range(index, index + 1) for index in columns.gone], count)
     keys = ColumnKeys(search, _columns(selected, columns))
     mask = bytearray()
     for begin in range(0, count, _at_once(search)):
         end = min(begin + _at_once(search), count)
         sieve = await _sieve(context, keys, begin, end)
-        if columns.gone:
-            sieve.drop(bytes([index in columns.gone for index in range(begin, end)]))
-        mask += (
-            sieve.found
-            if sieve.decided
-            else await context.listener.store.search(selected.mailbox.id, uids[begin:end], sieve)
-        )
+        sieve.drop(gone[begin:end])
+        if not sieve.decided:
+            mask += await context.listener.store.search(selected.mailbox.id, uids[begin:end], sieve)
+        else:
+            mask += sieve.found
     return Found(bytes(mask), uids, by_uid, keys.modseqs if asks_modseqs else None)
 
 
