@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
@@ -32,8 +34,12 @@ class Screen:
         eventually(lambda: self._run(["has-session"]).returncode, "the program ends")
 
     def close(self) -> None:
-        """End the program, if it hasn't."""
+        """End the program, if it hasn't: some stay when their terminal goes."""
+        pid = self._run(["display-message", "-p", "#{pane_pid}"]).stdout.strip()
         self._run(["kill-server"])
+        if pid:
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
 
     def _run(self, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
