@@ -9,15 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twistedmail_mta.imap.in_turns import STEPS, Turns, sort_in_turns
-from twistedmail_mta.imap.threads import (
-    Node,
-    Threadable,
-    by_references,
-    by_subject,
-    thread_line,
-    with_references,
-    without_references,
-)
+from twistedmail_mta.imap.thread_tree import Node, Threadable, thread_line
+from twistedmail_mta.imap.threads import by_references, by_subject, with_references, without_references
 from twistedmail_mta.mail.envelope import envelope
 
 

@@ -15,7 +15,8 @@ from interop_imap import IMAP_SERVER, ImapMailbox, dovecot_mailbox
 from twistedmail_mta.imap.in_turns import Turns
 from twistedmail_mta.imap.search import Criterion
 from twistedmail_mta.imap.sorting import sort, sort_keys
-from twistedmail_mta.imap.threads import by_references, by_subject, thread_line, with_references, without_references
+from twistedmail_mta.imap.thread_tree import thread_line
+from twistedmail_mta.imap.threads import by_references, by_subject, with_references, without_references
 from twistedmail_mta.mail.envelope import envelope
 from twistedmail_mta.mail.header import split
 

@@ -15,7 +15,8 @@ from twistedmail_mta.imap.search import Algorithm, Criterion, Sort, Thread, Unkn
 from twistedmail_mta.imap.search_answer import Found, numbers_line
 from twistedmail_mta.imap.sorting import SortKey, sort_keys
 from twistedmail_mta.imap.sorting import sort as sort_by
-from twistedmail_mta.imap.threads import by_references, by_subject, thread_line, with_references, without_references
+from twistedmail_mta.imap.thread_tree import thread_line
+from twistedmail_mta.imap.threads import by_references, by_subject, with_references, without_references
 from twistedmail_mta.mailbox.described import Column
 
 T = TypeVar("T")
