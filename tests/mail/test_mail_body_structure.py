@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from awkward_messages import messages
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from imap_answer import read_body, read_envelope
@@ -170,6 +171,20 @@ def test_body_is_without_extension(name: bytes, description: bytes, identity: by
         == [part.octets for part in long.children]
         == [1, len(text) - text.index(b"Subject")]
     )
+
+
+@pytest.mark.parametrize("message", [pytest.param(message, id=name) for name, message in messages()])
+def test_body_with_literals(message: bytes) -> None:
+    """BODY of what has a literal somewhere, which is made word by word, is that of what has none."""
+    header = b"Content-Type: multipart/mixed; boundary=_z_\r\n\r\n"
+    text = (
+        b"--_z_\r\nContent-Type: message/rfc822\r\n\r\n" + message + b"\r\n--_z_\r\nContent-Description: MARK\r\n\r\n"
+    )
+
+    quoted, literal = (body(structure(header, each).body) for each in (text, text.replace(b"MARK", b"M\xe9RK")))
+
+    assert quoted.replace(b'"MARK"', b"{4}\r\nM\xe9RK") == literal
+    assert read_body(quoted, extended=False)
 
 
 NAMES = (

@@ -14,8 +14,8 @@ from twistedmail_mta.mailbox.described import Column
 
 READ: Final = 512 * 1024
 """Octets that are read at once."""
-STRUCTURES: Final = 32 * 1024
-"""The same, of what BODYSTRUCTURE says, where BODY has to be made of that: it takes a millisecond for 10,000."""
+STRUCTURES: Final = 128 * 1024
+"""The same, where BODY has to be made of what BODYSTRUCTURE says: that takes a millisecond for 70 KB."""
 
 
 @dataclass(frozen=True, slots=True)
