@@ -10,7 +10,7 @@ import pytest
 from awkward_messages import messages
 from fetch_access import FetchSession, put, read_answer
 from hypothesis import given, settings
-from mail_at_rest import Rest, to
+from mail_at_rest import Rest, run, to
 from mime_trees import message_of, plain_parts, trees
 
 from twistedmail_mta.access.imap.fetch_message import PIECE
@@ -351,6 +351,27 @@ def test_file_is_too_short(rest: Rest) -> None:
         client.fetch("FETCH 1 BODY[]")
 
     assert client.wire.aborted is not None
+
+
+@pytest.mark.parametrize("command", ["FETCH", "UID FETCH"])
+def test_file_is_gone_with_its_message(rest: Rest, command: str) -> None:
+    """A message that is removed after its row was read is left out like others that are gone."""
+    put(rest, b"a: b\r\n\r\n1")
+    put(rest, b"a: b\r\n\r\n" + b"x" * 1_000_000, file=True)
+    put(rest, b"a: b\r\n\r\n3")
+    client = FetchSession(rest, read_only=True)
+
+    async def removed(*_: Any) -> bytes:
+        run(rest.store.remove(rest.inbox().id, [2]))
+        raise BUSY
+
+    rest.store.read = removed  # type: ignore[method-assign]
+
+    told = client.fetch(f"{command} 1:3 (BODY[TEXT] FLAGS)")
+
+    assert [number for number, _ in told.messages] == [1, 3]
+    assert told.item("BODY[TEXT]") == [b"1", b"3"]
+    assert told.status.code == ("" if command.startswith("UID") else "EXPUNGEISSUED")
 
 
 def test_other_sections_of_a_file(rest: Rest) -> None:

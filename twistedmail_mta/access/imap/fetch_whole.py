@@ -14,7 +14,7 @@ from twistedmail_mta.access.imap.fetch_plan import Plan
 from twistedmail_mta.access.imap.fetch_texts import TextItem, UnknownEncoding
 from twistedmail_mta.access.imap.fetch_values import Value
 from twistedmail_mta.access.imap.selected import Selected
-from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.errors import MailError, TemporaryError
 from twistedmail_mta.mailbox.change import Flagged
 from twistedmail_mta.mailbox.described import Column
 from twistedmail_mta.mailbox.flags import SEEN
@@ -28,6 +28,7 @@ class WholeMessages:
 
     Attributes:
         unknown_encoding: something couldn't be decoded, and was left out.
+        gone: a message was removed, and left out.
         unkept: \Seen couldn't be set; what was asked for is told all the same, for people want to read their mail
             also while nothing can be written.
     """
@@ -41,6 +42,7 @@ class WholeMessages:
         self._written = 0
         self._reader = MessageReader(context.listener.store, plan.columns) if reads else None
         self.unknown_encoding = False
+        self.gone = False
         self.unkept = False
 
     async def tell(self, block: Block) -> None:
@@ -80,15 +82,18 @@ class WholeMessages:
 
     async def _tell(self, block: Block, changed: Mapping[int, object]) -> None:
         items = [_Column(item, block) for item in self._plan.items]
-        extra = [_Column(item, block) for item in self._plan.changed] if changed else []
+        extended = [*items, *(_Column(item, block) for item in self._plan.changed)] if changed else items
         for place, uid in enumerate(block.uids):
             self._line.begin(block.numbers[place])
             message = None if self._reader is None else self._reader.message(block.rows[place])
-            for item in items:
-                await self._write(item, place, message)
-            if uid in changed:
-                for item in extra:
+            try:
+                for item in extended if uid in changed else items:
                     await self._write(item, place, message)
+            except MailError:
+                if self._line.under_way or self._selected.view.place(uid) is not None:
+                    raise
+                self.gone = True  # with its file, after its row was read
+                continue
             self._line.end()
             if self._context.session.queued >= ROOM:
                 await self._line.room()

@@ -142,6 +142,7 @@ class Fetching:
             found = [indices[place] for place in places]
             if whole is not None:
                 await whole.tell(self._block(found, rows))
+                self._gone = self._gone or whole.gone
             else:
                 step = max(1, FORMATTED // len(self._plan.values))
                 for start in range(0, len(rows), step):
