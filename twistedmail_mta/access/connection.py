@@ -32,6 +32,8 @@ from twistedmail_mta.wire import Overflow
 
 FLUSH_AFTER: Final = 1.0
 CLOSE_WITHIN: Final = 30.0
+BATCH: Final = 64 * 1024
+"""Octets of long answers that are gathered before they are written."""
 TURN: Final = 0.002
 """Seconds of pipelined commands after which other clients are served first."""
 
@@ -153,7 +155,7 @@ class Connection(Protocol):
     def _wait_for_answer(self, conversation: Conversation) -> None:
         if conversation.has_input:
             self._read(wanted=False)
-        if conversation.has_output:
+        if conversation.queued:
             self._flusher = self._terms.clock.callLater(FLUSH_AFTER, self.flush)
 
     async def _serve(self, conversation: Conversation) -> None:
@@ -211,8 +213,12 @@ class Connection(Protocol):
             self._outlet.write(data)
 
     async def room(self) -> None:
-        """Write what is said so far; return when more may follow: the client takes it, and others had their turn."""
-        self.flush()
+        """Return when more may be said: the client takes it, and others had their turn.
+
+        What is said so far is written once it is worth a write.
+        """
+        if self._conversation is not None and (self.output_full or self._conversation.queued >= BATCH):
+            self.flush()
         if self.output_full:
             self._drained = Promise()
             await self._drained

@@ -81,9 +81,9 @@ class POP3Conversation:
         return self._session.has_input
 
     @property
-    def has_output(self) -> bool:
-        """Whether there is anything to write."""
-        return self._session.queued > 0
+    def queued(self) -> int:
+        """How many octets are to be written."""
+        return self._session.queued
 
     def greet(self) -> None:
         """Begin."""

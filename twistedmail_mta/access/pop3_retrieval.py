@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twistedmail_mta.access.connection import Connection
+from twistedmail_mta.access.connection import BATCH, Connection
 from twistedmail_mta.access.pop3_reader import WHOLE, Gone, Pieces, Reader
 from twistedmail_mta.errors import MailError
 from twistedmail_mta.interfaces import IMaildrop
@@ -11,9 +11,6 @@ from twistedmail_mta.pop3.events import Retrieve
 from twistedmail_mta.pop3.outgoing import Outgoing
 from twistedmail_mta.pop3.server import ServerSession
 from twistedmail_mta.tasks import TaskGroup
-
-BATCH = 64 * 1024
-"""Octets of answers that are gathered before they are written."""
 
 
 class Retrieval:

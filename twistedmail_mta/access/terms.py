@@ -37,8 +37,8 @@ class Conversation(Protocol):
         """Whether octets wait that no command was answered for yet."""
 
     @property
-    def has_output(self) -> bool:
-        """Whether `bytes_to_send` would return anything."""
+    def queued(self) -> int:
+        """How many octets `bytes_to_send` would return."""
 
     def greet(self) -> None:
         """Begin."""

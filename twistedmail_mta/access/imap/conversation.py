@@ -82,9 +82,9 @@ class IMAPConversation:
         return self._context.session.has_input
 
     @property
-    def has_output(self) -> bool:
-        """Whether there is anything to write."""
-        return self._context.session.queued > 0
+    def queued(self) -> int:
+        """How many octets are to be written."""
+        return self._context.session.queued
 
     def greet(self) -> None:
         """Begin."""
