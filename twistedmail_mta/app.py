@@ -30,6 +30,7 @@ from twistedmail_mta.control.wire import Object
 from twistedmail_mta.crowd import Crowd
 from twistedmail_mta.directory.accounts import DirectoryError
 from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.plugins import PluginError
 from twistedmail_mta.receive.factory import ServerFactory
 from twistedmail_mta.store.schema import SchemaError, UnusableDatabase
 from twistedmail_mta.tasks import Cancelled, TaskGroup, deferred_of, promise_of, sleep
@@ -106,7 +107,10 @@ class SiteService(Service):
         try:
             self._control.lock()
             parts = Parts(self._reactor, self._site, bound - {"", "0.0.0.0", "::"})  # noqa: S104 - left out
-        except (AlreadyRunningError, CertificateError, SchemaError, UnusableDatabase, OSError, ValueError) as error:
+        except (
+            *(AlreadyRunningError, CertificateError, SchemaError, UnusableDatabase),
+            *(PluginError, OSError, ValueError),
+        ) as error:
             raise SystemExit(f"mta: {error}") from error
         self._parts = parts
         self._tasks.start("site.begin", self._begin(parts))
@@ -117,7 +121,7 @@ class SiteService(Service):
             await self._serve(parts)
         except Cancelled:
             raise
-        except DirectoryError as error:
+        except (DirectoryError, PluginError) as error:
             self.log.critical("the site can't be started: {reason}", event="site.failed", reason=str(error))
             self._reactor.stop()
         except Exception:  # noqa: BLE001 - whatever it is, nobody would be served

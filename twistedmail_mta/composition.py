@@ -57,6 +57,8 @@ from twistedmail_mta.interfaces import IRecipientCheck, Transaction
 from twistedmail_mta.mailbox.maildrop import open_maildrop
 from twistedmail_mta.mailbox.store import MailboxStore
 from twistedmail_mta.model import LaneTerms, NextHop, Reply, id_text
+from twistedmail_mta.policy.observing import Observation
+from twistedmail_mta.policy.running import Plugins
 from twistedmail_mta.pop3.standing import SessionSettings
 from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.lanes import LaneLimits
@@ -79,6 +81,8 @@ from twistedmail_mta.tls.server import ServerTLS
 
 IO_THREADS: Final = 2
 IO_BACKLOG: Final = 2000
+POLICY_THREADS: Final = 2
+POLICY_BACKLOG: Final = 500
 PREFERENCES: Final[dict[str, Literal[4, 6] | None]] = {"any": None, "ipv4": 4, "ipv6": 6}
 STRANGERS_IDLE: Final = 180.0
 """Seconds that an IMAP client may take to log in; RFC 9051 section 5.4 bounds only sessions after that."""
@@ -105,7 +109,8 @@ class Parts:
             SchemaError: the database is of a newer release.
             UnusableDatabase: it is no database, or can't be opened.
             CertificateError: a certificate can't be used.
-            ValueError: a file of recipients can't be understood.
+                ValueError: a file of recipients can't be understood.
+            PluginError: a plugin can't be made.
         """
         state = site.server.state_dir
         self._reactor = reactor
@@ -142,6 +147,18 @@ class Parts:
         )
         self._visits = Visits(reactor)
         self._attendance = Attendance()
+        self._policy_threads = WorkerPool(reactor, "policy", POLICY_THREADS, POLICY_BACKLOG)
+        self.plugins = Plugins(
+            site.found_plugins,
+            site.server.hostname,
+            reactor,
+            time.time,
+            self._resolver,
+            self.database,
+            self.tasks,
+            self._policy_threads,
+        )
+        self._observation = Observation(self.plugins.observers, self.tasks)
         self._checks = {name: self._recipient_check(table) for name, table in site.relayed.items()}
 
     def _recipient_check(self, table: DomainTable) -> IRecipientCheck | None:
@@ -159,7 +176,9 @@ class Parts:
         Raises:
             TemporaryError: the database can't be written.
             DirectoryError: a domain stands in the site file and in the database.
+            PluginError: a plugin can't start.
         """
+        await self.plugins.start()
         await self.directory.begin()
         self.tenure = await begin_tenure(self.database, self._reactor, time.monotonic, Host(boot_name(), PROCESS))
         self.sweep = Sweep(self.database, self.bodies, self.tenure)
@@ -197,6 +216,7 @@ class Parts:
             limits=QueueLimits(LaneLimits(concurrency=site.outbound.concurrency)),
             plan=self._plan,
             burden=burden_of_this_thread(),
+            observe=self._observation.attempted,
         )
 
     def speaks_imap(self, name: str) -> bool:
@@ -294,6 +314,8 @@ class Parts:
             offset=utc_offset,
             clock=self._reactor,
             tasks=self.tasks,
+            plugins=self.plugins.pipeline(table.plugins),
+            stored=self._observation.stored,
         )
 
     async def add_login(self, address: str, password: str) -> None:
@@ -344,11 +366,14 @@ class Parts:
         await self._pool.close()
         await self._dialer.close()
         self._resolver.stop()
+        if self._begun:
+            await self.plugins.stop()
         await self.tasks.finish()
         if self._begun:
             await self.tenure.end()
         await self.bodies.close()
         await self.database.close()
+        self._policy_threads.stop()
         self._io.stop()
         self._logins.close()
 

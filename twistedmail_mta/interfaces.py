@@ -141,7 +141,9 @@ class ISpool(Interface):
     def new_id() -> int:
         """Return a new message id, greater than every earlier one of this process."""
 
-    def accept(message: Message, claim: bool, local: LocalMail | None = None) -> Awaitable[Sequence[Claim]]:
+    def accept(
+        message: Message, claim: bool, local: LocalMail | None = None, hold: bool = False
+    ) -> Awaitable[Sequence[Claim]]:
         """Take responsibility for a message: it is on disk when this returns, in all its mailboxes and in the spool.
 
         Args:
@@ -149,6 +151,7 @@ class ISpool(Interface):
                 the queue has to serve, and may hold none if there is `local`.
             claim: lease every recipient to this process at birth.
             local: what goes into mailboxes in the same transaction.
+            hold: its recipients wait until an operator releases them; none is claimed then.
 
         Returns:
             The claims, when `claim`; else nothing.
@@ -241,12 +244,13 @@ class ISpool(Interface):
 class IAcceptance(Interface):
     """Where the receiving role hands over a complete message."""
 
-    def accept(message: Message, local: LocalMail | None = None) -> Awaitable[None]:
+    def accept(message: Message, local: LocalMail | None = None, hold: bool = False) -> Awaitable[None]:
         """Take responsibility for a message: it is on disk when this returns.
 
         Args:
             message: its envelope holds the recipients that the queue has to serve.
             local: what goes into mailboxes of this host in the same transaction.
+            hold: its recipients wait until an operator releases them.
 
         Raises:
             TemporaryError: it was not taken; the client is told its reply.

@@ -107,7 +107,9 @@ class FakeSpool:
         self.ids += 1
         return self.ids
 
-    async def accept(self, message: Message, claim: bool, local: LocalMail | None = None) -> Sequence[Claim]:
+    async def accept(
+        self, message: Message, claim: bool, local: LocalMail | None = None, hold: bool = False
+    ) -> Sequence[Claim]:
         await self._enter()
         if local is not None:
             self.local[message.id] = local

@@ -28,6 +28,7 @@ from twistedmail_mta.interfaces import (
 )
 from twistedmail_mta.model import Address, Delivery, Expansion, LocalMail, Message, Reply
 from twistedmail_mta.networks import parse_networks
+from twistedmail_mta.pipeline import Pipeline, Plugin
 from twistedmail_mta.receive.admission import Admission
 from twistedmail_mta.receive.factory import ServerFactory
 from twistedmail_mta.receive.listener import Listener
@@ -57,12 +58,14 @@ class Acceptance:
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self.local: list[LocalMail | None] = []
+        self.held: list[bool] = []
         self.gate = open_gate()
 
-    async def accept(self, message: Message, local: LocalMail | None = None) -> None:
+    async def accept(self, message: Message, local: LocalMail | None = None, hold: bool = False) -> None:
         await self.gate
         self.messages.append(message)
         self.local.append(local)
+        self.held.append(hold)
 
 
 NO_SUCH_ADDRESS = Reply(550, "5.1.1", "no such address")
@@ -209,10 +212,12 @@ class Reception:
     checks: Mapping[str, IRecipientCheck | None] = field(default_factory=lambda: {"relayed.test": None})
     options: Mapping[str, Any] = field(default_factory=dict)
     admin: str = "admin@example.org"
+    plugins: Sequence[Plugin] = ()
 
     def __post_init__(self) -> None:
         self.clock, self.bodies, self.acceptance, self.disk = Clock(), MemoryBodies(), Acceptance(), Disk()
         self.directory, self.quotas, self.logins = Directory(), Quotas(), Logins()
+        self.stored: list[tuple[Message, LocalMail]] = []
         self.tasks, self._ids = TaskGroup(), iter(range(1, 10**6))
         self.factory = ServerFactory(Crowd(3))
         self.factory.serve(self._listener())
@@ -241,6 +246,8 @@ class Reception:
             "offset": lambda _: 0,
             "clock": self.clock,
             "tasks": self.tasks,
+            "plugins": Pipeline(self.plugins, self.clock),
+            "stored": lambda message, local: self.stored.append((message, local)),
         }
         return Listener(**{**values, **self.options})
 

@@ -145,12 +145,26 @@ class Connection(Protocol):
             return
         if self._serving is not None:
             self._read(wanted=False)
-            return
-        self._serving = self._terms.tasks.start(self._terms.task, self._serve(self._conversation))
+        elif self._answered_at_once(self._conversation):
+            self.progress = self._terms.clock.seconds()
+            self.flush()
+        else:
+            self._begin_to_serve(self._conversation)
+
+    def _answered_at_once(self, conversation: Conversation) -> bool:
+        """Answer the commands of a dialogue without a coroutine: most of what short ones cost is the way there."""
+        try:
+            return not self.output_full and conversation.answer_at_once()
+        except Exception:  # noqa: BLE001 - as for those that are waited for
+            self._break()
+            return True
+
+    def _begin_to_serve(self, conversation: Conversation) -> None:
+        self._serving = self._terms.tasks.start(self._terms.task, self._serve(conversation))
         if self._serving.done:
             self._serving = None
         else:
-            self._wait_for_answer(self._conversation)
+            self._wait_for_answer(conversation)
 
     def _wait_for_answer(self, conversation: Conversation) -> None:
         if conversation.has_input:
@@ -165,10 +179,14 @@ class Connection(Protocol):
         except Cancelled:
             raise
         except Exception:  # noqa: BLE001 - whatever it is, this client alone pays for it
-            self.log.failure("session {session} broke", event=f"{self._terms.protocol}.broken", session=self.session)
-            self._serving = None
-            self.end(Ending.BROKEN)
+            self._break()
         self._served(conversation)
+
+    def _break(self) -> None:
+        """Log what is being handled, and end the session."""
+        self.log.failure("session {session} broke", event=f"{self._terms.protocol}.broken", session=self.session)
+        self._serving = None
+        self.end(Ending.BROKEN)
 
     async def _answer_all(self, conversation: Conversation) -> None:
         clock = self._terms.clock

@@ -58,6 +58,7 @@ class POP3Conversation:
         self._session.mechanisms = MECHANISMS if self._may_log_in else ()
         self._entrance = Entrance(listener, connection, self._session)
         self._errors = 0
+        self._event: events.Event | None = None  # has been read, and has to be waited for
         self._retrieval: Retrieval | None = None
         self._is_listing = False
         self._deleted = 0
@@ -78,7 +79,7 @@ class POP3Conversation:
     @property
     def has_input(self) -> bool:
         """Whether octets wait that no command was answered for yet."""
-        return self._session.has_input
+        return self._event is not None or self._session.has_input
 
     @property
     def queued(self) -> int:
@@ -111,13 +112,25 @@ class POP3Conversation:
             return b""
         return encode_response(words, {})
 
+    def answer_at_once(self) -> bool:
+        """Answer the next command if that takes no waiting; return whether nothing is left to do."""
+        session = self._session
+        event = session.next_event()
+        if isinstance(event, events.Retrieve):
+            answered = self._retrieval is not None and self._retrieval.answer_at_once(event)
+        else:
+            answered = isinstance(event, events.Answered) and session.errors == self._errors
+        if not answered:
+            self._event = event
+        return answered and not session.has_input
+
     async def answer_next(self) -> bool:
         """Answer the next command; False when none is complete.
 
         A refusal raised on the way is the answer; anything unexpected is
         temporary.
         """
-        event = self._session.next_event()
+        event, self._event = self._event or self._session.next_event(), None
         if event is None:
             return False
         try:

@@ -53,6 +53,15 @@ class Reader:
             raise Gone
         return message
 
+    def at_hand(self, number: int) -> bytes | None:
+        """Return a message if it is in memory."""
+        return self._held.get(number)
+
+    def taken(self, number: int) -> None:
+        """Take note that a message at hand was read; forget it."""
+        self._expected = number + 1
+        self._held.pop(number, None)
+
     async def _fetch(self, start: int, most: int) -> dict[int, bytes | None]:
         """Return messages from `start` on, by number, as many as fit."""
         uids = self._drop.uids[start - 1 : start - 1 + most]

@@ -50,6 +50,9 @@ class Conversation(Protocol):
             Overflow: the client sends on and on although it isn't read from.
         """
 
+    def answer_at_once(self) -> bool:
+        """Answer the next command if that takes no waiting; return whether nothing is left to do."""
+
     async def answer_next(self) -> bool:
         """Answer the next command; False when none is complete."""
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from twistedmail_mta.config.endpoints import parse_endpoint
 from twistedmail_mta.config.roles import ROLES, Role, RoleName
-from twistedmail_mta.config.values import Bytes, Count, Endpoints, Networks, Table, Wait
+from twistedmail_mta.config.values import Bytes, Count, Endpoints, Networks, Table, Wait, sequence
 
 LEAST_AUTOLOGOUT: Final = {"pop3": 600.0, "imap": 1800.0}
 """Seconds that a client may be silent, by role."""
 
 _AUTOLOGOUT_SOURCE: Final = {"pop3": "RFC 1939 section 3", "imap": "RFC 9051 section 5.4"}
 
-_OF_INCOMING: Final = frozenset({"strict", "hide_client", "vrfy"})
+_OF_INCOMING: Final = frozenset({"strict", "hide_client", "vrfy", "plugins"})
 _OF_POP3: Final = frozenset({"login_delay", "exclusive"})
 _KEYS: Final = {"pop3": _OF_POP3, "imap": frozenset[str]()}
 """What means something where mail is fetched, by role; where it comes in, that is `_OF_INCOMING`."""
@@ -99,6 +99,7 @@ class ListenTable(Table):
             exists: nobody, which is usual (252 for all), logins, or everybody.
         login_delay: least seconds between two logins of an account by POP3 (RFC 2449 section 6.5).
         exclusive: a POP3 session has the maildrop for itself (RFC 1939 section 4).
+        plugins: names of plugins that are asked here, in this order.
         limits: what differs from [limits] here.
     """
 
@@ -111,6 +112,7 @@ class ListenTable(Table):
     vrfy: Literal["never", "login", "always"] = "never"
     login_delay: Wait | None = None
     exclusive: bool = False
+    plugins: Annotated[tuple[str, ...], BeforeValidator(sequence)] = ()
     limits: SessionLimits = SessionLimits()
 
     @property

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from twistedmail_mta.config.problems import ConfigError, Problem, cross_checks, problems_of
+from twistedmail_mta.config.problems import ConfigError, Problem, cross_checks, find_plugins, problems_of
 from twistedmail_mta.config.site import Site
 
 SYSTEM_FILE = Path("/etc/mta/mta.toml")
@@ -63,6 +63,8 @@ def parse_site(text: str, folder: Path, source: str) -> Site:
         site = Site.model_validate(document, context={"folder": folder})
     except ValidationError as error:
         raise ConfigError(source, [*problems_of(error), *problems]) from error
-    if problems:
-        raise ConfigError(source, problems)
+    found, mistaken = find_plugins(site, folder)
+    if problems or mistaken:
+        raise ConfigError(source, [*problems, *mistaken])
+    site.take_plugins(found)
     return site

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -13,7 +14,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from twistedmail_mta.config.hosting import misled
+from twistedmail_mta.config.plugging import Found
 from twistedmail_mta.config.site import Site
+from twistedmail_mta.plugins import PluginError, find, options_of
 
 _CHOSEN_BY_USE = ("checker",)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -62,10 +65,16 @@ class ConfigError(Exception):
         self.problems = tuple(problems)
 
 
-def problems_of(error: ValidationError) -> Iterator[Problem]:
-    """Yield what pydantic found, in the order of the model."""
+def problems_of(error: ValidationError, model: type[BaseModel] = Site, above: Sequence[str] = ()) -> Iterator[Problem]:
+    """Yield what pydantic found, in the order of the model.
+
+    Args:
+        error: what it found.
+        model: what was read.
+        above: the keys that lead to what was read; none for the whole file.
+    """
     for detail in error.errors(include_url=False):
-        yield Problem(key_path(_keys(detail)), _text(detail))
+        yield Problem(key_path((*above, *_keys(detail))), _text(detail, model))
 
 
 def _keys(detail: ErrorDetails) -> tuple[int | str, ...]:
@@ -87,10 +96,10 @@ def key_path(steps: Sequence[int | str]) -> str:
     return path
 
 
-def _text(detail: ErrorDetails) -> str:
+def _text(detail: ErrorDetails, model: type[BaseModel]) -> str:
     kind, steps = detail["type"], detail["loc"]
     if kind == "extra_forbidden":
-        return _unquoted_name(detail) or _unknown_key(steps)
+        return _unquoted_name(detail) or _unknown_key(steps, model)
     if kind == "literal_error":
         return _not_among(detail, steps)
     if kind == "union_tag_invalid":
@@ -126,12 +135,12 @@ def _unquoted_name(detail: ErrorDetails) -> str:
     return f'is unknown; a name with dots is quoted: [domains."{".".join(map(str, steps[1:]))}"]'
 
 
-def _unknown_key(steps: Sequence[int | str]) -> str:
+def _unknown_key(steps: Sequence[int | str], model: type[BaseModel]) -> str:
     wanted = str(steps[-1])
-    near = difflib.get_close_matches(wanted, _keys_below(Site, steps[:-1]), n=1)
+    near = difflib.get_close_matches(wanted, _keys_below(model, steps[:-1]), n=1)
     if near:
         return f"is unknown; did you mean {near[0]}?"
-    elsewhere = [path for path in _all_paths(Site) if path.rpartition(".")[2] == wanted]
+    elsewhere = [path for path in _all_paths(model) if path.rpartition(".")[2] == wanted]
     return f"is unknown; did you mean {elsewhere[0]}?" if elsewhere else "is unknown"
 
 
@@ -205,3 +214,35 @@ def cross_checks(document: Mapping[str, Any]) -> Iterator[Problem]:
                 yield Problem(
                     key_path(("listen", name, "endpoint")), f"{text} is taken by {key_path(('listen', first))}"
                 )
+
+
+def find_plugins(site: Site, folder: Path) -> tuple[list[Found], list[Problem]]:
+    """Return the plugins of a site file, and what is wrong with them and with the listeners' lists of them.
+
+    Args:
+        site: as it was read.
+        folder: where relative paths begin.
+    """
+    found: list[Found] = []
+    problems: list[Problem] = []
+    for name, table in site.plugins.items():
+        above = ("plugins", name)
+        try:
+            kind = find(table.use, site.plugin_path)
+            try:
+                found.append(Found(name, table, kind, options_of(kind, table.options, {"folder": folder})))
+            except ValidationError as error:
+                problems += problems_of(error, kind.options, above)
+        except PluginError as error:
+            problems.append(Problem(key_path((*above, "use")), str(error)))
+    problems += _unknown_plugins(site)
+    return found, problems
+
+
+def _unknown_plugins(site: Site) -> Iterator[Problem]:
+    for listener, table in site.listen.items():
+        for name in table.plugins:
+            if name not in site.plugins:
+                near = difflib.get_close_matches(name, site.plugins, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"[plugins.{name}] is missing"
+                yield Problem(key_path(("listen", listener, "plugins")), f"{name} is unknown; {hint}")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
 from twistedmail_mta.config.checking import CheckerTable, one_internal
 from twistedmail_mta.config.hosting import DomainTable
 from twistedmail_mta.config.lanes import LaneTable, distinct
 from twistedmail_mta.config.listening import LimitsTable, ListenTable
+from twistedmail_mta.config.plugging import Found, PluginTable
 from twistedmail_mta.config.reporting import ReportsTable
 from twistedmail_mta.config.sending import OutboundTable, QueueTable, RouteTable
 from twistedmail_mta.config.values import Addresses, Domain, FilePath, Mailbox, Port, Table, Wait, sequence
@@ -93,7 +95,20 @@ class Site(Table):
     reports: ReportsTable = ReportsTable()
     route: Annotated[tuple[RouteTable, ...], BeforeValidator(sequence)] = ()
     lane: Annotated[tuple[LaneTable, ...], BeforeValidator(sequence), AfterValidator(distinct)] = ()
+    plugin_path: Annotated[tuple[FilePath, ...], BeforeValidator(sequence)] = ()
+    plugins: dict[str, PluginTable] = Field(default_factory=dict)
     checker: Annotated[tuple[CheckerTable, ...], BeforeValidator(sequence), AfterValidator(one_internal)] = ()
+
+    _found: tuple[Found, ...] = PrivateAttr(default=())
+
+    def take_plugins(self, found: Sequence[Found]) -> None:
+        """Keep the plugins that were found when the file was read."""
+        self._found = tuple(found)
+
+    @property
+    def found_plugins(self) -> tuple[Found, ...]:
+        """The plugins, in the order of the file."""
+        return self._found
 
     @property
     def relayed(self) -> dict[str, DomainTable]:

@@ -110,6 +110,15 @@ class Header:
             return self
         return Header(_folded_fields_of(names).sub(b"", self.block))
 
+    def replaced(self, name: bytes, field: bytes) -> Header:
+        """Return the header with `field`, which ends in CRLF, in the place of all fields of a name."""
+        first = next(self._starts(name), None)
+        if first is None:
+            return self
+        begin, end = first[0], self._end(first[1])
+        rest = Header(b"\r\n" + self.block[end:]).without(name).block[2:] if end < len(self.block) else b""
+        return Header(self.block[:begin] + field + rest)
+
     def prepend(self, field: bytes) -> Header:
         """Return the header with `field`, which ends in CRLF, before all others.
 

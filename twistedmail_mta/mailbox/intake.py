@@ -49,6 +49,11 @@ class Intake:
         self._looked = 0
         self._in_body = False
 
+    @property
+    def in_body(self) -> bool:
+        """Whether the header is complete."""
+        return self._in_body
+
     async def add(self, block: bytes) -> None:
         """Take the next octets.
 

@@ -112,6 +112,11 @@ class ServerSession:
         return self._standing.utf8
 
     @property
+    def language(self) -> str:
+        """The tag of the language spoken (RFC 6856 section 3)."""
+        return self._standing.language.tag
+
+    @property
     def has_input(self) -> bool:
         """Whether octets wait that no command was read from yet."""
         return len(self._input) > 0
@@ -166,6 +171,21 @@ class ServerSession:
         self._write(response)
         if last or isinstance(event, Quit):
             self._close()
+
+    def worded(self, response: Response) -> bytes:
+        """Return the line of a response in the language spoken now."""
+        return encode_response(response, self._standing.language.texts)
+
+    def send_answer(self, octets: bytes) -> None:
+        """Answer the last event, which isn't QUIT, with a line that was `worded` before and what follows it.
+
+        Raises:
+            RuntimeError: as `send_response`.
+        """
+        if self._unanswered is None:
+            raise RuntimeError("no event waits for an answer")
+        self._unanswered = None
+        self.send_block(octets)
 
     def send_challenge(self, challenge: bytes) -> None:
         """Answer the last event with a challenge, already in base64 (RFC 5034 section 4)."""

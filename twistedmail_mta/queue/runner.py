@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IAcceptance, IDeliveryAgent, ILanePlan, IRouter, ISpool
-from twistedmail_mta.model import Claim, LocalMail, Message, Route, id_text
+from twistedmail_mta.model import Claim, LocalMail, Message, Route, Settlement, id_text
 from twistedmail_mta.queue.bell import Bell
 from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.dispatch import Dispatch
@@ -82,6 +82,7 @@ class QueueRunner:
         limits: QueueLimits | None = None,
         plan: ILanePlan | None = None,
         burden: Callable[[], float] = lambda: 0.0,
+        observe: Callable[[Message, Settlement], None] = lambda _message, _settlement: None,
     ) -> None:
         """Make a runner; nothing happens before `start`.
 
@@ -96,6 +97,7 @@ class QueueRunner:
             limits: how much to take on.
             plan: which next hops share a lane; None: equal ones only.
             burden: for how many seconds the reactor's thread has worked; new mail comes first when it has no time left.
+            observe: told what became of each recipient that was tried; must not raise.
         """
         self._spool = spool
         self._clock = clock
@@ -105,7 +107,7 @@ class QueueRunner:
         self._bell = Bell(clock)
         self._precedence = Precedence(clock.seconds, burden)
         alerts = Alerts(self._pause, self._resume, self._room_again, self.poke, self._due_at, self._sweep_later)
-        self._settler = Settler(spool, reports, self._leases, clock, now, spread, alerts)
+        self._settler = Settler(spool, reports, self._leases, clock, now, spread, alerts, observe)
         plan = plan or EachItsOwn()
         self._suspensions = Suspensions(spool, plan)
         self._dispatch = Dispatch(
@@ -159,12 +161,12 @@ class QueueRunner:
         self._sweep_at = 0.0
         self._bell.ring()
 
-    async def accept(self, message: Message, local: LocalMail | None = None) -> None:
+    async def accept(self, message: Message, local: LocalMail | None = None, hold: bool = False) -> None:
         """See `IAcceptance.accept`; the first attempt follows without a look at the table."""
         self._precedence.note_arrival()
         sender, recipients = message.envelope.sender, message.envelope.recipients
-        if not recipients:
-            await self._spool.accept(message, claim=False, local=local)
+        if hold or not recipients:
+            await self._spool.accept(message, claim=False, local=local, hold=hold)
             return
         routes = [self._dispatch.route(sender, recipient.address) for recipient in recipients]
         if self._has_room(message, routes):

@@ -78,7 +78,9 @@ class Settler:
         now: Callable[[], float],
         spread: Callable[[], float],
         alerts: Alerts,
+        observe: Callable[[Message, Settlement], None],
     ) -> None:
+        self._observe = observe
         self._spool = spool
         self._reports = reports
         self._leases = leases
@@ -99,6 +101,7 @@ class Settler:
         ]
         for settlement in settlements:
             self._log(message, settlement)
+            self._observe(message, settlement)
         for group in self._apart(message, settlements):
             await self._settle(message, group, now)
 

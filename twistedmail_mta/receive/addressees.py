@@ -43,7 +43,9 @@ class Distribution:
     deliveries: tuple[Delivery, ...]
 
 
-def distribute(addressees: Iterable[Addressee], looping: frozenset[Address] = frozenset()) -> Distribution:
+def distribute(
+    addressees: Iterable[Addressee], looping: frozenset[Address] = frozenset(), *, hold: bool = False
+) -> Distribution:
     """Say where the copies go.
 
     As long as the mailboxes are few and nobody asked to hear of success, they
@@ -54,6 +56,7 @@ def distribute(addressees: Iterable[Addressee], looping: frozenset[Address] = fr
         addressees: all of them.
         looping: recipients that were delivered to before, which the queue
             refuses with a report.
+        hold: the message waits for an operator, and so in the queue.
     """
     spooled: dict[Address, Recipient] = {}
     forwards: dict[Address, Recipient] = {}
@@ -66,7 +69,7 @@ def distribute(addressees: Iterable[Addressee], looping: frozenset[Address] = fr
             spooled[recipient.address] = recipient
             continue
         kept.append(recipient)
-        by_queue = by_queue or _is_for_queue(recipient, expansion)
+        by_queue = by_queue or hold or _is_for_queue(recipient, expansion)
         if not by_queue:
             for delivery in expansion.deliveries:
                 mailboxes.setdefault((delivery.account, delivery.mailbox), delivery)

@@ -64,6 +64,22 @@ class Admission:
             await self._check_relayed(recipient)
         return meant, None
 
+    async def admit_copy(self, address: Address, *, anywhere: bool) -> Expansion | None:
+        """Take a recipient that the site's own rules add; return whom it stands for if that is known here.
+
+        Args:
+            address: whom.
+            anywhere: mail for it may be sent on, if this host doesn't keep it.
+
+        Raises:
+            MailError: it isn't taken.
+        """
+        if self.directory.hosts(address.domain):
+            return await self._kept(address)
+        if not anywhere:
+            raise MailError(RELAY_DENIED)
+        return None
+
     async def _kept(self, recipient: Address) -> Expansion:
         found = self.directory.known(recipient) or await self.directory.resolve(recipient)
         if isinstance(found, Reply):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from twistedmail_mta import stages
 from twistedmail_mta.interfaces import ISubmitter
 
 
@@ -19,6 +20,7 @@ class Client:
         extended: it said EHLO, not HELO.
         submitter: the login, if there is one.
         describe_tls: says version and cipher once the connection is encrypted.
+        has_spoken: says whether octets have come that no command was read from yet.
     """
 
     host: str
@@ -27,6 +29,7 @@ class Client:
     extended: bool = False
     submitter: ISubmitter | None = None
     describe_tls: Callable[[], str] | None = None
+    has_spoken: Callable[[], bool] = lambda: False
 
     @property
     def encrypted(self) -> bool:
@@ -37,6 +40,20 @@ class Client:
     def account(self) -> str | None:
         """The account that is logged in, or None."""
         return self.submitter.account if self.submitter is not None else None
+
+    def as_seen(self, listener: str, role: str) -> stages.Client:
+        """Return what plugins are told of it."""
+        return stages.Client(
+            session=self.session,
+            listener=listener,
+            role=role,
+            host=self.host,
+            helo=self.helo,
+            extended=self.extended,
+            tls=self.describe_tls() if self.describe_tls is not None else "",
+            account=self.account,
+            has_spoken=self.has_spoken,
+        )
 
     def forget(self) -> None:
         """Drop what was said in clear, as RFC 3207 section 4.2 demands."""

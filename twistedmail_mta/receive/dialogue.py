@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
 from twisted.logger import Logger
+from zope.interface import Interface
 
+from twistedmail_mta import stages
 from twistedmail_mta.errors import MailError, PermanentError, TemporaryError
 from twistedmail_mta.model import Reply
 from twistedmail_mta.networks import is_in
@@ -119,10 +121,27 @@ class Dialogue:
 
     # Commands
 
+    async def _ask(self, stage: type[Interface], *values: object) -> None:
+        """Ask the plugins of a stage.
+
+        Raises:
+            MailError: one of them refuses.
+        """
+        plugins = self._listener.plugins
+        if plugins.asks(stage):
+            refusal = await plugins.refusal(stage, self._seen, *values)
+            if refusal is not None:
+                raise MailError(refusal)
+
+    @property
+    def _seen(self) -> stages.Client:
+        return self._client.as_seen(self._listener.name, self._listener.role.name)
+
     async def _hello(self, event: smtp.Hello) -> None:
         self.drop()
         self._client.helo, self._client.extended = event.name, event.extended
         self._offer()
+        await self._ask(stages.IHelloPolicy)
         self._session.send_reply(replies.HELLO)
 
     def _offer(self) -> None:
@@ -143,7 +162,9 @@ class Dialogue:
         unwell = listener.database.refusal()
         if unwell is not None:
             raise TemporaryError(unwell)
-        self._transaction = Transaction(listener, client, event.address, event.parameters)
+        transaction = Transaction(listener, client, event.address, event.parameters)
+        await self._ask(stages.IMailPolicy, transaction.mail_from)
+        self._transaction = transaction
         self._session.send_reply(replies.SENDER_OK)
 
     def _demand_login(self) -> None:
@@ -203,6 +224,11 @@ class Dialogue:
             self._session.send_reply(outcome)
             return
         self._client.submitter = outcome
+        try:
+            await self._ask(stages.ILoginPolicy)
+        except BaseException:
+            self._client.submitter = None
+            raise
         self._stop_watching = self._listener.logins.watch(outcome, self._end_login)
         self._session.authenticated()
         self._session.send_reply(replies.LOGGED_IN)

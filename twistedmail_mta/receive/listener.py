@@ -11,7 +11,9 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReacto
 from twistedmail_mta.config.limits import ListenerLimits
 from twistedmail_mta.config.roles import Role
 from twistedmail_mta.interfaces import IAcceptance, IAuthenticator, IBodyStore, IDatabase, ILogins, IQuotas
+from twistedmail_mta.model import LocalMail, Message
 from twistedmail_mta.networks import Network
+from twistedmail_mta.pipeline import Pipeline
 from twistedmail_mta.receive.admission import Admission
 from twistedmail_mta.tasks import TaskGroup
 
@@ -35,6 +37,8 @@ class Listener:
         offset: local time minus UTC then, in seconds.
         hide_client: leave the client's name and address out of Received.
         vrfy: who is told by VRFY whether an address exists.
+        plugins: who is asked at each stage.
+        stored: told what went into mailboxes; must not raise.
     """
 
     name: str
@@ -59,3 +63,5 @@ class Listener:
     offset: Callable[[float], int]
     clock: IReactorTime
     tasks: TaskGroup
+    plugins: Pipeline
+    stored: Callable[[Message, LocalMail], None]

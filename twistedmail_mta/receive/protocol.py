@@ -34,6 +34,7 @@ from twistedmail_mta.receive.replies import (
 from twistedmail_mta.smtp.events import BodyBlock, BodyEnd
 from twistedmail_mta.smtp.reply import encode_reply
 from twistedmail_mta.smtp.server import ServerSession, SessionSettings
+from twistedmail_mta.stages import IConnectPolicy
 from twistedmail_mta.tasks import Cancelled, Task, sleep
 from twistedmail_mta.tls.words import describe_tls, failure_reason
 from twistedmail_mta.wire import Overflow
@@ -96,7 +97,7 @@ class ServerProtocol(Protocol):
             self._turn_away(host, refusal)
             return
         self._connections.add(self)
-        self._client = Client(host, id_text(listener.new_id()))
+        self._client = Client(host, id_text(listener.new_id()), has_spoken=lambda: self._session.has_input)
         self._dialogue = Dialogue(listener, self._session, self._client, self._start_tls, self._end_login)
         self._session.tls_available = listener.tls is not None and bool(host)
         self.transport.registerProducer(self, streaming=True)
@@ -114,6 +115,31 @@ class ServerProtocol(Protocol):
             self._greet()
 
     def _greet(self) -> None:
+        if not self._listener.plugins.asks(IConnectPolicy):
+            self._say_hello()
+            return
+        self._serving = self._listener.tasks.start("smtp.connect", self._ask_about_client())
+        if self._serving.done:
+            self._serving = None
+
+    async def _ask_about_client(self) -> None:
+        """Ask the plugins whether the client is let in; what it says meanwhile waits."""
+        client, listener = self._client, self._listener
+        assert client is not None
+        seen = client.as_seen(listener.name, listener.role.name)
+        refusal = await listener.plugins.refusal(IConnectPolicy, seen)
+        self._serving = None
+        if self._closing:
+            return
+        if refusal is not None:
+            code = 554 if refusal.is_permanent else 421  # RFC 5321 section 4.2.3
+            self._give_up(Reply(code, refusal.status, refusal.text))
+            return
+        self._say_hello()
+        self._read(wanted=True)
+        self.dataReceived(b"")  # what came meanwhile
+
+    def _say_hello(self) -> None:
         protocol = "LMTP" if self._listener.role.lmtp else "ESMTP"
         self._session.greet(Reply(220, "", f"{self._listener.hostname} {protocol}"))
         self._outlet.write(self._session.bytes_to_send())

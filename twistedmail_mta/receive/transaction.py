@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from twisted.logger import Logger
+from zope.interface import Interface
 
+from twistedmail_mta import stages
 from twistedmail_mta.errors import MailError, PermanentError
 from twistedmail_mta.mail.date import date_text
 from twistedmail_mta.mail.header import Header
@@ -31,7 +33,9 @@ from twistedmail_mta.model import (
 )
 from twistedmail_mta.receive import replies
 from twistedmail_mta.receive.addressees import MOST_AT_ONCE, Addressee, Distribution, distribute, looping_among
+from twistedmail_mta.receive.body_text import BodyText
 from twistedmail_mta.receive.client import Client
+from twistedmail_mta.receive.judgement import Judgement
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.receive.submission import Completion, complete_header, vouched_author
 from twistedmail_mta.smtp.parameters import MailParameters, RcptParameters
@@ -68,6 +72,8 @@ class Transaction:
         self._ended_at = 0.0
         self._refusal: Reply | None = None
         self._intake: Intake | None = None
+        self._header_seen = False
+        self._held = False
 
     async def add_recipient(self, address: Address, parameters: RcptParameters) -> None:
         """Take one more recipient; one that is there already stays one.
@@ -78,12 +84,36 @@ class Transaction:
         listener = self._listener
         meant, expansion = await listener.admission.admit(address, self._client.submitter, relays=listener.role.relays)
         if meant not in self._addressees:
+            await self._ask(
+                stages.IRecipientPolicy, self.mail_from, Recipient(meant, parameters.notify, parameters.orcpt)
+            )
             if len(self._addressees) >= listener.limits.recipients:
                 raise MailError(replies.TOO_MANY_RECIPIENTS)
             if expansion is not None and 0 < len(expansion.deliveries) <= MOST_AT_ONCE:
                 await self._reserve(expansion.deliveries)
             self._addressees[meant] = Addressee(Recipient(meant, parameters.notify, parameters.orcpt), expansion)
         self._named.append(meant)
+
+    @property
+    def mail_from(self) -> stages.MailFrom:
+        """What MAIL said, as plugins are told."""
+        return stages.MailFrom(id_text(self.id), self._sender, self._parameters.size)
+
+    async def _ask(self, stage: type[Interface], *values: object) -> None:
+        """Ask the plugins of a stage.
+
+        Raises:
+            MailError: one of them refuses.
+        """
+        plugins = self._listener.plugins
+        if plugins.asks(stage):
+            refusal = await plugins.refusal(stage, self._seen, *values)
+            if refusal is not None:
+                raise MailError(refusal)
+
+    @property
+    def _seen(self) -> stages.Client:
+        return self._client.as_seen(self._listener.name, self._listener.role.name)
 
     async def _reserve(self, deliveries: Sequence[Delivery]) -> None:
         """Keep room in mailboxes; of those of an alias for several one that has room is enough.
@@ -117,6 +147,10 @@ class Transaction:
         intake = self._intake or self._begin_message()
         try:
             await intake.add(block)
+            if not self._header_seen and intake.in_body:
+                self._header_seen = True
+                if self._listener.plugins.asks(stages.IHeaderPolicy):
+                    await self._ask(stages.IHeaderPolicy, self._asked_envelope(), Header(intake.header))
         except Cancelled:
             raise
         except MailError as error:
@@ -129,7 +163,8 @@ class Transaction:
         """Take octets from now on; all recipients are known."""
         self._distribution = distribute(self._addressees.values())
         listener = self._listener
-        clock = listener.clock if self._distribution.deliveries else None
+        may_get_mailboxes = listener.plugins.asks(stages.IMessagePolicy)
+        clock = listener.clock if self._distribution.deliveries or may_get_mailboxes else None
         self._intake = Intake(listener.bodies.writer(), listener.limits.header_size, clock)
         return self._intake
 
@@ -166,6 +201,11 @@ class Transaction:
         assert intake is not None
         body = await intake.finish()
         header = self._header(intake.header)
+        if self._listener.plugins.asks(stages.IMessagePolicy):
+            header = await self._judge(header, body, eight_bit=intake.eight_bit)
+            if not self._addressees:
+                self._discard()
+                return
         distribution = self._distribute(header)
         message = self._message(header, body, distribution.spooled, eight_bit=intake.eight_bit)
         local = None
@@ -183,9 +223,43 @@ class Transaction:
         self, message: Message, local: LocalMail | None, reserved: Sequence[Sequence[Delivery]]
     ) -> None:
         try:
-            await self._listener.acceptance.accept(message, local)
+            await self._listener.acceptance.accept(message, local, self._held)
+            if local is not None:
+                self._listener.stored(message, local)
         finally:
             self._release(reserved)
+
+    def _asked_envelope(self, *, eight_bit: bool = False) -> Envelope:
+        """Return the envelope with every recipient that was taken."""
+        recipients = tuple(each.recipient for each in self._addressees.values())
+        return self._envelope(recipients, eight_bit=eight_bit, smtputf8=self._parameters.smtputf8)
+
+    async def _judge(self, header: Header, body: Body, *, eight_bit: bool) -> Header:
+        """Ask the plugins about the whole message; return its header as they want it.
+
+        Raises:
+            MailError: one of them refuses.
+        """
+        listener, queue_id = self._listener, id_text(self.id)
+        text = BodyText(listener.bodies, body)
+        arriving = stages.Arriving(
+            queue_id, self._asked_envelope(eight_bit=eight_bit), header, text, len(header.block) + body.size
+        )
+        refusal, changes = await listener.plugins.judgement(stages.IMessagePolicy, self._seen, arriving)
+        if refusal is not None:
+            raise MailError(refusal)
+        if not changes:
+            return header
+        judgement = Judgement(header, self._sender, dict(self._addressees))
+        await judgement.apply(changes, listener.admission, queue_id)
+        self._sender, self._addressees, self._held = judgement.sender, judgement.addressees, bool(judgement.held)
+        self._distribution = distribute(self._addressees.values(), hold=self._held)
+        return judgement.header
+
+    def _discard(self) -> None:
+        """Forget a message that plugins have left no recipient."""
+        self.abandon()
+        self.log.info("{queue_id} discarded by plugins", event="smtp.discarded", queue_id=id_text(self.id))
 
     def _header(self, block: bytes) -> Header:
         """Return the header as it is kept, but for the trace field.
@@ -217,7 +291,7 @@ class Transaction:
             raise PermanentError(replies.DELIVERED_BEFORE)
         told_at_once = self._looping if self._listener.role.lmtp else frozenset()
         others = [each for address, each in self._addressees.items() if address not in told_at_once]
-        return distribute(others, self._looping)
+        return distribute(others, self._looping, hold=self._held)
 
     def _message(self, header: Header, body: Body, spooled: tuple[Recipient, ...], *, eight_bit: bool) -> Message:
         """Put together what is kept, the trace field in front."""

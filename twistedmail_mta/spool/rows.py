@@ -46,14 +46,17 @@ REPLY_KEPT: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class MessageRows:
-    """A message, ready to insert; `message` only if there are recipients."""
+    """A message, ready to insert; `message` only if there are recipients; `held` if these wait for an operator."""
 
     body: Row
     message: Row
     recipients: list[Row]
+    held: Row = ()
 
 
-def message_rows(message: Message, since: float, owner: int | None, *, kept: bool = False) -> MessageRows:
+def message_rows(
+    message: Message, since: float, owner: int | None, *, kept: bool = False, held: bool = False
+) -> MessageRows:
     """Return the rows of a message.
 
     Args:
@@ -61,6 +64,7 @@ def message_rows(message: Message, since: float, owner: int | None, *, kept: boo
         since: the running time of its acceptance.
         owner: who claims every recipient at birth, or None.
         kept: mailboxes refer to the body too.
+        held: the recipients wait for an operator.
     """
     envelope, due, epoch = message.envelope, message.received_at, 0 if owner is None else 1
     recipients = [
@@ -70,6 +74,7 @@ def message_rows(message: Message, since: float, owner: int | None, *, kept: boo
         body=body_row(message.id, kept + bool(recipients), message.body),
         message=_message_row(message) if recipients else (),
         recipients=recipients,
+        held=(message.id, since) if held else (),
     )
 
 

@@ -78,11 +78,13 @@ class Spool:
         """See `ISpool.new_id`."""
         return self._ids.new()
 
-    async def accept(self, message: Message, claim: bool, local: LocalMail | None = None) -> Sequence[Claim]:
+    async def accept(
+        self, message: Message, claim: bool, local: LocalMail | None = None, hold: bool = False
+    ) -> Sequence[Claim]:
         """See `ISpool.accept`."""
         owner = self._tenure.owner if claim else None
         deliveries = delivery_rows(message, local) if local is not None and local.deliveries else None
-        rows = message_rows(message, self._tenure.running_time(), owner, kept=deliveries is not None)
+        rows = message_rows(message, self._tenure.running_time(), owner, kept=deliveries is not None, held=hold)
         if deliveries is None:
             await self._database.write(lambda tx: tables.insert(tx, rows), size=message.octets_in_memory)
         else:

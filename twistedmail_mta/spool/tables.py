@@ -26,6 +26,8 @@ INSERT INTO recipient (message, n, local, domain, notify, orcpt, due, since, own
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
+HOLD: Final = "UPDATE recipient SET state = 'held', held_since = ?2 WHERE message = ?1"
+
 FORWARD: Final = """
 INSERT INTO recipient (message, n, local, domain, notify, orcpt, due, since, epoch)
 SELECT ?1, coalesce(max(n), -1) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM recipient WHERE message = ?1
@@ -133,6 +135,8 @@ def insert(tx: Transaction, rows: MessageRows) -> None:
     if rows.recipients:
         tx.execute(MESSAGE, rows.message)
         _each(tx, RECIPIENT, rows.recipients)
+    if rows.held:
+        tx.execute(HOLD, rows.held)
 
 
 def due(tx: Transaction, now: float, exclude: str, limit: int) -> list[Key]:

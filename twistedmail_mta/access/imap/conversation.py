@@ -134,6 +134,10 @@ class IMAPConversation:
 
     # Events
 
+    def answer_at_once(self) -> bool:
+        """Answer nothing: what has to be waited for is only known on the way."""
+        return False
+
     async def answer_next(self) -> bool:
         """Answer the next event; False when none is complete."""
         event = self._context.session.next_event()

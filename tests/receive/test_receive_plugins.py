@@ -1,0 +1,333 @@
+"""Plugins at every stage of a mail's way in: what they are told, what comes of their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from reception import Client, Reception
+from zope.interface import directlyProvides
+
+from twistedmail_mta import stages
+from twistedmail_mta.model import Address, Reply
+from twistedmail_mta.pipeline import Plugin
+from twistedmail_mta.stages import (
+    AddHeader,
+    AddRecipient,
+    ChangeSender,
+    FileInto,
+    Hold,
+    RemoveHeader,
+    RemoveRecipient,
+    ReplaceHeader,
+)
+from twistedmail_mta.tasks import Promise
+
+NO = Reply(550, "5.7.1", "not here")
+LATER = Reply(450, "4.7.1", "not now")
+BOB = Address("bob", "relayed.test")
+
+
+class Says:
+    """A plugin that answers every stage's method the same way, and remembers what it was told."""
+
+    def __init__(self, stage: Any, answer: Any) -> None:
+        self.told: list[tuple[Any, ...]] = []
+        (method,) = stage.names()
+
+        async def act(*values: Any) -> Any:
+            self.told.append(values)
+            return answer(*values) if callable(answer) else answer
+
+        setattr(self, method, act)
+        directlyProvides(self, stage)
+
+
+def with_plugin(stage: Any, answer: Any, **options: Any) -> tuple[Reception, Says]:
+    """A listener that asks one plugin."""
+    says = Says(stage, answer)
+    abstains, anywhere = options.pop("abstains", False), options.pop("anywhere", False)
+    return Reception(plugins=(Plugin("test", says, 10.0, abstains, anywhere),), **options), says
+
+
+def send(client: Client, *recipients: str, text: str = "Subject: hi\r\nX-Old: 1\r\n\r\ntext\r\n") -> str:
+    """Send a message; return the last answer."""
+    client.type("EHLO client.test", "MAIL FROM:<ann@sender.test> SIZE=100")
+    for recipient in recipients or ("bob@relayed.test",):
+        client.type(f"RCPT TO:<{recipient}>")
+    client.type("DATA")
+    return client.send(text.encode() + b".\r\n")
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(("answer", "begin"), [(NO, "554 5.7.1 not here"), (LATER, "421 4.7.1 not now")])
+def test_connect(answer: Reply, begin: str) -> None:
+    """Whoever isn't let in is told so instead of a greeting, and the connection ends."""
+    reception, says = with_plugin(stages.IConnectPolicy, answer)
+
+    client = reception.connect()
+
+    assert client.said().startswith(begin)
+    assert not client.transport.connected
+    assert says.told[0][0].host == "192.168.1.1"
+
+
+def test_connect_is_awaited() -> None:
+    """What a client sends before the greeting waits for it, and is told to the plugin."""
+    spoke: list[bool] = []
+    gate: Promise[None] = Promise()
+    reception, says = with_plugin(stages.IConnectPolicy, None)
+
+    async def connected(client: stages.Client) -> None:
+        await gate
+        spoke.append(client.has_spoken())
+
+    says.connected = connected  # type: ignore[attr-defined]
+    reception = Reception(plugins=reception.plugins)
+    client = reception.connect()
+    assert client.said() == ""
+    assert client.type("EHLO early.test") == ""
+
+    gate.resolve(None)
+
+    assert spoke == [True]
+    said = client.said()
+    assert said.startswith("220 ")
+    assert "250-mail.example.org" in said
+
+
+@pytest.mark.parametrize(
+    ("stage", "expected"),
+    [
+        (stages.IHelloPolicy, "EHLO client.test"),
+        (stages.IMailPolicy, "MAIL FROM:<ann@sender.test>"),
+        (stages.IRecipientPolicy, "RCPT TO:<bob@relayed.test>"),
+    ],
+)
+def test_commands_are_refused(stage: Any, expected: str) -> None:
+    """The plugin's reply is the command's; those before it went well."""
+    reception, says = with_plugin(stage, NO)
+    client = reception.connect()
+    client.said()
+
+    for command in ("EHLO client.test", "MAIL FROM:<ann@sender.test>", "RCPT TO:<bob@relayed.test>"):
+        answer = client.type(command)
+        if command == expected:
+            assert answer == "550 5.7.1 not here\r\n"
+            break
+        assert answer.startswith("250")
+    assert len(says.told) == 1
+
+
+@pytest.mark.parametrize("stage", [stages.IHeaderPolicy, stages.IMessagePolicy])
+def test_messages_are_refused_at_their_end(stage: Any) -> None:
+    """Earlier, the rest of the text would be taken for commands."""
+    reception, _ = with_plugin(stage, NO)
+    client = reception.connect()
+
+    assert send(client) == "550 5.7.1 not here\r\n"
+    assert reception.acceptance.messages == []
+    assert client.type("NOOP").startswith("250")
+
+
+def test_what_plugins_are_told() -> None:
+    """The session, the envelope, the header as it came, the body in pieces."""
+    read: list[bytes] = []
+
+    def look(client: stages.Client, message: stages.Arriving) -> None:
+        assert (client.helo, client.extended, client.role, client.account) == ("client.test", True, "mx", None)
+        assert message.envelope.sender == Address("ann", "sender.test")
+        assert [each.address for each in message.envelope.recipients] == [BOB]
+        assert message.header.get(b"Subject") == b"hi"
+        assert not message.header.has(b"Received")
+        assert (message.body.size, message.size) == (6, len("Subject: hi\r\nX-Old: 1\r\n\r\ntext\r\n"))
+        read.append(b"told")
+
+    reception, _ = with_plugin(stages.IMessagePolicy, look)
+
+    assert send(reception.connect()).startswith("250")
+    assert read == [b"told"]
+
+
+def test_the_size_that_was_announced() -> None:
+    """And the id by which the log knows the message."""
+    reception, says = with_plugin(stages.IMailPolicy, None)
+    send(reception.connect())
+
+    (_, mail) = says.told[0]
+    assert (mail.size, mail.sender) == (100, Address("ann", "sender.test"))
+    assert mail.id
+
+
+def test_nobody_is_granted_anything() -> None:
+    """A plugin's 2xx for a recipient that the core refuses isn't even asked for."""
+    reception, says = with_plugin(stages.IRecipientPolicy, Reply(250, "2.1.5", "welcome"))
+    client = reception.connect()
+    client.type("EHLO client.test", "MAIL FROM:<ann@sender.test>")
+
+    assert client.type("RCPT TO:<victim@elsewhere.test>").startswith("550 5.7.1")
+    assert says.told == []
+    assert client.type("RCPT TO:<bob@relayed.test>").startswith("250")
+
+
+# Failures
+
+
+def _raises(*_: Any) -> None:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("answer", [_raises, "yes", True, Reply(354, "", "go on"), ("x",)])
+@pytest.mark.parametrize(
+    "stage", [stages.IHelloPolicy, stages.IMailPolicy, stages.IRecipientPolicy, stages.IHeaderPolicy]
+)
+def test_what_fails_delays_mail(stage: Any, answer: Any) -> None:
+    """An exception, or an answer that is none, is 451."""
+    reception, _ = with_plugin(stage, answer)
+    client = reception.connect()
+
+    answers = [
+        client.type("EHLO client.test"),
+        client.type("MAIL FROM:<ann@sender.test>"),
+        client.type("RCPT TO:<bob@relayed.test>"),
+        client.type("DATA"),
+    ]
+    answers.append(client.send(b"Subject: hi\r\n\r\ntext\r\n.\r\n"))
+
+    assert "451 4.3.0" in "".join(answers)
+    assert reception.acceptance.messages == []
+
+
+@pytest.mark.parametrize("stage", [stages.IMailPolicy, stages.IRecipientPolicy, stages.IMessagePolicy])
+def test_what_fails_may_count_for_nothing(stage: Any) -> None:
+    """Where the site file says so."""
+    reception, _ = with_plugin(stage, _raises, abstains=True)
+
+    assert send(reception.connect()).startswith("250")
+    assert reception.plugins[0].failures == 1
+
+
+# Changes
+
+
+def changed(*changes: Any, **options: Any) -> Reception:
+    """What comes of a message that a plugin changes."""
+    reception, _ = with_plugin(stages.IMessagePolicy, tuple(changes), **options)
+    assert send(reception.connect()).startswith("250")
+    return reception
+
+
+@pytest.mark.parametrize(
+    ("change", "header"),
+    [
+        (AddHeader("X-New", "2"), b"X-New: 2\r\nSubject: hi\r\nX-Old: 1\r\n\r\n"),
+        (AddHeader("X-New", "2", last=True), b"Subject: hi\r\nX-Old: 1\r\nX-New: 2\r\n\r\n"),
+        (AddHeader("X-New", "2\r\n folded"), b"X-New: 2\r\n folded\r\nSubject: hi\r\nX-Old: 1\r\n\r\n"),
+        (RemoveHeader("x-old"), b"Subject: hi\r\n\r\n"),
+        (ReplaceHeader("Subject", "ho"), b"Subject: ho\r\nX-Old: 1\r\n\r\n"),
+        (ReplaceHeader("X-Old", "2"), b"Subject: hi\r\nX-Old: 2\r\n\r\n"),
+        (ReplaceHeader("X-New", "2"), b"X-New: 2\r\nSubject: hi\r\nX-Old: 1\r\n\r\n"),
+    ],
+)
+def test_headers(change: Any, header: bytes) -> None:
+    """Below our own trace field."""
+    (message,) = changed(change).acceptance.messages
+
+    assert message.header.startswith(b"Received: ")
+    assert message.header.endswith(b"\r\n" + header)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        AddHeader("X New", "1"),
+        AddHeader("X-New:", "1"),
+        AddHeader("", "1"),
+        AddHeader("X-New", "1\r\nBcc: evil@elsewhere.test"),
+        AddHeader("X-New", "1\n 2"),
+        AddHeader("X-New", "1\r\n\r\ntext"),
+        AddHeader("X-New", "a\0b"),
+        ReplaceHeader("X-New", "1\r\n"),
+        RemoveHeader("X Old"),
+    ],
+)
+def test_headers_that_would_break_the_message(change: Any) -> None:
+    """Nothing that a plugin was fed with becomes a field of its own, or the text: it counts as a failure."""
+    reception, _ = with_plugin(stages.IMessagePolicy, (change,))
+
+    assert send(reception.connect()).startswith("451 4.3.0")
+
+
+def test_sender() -> None:
+    """The reverse-path alone; the header stays."""
+    (message,) = changed(ChangeSender(Address("list", "relayed.test"))).acceptance.messages
+    assert str(message.envelope.sender) == "list@relayed.test"
+
+
+def test_a_recipient_less() -> None:
+    """The others get their copies."""
+    reception, _ = with_plugin(stages.IMessagePolicy, (RemoveRecipient(BOB),))
+    assert send(reception.connect(), "bob@relayed.test", "eve@relayed.test").startswith("250")
+
+    (message,) = reception.acceptance.messages
+    assert [str(each.address) for each in message.envelope.recipients] == ["eve@relayed.test"]
+
+
+def test_no_recipient_is_left() -> None:
+    """The message is taken, and discarded."""
+    assert changed(RemoveRecipient(BOB)).acceptance.messages == []
+
+
+def test_a_recipient_more() -> None:
+    """Whoever is kept here; others only where the site file lets the plugin."""
+    here, there = AddRecipient(Address("u1", "home.test")), AddRecipient(Address("log", "elsewhere.test"))
+
+    local = changed(here).acceptance.local[0]
+    assert local is not None
+    assert [delivery.account for delivery in local.deliveries] == [1]
+    (message,) = changed(there).acceptance.messages
+    assert [str(each.address) for each in message.envelope.recipients] == ["bob@relayed.test"]
+    (message,) = changed(there, anywhere=True).acceptance.messages
+    assert [str(each.address) for each in message.envelope.recipients] == ["bob@relayed.test", "log@elsewhere.test"]
+
+
+def test_another_mailbox() -> None:
+    """Of one recipient, or of all that are kept here."""
+    reception, _ = with_plugin(stages.IMessagePolicy, (FileInto("Junk"),))
+    assert send(reception.connect(), "u1@home.test").startswith("250")
+
+    local = reception.acceptance.local[0]
+    assert local is not None
+    assert [delivery.mailbox for delivery in local.deliveries] == ["Junk"]
+
+
+def test_held_messages_wait() -> None:
+    """In the queue, also those for mailboxes here."""
+    reception, _ = with_plugin(stages.IMessagePolicy, (Hold("looks odd"),))
+    assert send(reception.connect(), "u1@home.test", "bob@relayed.test").startswith("250")
+
+    acceptance = reception.acceptance
+    assert acceptance.held == [True]
+    assert acceptance.local == [None]
+    assert len(acceptance.messages[0].envelope.recipients) == 2
+
+
+def test_plugins_dont_see_each_others_changes() -> None:
+    """All are told what came; all their changes are made, in their order."""
+    seen: list[Callable[..., Any]] = []
+
+    def look(_: stages.Client, message: stages.Arriving) -> Any:
+        seen.append(message.header.get(b"X-New"))
+        return (AddHeader("X-New", str(len(seen))),)
+
+    first, second = Says(stages.IMessagePolicy, look), Says(stages.IMessagePolicy, look)
+    reception = Reception(plugins=(Plugin("one", first, 1.0, False), Plugin("two", second, 1.0, False)))
+
+    assert send(reception.connect()).startswith("250")
+    assert seen == [None, None]
+    assert reception.acceptance.messages[0].header.endswith(
+        b"\r\nX-New: 2\r\nX-New: 1\r\nSubject: hi\r\nX-Old: 1\r\n\r\n"
+    )

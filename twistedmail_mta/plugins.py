@@ -1,0 +1,170 @@
+"""Finds the plugins that the site file names, and makes them; one that can't be had stops the start."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from inspect import iscoroutinefunction
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from zope.interface import Interface
+
+from twistedmail_mta.interfaces import IDatabase, IResolver
+from twistedmail_mta.stages import stages_of
+from twistedmail_mta.tasks import TaskGroup, WorkerPool
+
+T = TypeVar("T")
+
+GROUP: Final = "twistedmail_mta.plugins"
+"""The group of entry points by which installed packages offer plugins."""
+
+
+class PluginError(Exception):
+    """A plugin that can't be used; the text says why."""
+
+
+class NoOptions(BaseModel, extra="forbid", frozen=True):
+    """The options of a plugin that has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What a plugin is given when it is made; nothing is global.
+
+    Attributes:
+        name: what the site file calls it.
+        hostname: ours, as in EHLO.
+        clock: for waiting and timers, in seconds.
+        now: seconds since the epoch.
+        resolver: questions to the DNS, cached.
+        database: rows that last; a plugin's tables are those its `migrations` make.
+        tasks: for coroutines that nobody awaits.
+        log: writes to the server's log.
+        prefix: what the names of its tables begin with: `{plugin}` of its migrations.
+    """
+
+    name: str
+    hostname: str
+    clock: IReactorTime
+    now: Callable[[], float]
+    resolver: IResolver
+    database: IDatabase
+    tasks: TaskGroup
+    log: Logger
+    prefix: str
+    _threads: WorkerPool
+
+    async def run_in_thread(self, function: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401 - the function's
+        """Call what takes long on a thread, and return what it returns.
+
+        Raises:
+            TemporaryError: too many calls wait already.
+        """
+        return await self._threads.run(function, *arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of plugin, found by its name.
+
+    Attributes:
+        make: makes one of its options and a kit.
+        options: the model of its options.
+        migrations: SQL that makes and changes its tables, applied in order, each once; `{plugin}` is what the
+            names of its tables begin with.
+        abstains: whether its errors count as no answer, where the site file doesn't say; else they delay mail.
+    """
+
+    make: Callable[[Any, Kit], Any]
+    options: type[BaseModel]
+    migrations: Sequence[str]
+    abstains: bool
+
+
+def find(use: str, path: Sequence[Path] = ()) -> Kind:
+    """Return the kind of plugin that a site file names.
+
+    Args:
+        use: the name of an entry point in the group `GROUP`, or `module:attribute`.
+        path: folders in which modules are looked for first.
+
+    Raises:
+        PluginError: there is none, it can't be imported, or it is none.
+    """
+    found = _imported(use, path) if ":" in use else _offered(use)
+    if not callable(found):
+        raise PluginError(f"{use} is no class or function that makes a plugin")
+    options = getattr(found, "Options", NoOptions)
+    if not (isinstance(options, type) and issubclass(options, BaseModel)):
+        raise PluginError(f"{use}: Options must be a model of pydantic's")
+    return Kind(found, options, tuple(getattr(found, "migrations", ())), getattr(found, "on_error", "") == "abstain")
+
+
+def _offered(name: str) -> object:
+    points = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in points:
+        known = ", ".join(sorted(points)) or "none"
+        raise PluginError(f"{name} is offered by no installed package; known are: {known}")
+    return _loaded(name, points[name].load)
+
+
+def _imported(use: str, path: Sequence[Path]) -> object:
+    module, _, attribute = use.partition(":")
+    with _first_in(path):
+        found = _loaded(use, lambda: importlib.import_module(module))
+    for name in attribute.split("."):
+        if not hasattr(found, name):
+            raise PluginError(f"{module} has no {attribute}")
+        found = getattr(found, name)
+    return found
+
+
+def _loaded(use: str, load: Callable[[], object]) -> object:
+    try:
+        return load()
+    except Exception as error:
+        raise PluginError(f"{use} can't be imported: {type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def _first_in(path: Sequence[Path]) -> Iterator[None]:
+    """Look for modules in these folders first."""
+    before = sys.path[:]
+    sys.path[:0] = [str(folder) for folder in path]
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+def verified(name: str, plugin: object) -> tuple[type[Interface], ...]:
+    """Return the stages at which a plugin acts.
+
+    Raises:
+        PluginError: it acts at none, or not as it should.
+    """
+    stages = tuple(stages_of(plugin))
+    if not stages:
+        raise PluginError(f"plugin {name} provides none of the stages' interfaces")
+    for stage in stages:
+        for method in stage.names():
+            if not iscoroutinefunction(getattr(plugin, method, None)):
+                raise PluginError(f"plugin {name}: {method}, of {stage.__name__}, must be an async method")
+    return stages
+
+
+def options_of(kind: Kind, values: Mapping[str, Any], context: Mapping[str, Any]) -> BaseModel:
+    """Read the options of a plugin.
+
+    Raises:
+        ValidationError: of pydantic's, with every mistake.
+    """
+    return kind.options.model_validate(dict(values), context=dict(context))

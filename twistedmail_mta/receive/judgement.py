@@ -1,0 +1,120 @@
+"""What plugins changed of a message, put together: its header, its sender, whom it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+from twisted.logger import Logger
+
+from twistedmail_mta.errors import MailError
+from twistedmail_mta.mail.header import Header
+from twistedmail_mta.model import Address, Expansion, Recipient
+from twistedmail_mta.pipeline import Asked
+from twistedmail_mta.receive.addressees import Addressee
+from twistedmail_mta.receive.admission import Admission
+from twistedmail_mta.stages import (
+    AddHeader,
+    AddRecipient,
+    ChangeSender,
+    FileInto,
+    Hold,
+    RemoveHeader,
+    RemoveRecipient,
+    ReplaceHeader,
+)
+
+
+@dataclass(slots=True)
+class Judgement:
+    """A message as the plugins want it.
+
+    Attributes:
+        header: of the message.
+        sender: the reverse-path.
+        addressees: whom it is for, by the recipient's address.
+        filed: mailboxes other than INBOX, by recipient; None stands for all of them.
+        held: why the message is to wait for an operator; empty if it isn't.
+    """
+
+    header: Header
+    sender: Address
+    addressees: dict[Address, Addressee]
+    filed: dict[Address | None, str] = field(default_factory=dict)
+    held: str = ""
+
+    log: ClassVar[Logger] = Logger()
+
+    async def apply(self, changes: Iterable[Asked], admission: Admission, queue_id: str) -> None:
+        """Make changes in the order they were asked for, and log who asked.
+
+        Args:
+            changes: all of them.
+            admission: says which recipients can be added.
+            queue_id: the message's, for the log.
+        """
+        for asked in changes:
+            done = await self._change(asked, admission)
+            self.log.info(
+                "plugin {plugin} asked to change {queue_id}{undone}: {change}",
+                event="plugin.changed",
+                plugin=asked.plugin.name,
+                queue_id=queue_id,
+                undone="" if done else ", which can't be done",
+                change=repr(asked.change),
+            )
+        self._file()
+
+    async def _change(self, asked: Asked, admission: Admission) -> bool:
+        """Make one change; return whether it could be made."""
+        match asked.change:
+            case AddHeader(name, value, last):
+                put = self.header.append if last else self.header.prepend
+                self.header = put(field_line(name, value))
+            case RemoveHeader(name):
+                self.header = self.header.without(name.encode())
+            case ReplaceHeader(name, value):
+                self.header = _replaced(self.header, name, value)
+            case ChangeSender(sender):
+                self.sender = sender
+            case RemoveRecipient(address):
+                return self.addressees.pop(address, None) is not None
+            case AddRecipient(address):
+                return await self._add(address, admission, anywhere=asked.plugin.may_send_anywhere)
+            case FileInto(mailbox, recipient):
+                self.filed[recipient] = mailbox
+            case Hold(reason):
+                self.held = reason or asked.plugin.name
+        return True
+
+    async def _add(self, address: Address, admission: Admission, *, anywhere: bool) -> bool:
+        try:
+            expansion = await admission.admit_copy(address, anywhere=anywhere)
+        except MailError:
+            return False
+        self.addressees.setdefault(address, Addressee(Recipient(address), expansion))
+        return True
+
+    def _file(self) -> None:
+        """Name the mailboxes that copies go to."""
+        for address, addressee in self.addressees.items() if self.filed else ():
+            mailbox = self.filed.get(address) or self.filed.get(None)
+            if mailbox is not None and addressee.expansion is not None:
+                self.addressees[address] = replace(addressee, expansion=_filed(addressee.expansion, mailbox))
+
+
+def _filed(expansion: Expansion, mailbox: str) -> Expansion:
+    return replace(expansion, deliveries=tuple(replace(each, mailbox=mailbox) for each in expansion.deliveries))
+
+
+def field_line(name: str, value: str) -> bytes:
+    """Return a header field with its CRLF."""
+    return f"{name}: {value}\r\n".encode()
+
+
+def _replaced(header: Header, name: str, value: str) -> Header:
+    """Return the header with one field of that name, where the first one was."""
+    line, key = field_line(name, value), name.encode()
+    fields: Sequence[bytes] = header.get_all(key)
+    return header.replaced(key, line) if fields else header.prepend(line)

@@ -1,0 +1,326 @@
+"""The stages of a mail at which plugins act: what they are told, what they may answer.
+
+A plugin is any object that provides one or more of the interfaces below.  Each
+has one async method; values go in, an answer comes out.  A plugin can refuse,
+delay, change or abstain, and never grant: who may send where is decided by the
+core before anybody is asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from zope.interface import Interface
+
+from twistedmail_mta.mail.header import Header
+from twistedmail_mta.model import Address, Envelope, Recipient, Reply
+
+# What plugins are told
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who is at the other end of a session, as far as it is known.
+
+    Attributes:
+        session: names the session in the log.
+        listener: the name of the listener in the site file.
+        role: its role, such as "mx" or "submission".
+        host: the client's address; empty for a unix socket.
+        helo: what the client called itself; empty before EHLO.
+        extended: it said EHLO, not HELO.
+        tls: version and cipher; empty in clear.
+        account: the account that logged in; None for strangers.
+        has_spoken: says whether octets have come that no command was read from yet: before the greeting no honest
+            client sends any (RFC 5321 section 4.3.1).
+    """
+
+    session: str
+    listener: str
+    role: str
+    host: str
+    helo: str = ""
+    extended: bool = False
+    tls: str = ""
+    account: str | None = None
+    has_spoken: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True, slots=True)
+class MailFrom:
+    """What MAIL said.
+
+    Attributes:
+        id: the message's id, as the log shows it.
+        sender: the reverse-path; null for reports.
+        size: octets that SIZE announced; None without it.
+    """
+
+    id: str
+    sender: Address
+    size: int | None = None
+
+
+class Body(Protocol):
+    """The text of a message behind its header, read in pieces: it may be large."""
+
+    @property
+    def size(self) -> int:
+        """Return the number of octets."""
+
+    def read(self, offset: int, size: int) -> Awaitable[bytes]:
+        """Return up to `size` octets from `offset` on; shorter only at the end.
+
+        Raises:
+            TemporaryError: it can't be read now.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """A message whose text is here, before it is taken.
+
+    Attributes:
+        id: as the log shows it.
+        envelope: all recipients that were taken.
+        header: as it came, our own trace field apart.
+        body: what follows it.
+        size: octets of both.
+    """
+
+    id: str
+    envelope: Envelope
+    header: Header
+    body: Body
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """What became of one recipient of a message in the queue.
+
+    Attributes:
+        id: the message's id, as the log shows it.
+        sender: the reverse-path.
+        recipient: the forward-path.
+        account: the login that submitted the message; None for strangers' and our own.
+        reply: what the next hop said, or we say for it.
+        remote: the host that said so; empty where none was reached.
+        attempts: how often it was tried by now.
+    """
+
+    id: str
+    sender: Address
+    recipient: Address
+    account: str | None
+    reply: Reply
+    remote: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A message that went into mailboxes of this host.
+
+    Attributes:
+        id: the message's id, as the log shows it.
+        sender: the reverse-path.
+        mailboxes: for whom, and the name of the mailbox.
+        size: octets of header and body.
+    """
+
+    id: str
+    sender: Address
+    mailboxes: tuple[tuple[Address, str], ...]
+    size: int
+
+
+# What plugins answer
+
+
+@dataclass(frozen=True, slots=True)
+class AddHeader:
+    """Put a field above all others, or behind them if `last`; the value may be folded with CRLF."""
+
+    name: str
+    value: str
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveHeader:
+    """Remove every field of a name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceHeader:
+    """Put a field in the place of the first of its name, and remove the others; where there is none, above all."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddRecipient:
+    """Send a copy to one more address: one kept here, or any other if the plugin's table says `may_send_anywhere`."""
+
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRecipient:
+    """Send nothing to one of the recipients; a message without any left is taken and discarded."""
+
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSender:
+    """Send with another reverse-path."""
+
+    sender: Address
+
+
+@dataclass(frozen=True, slots=True)
+class FileInto:
+    """Deliver into a mailbox other than INBOX, such as "Junk", made where it is missing.
+
+    Attributes:
+        mailbox: its name.
+        recipient: whose copy; None for all that are kept here.
+    """
+
+    mailbox: str
+    recipient: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Keep the message in the queue until an operator releases it (`mta queue release`); mailboxes wait as well."""
+
+    reason: str
+
+
+_NAME: Final = re.compile(r"[!-9;-~]{1,200}")
+_VALUE: Final = re.compile(r"(?:[^\x00\r\n]|\r\n[ \t]+(?=[^ \t\r\n]))*")
+
+
+def is_sound(change: object) -> bool:
+    """Return whether it is a change that can be made: no header field can become two, or end the header."""
+    match change:
+        case AddHeader(name, value) | ReplaceHeader(name, value):
+            return bool(_NAME.fullmatch(name) and _VALUE.fullmatch(value))
+        case RemoveHeader(name):
+            return bool(_NAME.fullmatch(name))
+    return isinstance(change, Change)
+
+
+Change = AddHeader | RemoveHeader | ReplaceHeader | AddRecipient | RemoveRecipient | ChangeSender | FileInto | Hold
+Changes = tuple[Change, ...]
+
+Answer = Reply | Changes | None
+"""A reply of 4xx or 5xx refuses; one of 2xx ends this stage's asking; changes are made, and the next is asked.
+
+None abstains.
+"""
+
+
+# The stages
+
+
+class IConnectPolicy(Interface):
+    """Asked when a client has connected, before it is greeted."""
+
+    def connected(client: Client) -> Awaitable[Reply | None]:
+        """Return why the client is turned away: a 4xx or 5xx, which becomes 421 or 554."""
+
+
+class IHelloPolicy(Interface):
+    """Asked at EHLO, HELO and LHLO."""
+
+    def greeted(client: Client) -> Awaitable[Reply | None]:
+        """Return a refusal, or None."""
+
+
+class ILoginPolicy(Interface):
+    """Asked when a name and password were right."""
+
+    def logged_in(client: Client) -> Awaitable[Reply | None]:
+        """Return a refusal, and then the login doesn't count; or None."""
+
+
+class IMailPolicy(Interface):
+    """Asked at MAIL, after the core has found that the login may use the sender."""
+
+    def sender(client: Client, mail: MailFrom) -> Awaitable[Reply | None]:
+        """Return a refusal, or None."""
+
+
+class IRecipientPolicy(Interface):
+    """Asked at RCPT, after the core has granted the recipient."""
+
+    def recipient(client: Client, mail: MailFrom, recipient: Recipient) -> Awaitable[Reply | None]:
+        """Return a refusal, or None."""
+
+
+class IHeaderPolicy(Interface):
+    """Asked when the header is here, before the body; a refusal is told at the end of the data."""
+
+    def header(client: Client, envelope: Envelope, header: Header) -> Awaitable[Reply | None]:
+        """Return a refusal, or None; the rest of the message isn't kept then."""
+
+
+class IMessagePolicy(Interface):
+    """Asked when the whole message is here, before it is taken."""
+
+    def message(client: Client, message: Arriving) -> Awaitable[Answer]:
+        """Return a refusal, changes, or None.
+
+        An answer is for all recipients.  Who wants to spare some of them removes
+        these, or files their copies elsewhere: one that was refused for a part of
+        its recipients would have to be reported to a stranger.
+        """
+
+
+class IDeliveredObserver(Interface):
+    """Told when a recipient's copy has reached its next hop, or a mailbox by way of the queue."""
+
+    def delivered(attempt: Attempted) -> Awaitable[None]:
+        """Take note."""
+
+
+class IDeferredObserver(Interface):
+    """Told when an attempt has failed for now."""
+
+    def deferred(attempt: Attempted) -> Awaitable[None]:
+        """Take note."""
+
+
+class IBouncedObserver(Interface):
+    """Told when a recipient has failed for good."""
+
+    def bounced(attempt: Attempted) -> Awaitable[None]:
+        """Take note."""
+
+
+class IMailboxObserver(Interface):
+    """Told when a message went into mailboxes of this host with its acceptance."""
+
+    def stored(message: Stored) -> Awaitable[None]:
+        """Take note."""
+
+
+POLICIES = (IConnectPolicy, IHelloPolicy, ILoginPolicy, IMailPolicy, IRecipientPolicy, IHeaderPolicy, IMessagePolicy)
+OBSERVERS = (IDeliveredObserver, IDeferredObserver, IBouncedObserver, IMailboxObserver)
+
+
+def stages_of(plugin: Any) -> Iterator[type[Interface]]:  # noqa: ANN401 - anything may be a plugin
+    """Yield the stages at which a plugin acts."""
+    for stage in (*POLICIES, *OBSERVERS):
+        if stage.providedBy(plugin):
+            yield stage
