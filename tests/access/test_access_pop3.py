@@ -14,6 +14,7 @@ from twistedmail_mta.access.visits import GRACE, Rules
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IMaildropAccess
 from twistedmail_mta.model import Reply
+from twistedmail_mta.pop3.server import ServerSession
 from twistedmail_mta.tasks import Promise
 
 SHUTTING_DOWN = "-ERR [SYS/TEMP] The server is shutting down: closing the connection\r\n"
@@ -333,6 +334,61 @@ def test_messages_out_of_turn() -> None:
 
     for number in (9, 1, 5, 5, 6, 2, 3, 9):
         assert f"Subject: {number - 1}\r\n" in client.type(f"RETR {number}")
+
+
+def _three_read() -> Client:
+    """A client that has fetched three of many messages in turn, so that the answer to RETR 4 is ready."""
+    client = Counter(mails=[b"Subject: %d\r\n\r\n.dot\r\n" % place for place in range(9)]).log_in()
+    client.type("RETR 1", "RETR 2", "RETR 3")
+    return client
+
+
+@pytest.mark.parametrize("between", ["NOOP", "RETR 7", "TOP 1 0", "DELE 3", "STAT", "", "XXXX"])
+def test_an_answer_made_ready_waits(between: str) -> None:
+    """Whatever is asked before, RETR is answered as ever."""
+    client = _three_read()
+    client.type(between)
+
+    assert client.type("RETR 4") == "+OK 20 octets\r\nSubject: 3\r\n\r\n..dot\r\n.\r\n"
+
+
+def test_an_answer_made_ready_is_in_the_language_spoken() -> None:
+    client = _three_read()
+
+    client.type("LANG es")
+
+    assert client.type("RETR 4").startswith("+OK 20 octetos\r\n")
+
+
+def test_an_answer_made_ready_of_a_message_deleted_meanwhile() -> None:
+    client = _three_read()
+
+    client.type("DELE 4")
+
+    assert client.type("RETR 4").startswith("-ERR")
+    assert "Subject: 4" in client.type("RETR 5")
+
+
+def test_an_answer_made_ready_isnt_that_to_top() -> None:
+    assert _three_read().type("TOP 4 0") == "+OK Top of the message follows\r\nSubject: 3\r\n\r\n.\r\n"
+
+
+def test_commands_behind_one_that_was_answered_at_once() -> None:
+    """They are answered too, and one that isn't whole yet waits for its end."""
+    client = _three_read()
+
+    assert client.send(b"RETR 4\r\nNOOP\r\nRETR 5\r\nRE").count("+OK") == 3
+    assert "Subject: 5" in client.send(b"TR 6\r\n")
+
+
+def test_what_breaks_at_once_is_this_client_only(log_failures: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection ends, with a log line; the others go on."""
+    client = _three_read()
+    monkeypatch.setattr(ServerSession, "send_answer", lambda *_: 1 // 0)
+
+    assert client.type("RETR 4").startswith("-ERR [SYS/TEMP]")
+    assert not client.connected
+    assert len(log_failures) == 1
 
 
 def test_large_message_in_pieces() -> None:
