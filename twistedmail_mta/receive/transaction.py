@@ -14,9 +14,7 @@ from zope.interface import Interface
 
 from twistedmail_mta import stages
 from twistedmail_mta.errors import MailError, PermanentError
-from twistedmail_mta.mail.date import date_text
 from twistedmail_mta.mail.header import Header
-from twistedmail_mta.mail.received import Trace, received_field, transmission_type
 from twistedmail_mta.mail.structure import structure_of
 from twistedmail_mta.mailbox.intake import Intake
 from twistedmail_mta.model import (
@@ -26,18 +24,19 @@ from twistedmail_mta.model import (
     Envelope,
     LocalMail,
     Message,
-    Origin,
     Recipient,
     Reply,
     id_text,
 )
 from twistedmail_mta.receive import replies
 from twistedmail_mta.receive.addressees import MOST_AT_ONCE, Addressee, Distribution, distribute, looping_among
+from twistedmail_mta.receive.assembly import Assembly
 from twistedmail_mta.receive.body_text import BodyText
 from twistedmail_mta.receive.client import Client
 from twistedmail_mta.receive.judgement import Judgement
 from twistedmail_mta.receive.listener import Listener
-from twistedmail_mta.receive.submission import Completion, complete_header, vouched_author
+from twistedmail_mta.receive.reservations import Reservations
+from twistedmail_mta.receive.submission import Completion, complete_header
 from twistedmail_mta.smtp.parameters import MailParameters, RcptParameters
 from twistedmail_mta.tasks import Cancelled, after_writes, within
 
@@ -66,7 +65,8 @@ class Transaction:
         self._parameters = parameters
         self._addressees: dict[Address, Addressee] = {}
         self._named: list[Address] = []
-        self._reserved: list[Sequence[Delivery]] = []
+        self._reservations = Reservations(listener.quotas, parameters.size or 0)
+        self._assembly = Assembly(listener, client, parameters, self.id)
         self._distribution = Distribution((), ())
         self._looping: frozenset[Address] = frozenset()
         self._ended_at = 0.0
@@ -90,7 +90,7 @@ class Transaction:
             if len(self._addressees) >= listener.limits.recipients:
                 raise MailError(replies.TOO_MANY_RECIPIENTS)
             if expansion is not None and 0 < len(expansion.deliveries) <= MOST_AT_ONCE:
-                await self._reserve(expansion.deliveries)
+                await self._reservations.reserve(expansion.deliveries)
             self._addressees[meant] = Addressee(Recipient(meant, parameters.notify, parameters.orcpt), expansion)
         self._named.append(meant)
 
@@ -114,27 +114,6 @@ class Transaction:
     @property
     def _seen(self) -> stages.Client:
         return self._client.as_seen(self._listener.name, self._listener.role.name)
-
-    async def _reserve(self, deliveries: Sequence[Delivery]) -> None:
-        """Keep room in mailboxes; of those of an alias for several one that has room is enough.
-
-        Raises:
-            MailError: there is none.
-        """
-        refusal = await self._no_room_in(deliveries)
-        if refusal is None:
-            return
-        if len(deliveries) > 1:
-            with_room = [each for each in deliveries if await self._no_room_in((each,)) is None]
-            if with_room:
-                return
-        raise MailError(refusal)
-
-    async def _no_room_in(self, deliveries: Sequence[Delivery]) -> Reply | None:
-        refusal = await self._listener.quotas.reserve(deliveries, self._parameters.size or 0)
-        if refusal is None:
-            self._reserved.append(deliveries)
-        return refusal
 
     async def add_block(self, block: bytes) -> None:
         """Take octets of the message; after a refusal they are dropped.
@@ -214,25 +193,25 @@ class Transaction:
         # From here on the body belongs to the spool: were the commit to fail
         # half-way, the sweep of orphans finds out whether a row names its file.
         self._intake = None
-        reserved, self._reserved = self._reserved, []
+        reserved = self._reservations.give_away()
         # Once the writer has it, the client's going away doesn't stop it.
         await self._listener.tasks.shield("smtp.accept", self._hand_over(message, local, reserved))
         after_writes(self._listener.clock, self._log_accepted, message, local)  # the client's answer goes first
 
-    async def _hand_over(
-        self, message: Message, local: LocalMail | None, reserved: Sequence[Sequence[Delivery]]
-    ) -> None:
+    async def _hand_over(self, message: Message, local: LocalMail | None, reserved: Reservations) -> None:
         try:
             await self._listener.acceptance.accept(message, local, self._held)
             if local is not None:
                 self._listener.stored(message, local)
         finally:
-            self._release(reserved)
+            reserved.release()
 
     def _asked_envelope(self, *, eight_bit: bool = False) -> Envelope:
         """Return the envelope with every recipient that was taken."""
         recipients = tuple(each.recipient for each in self._addressees.values())
-        return self._envelope(recipients, eight_bit=eight_bit, smtputf8=self._parameters.smtputf8)
+        return self._assembly.envelope(
+            self._sender, recipients, eight_bit=eight_bit, smtputf8=self._parameters.smtputf8
+        )
 
     async def _judge(self, header: Header, body: Body, *, eight_bit: bool) -> Header:
         """Ask the plugins about the whole message; return its header as they want it.
@@ -273,7 +252,7 @@ class Transaction:
             raise PermanentError(replies.TOO_MANY_HOPS)
         if client.submitter is None or not listener.role.completes:
             return header
-        completion = Completion(self._date(), f"{id_text(self.id)}@{listener.hostname}")
+        completion = Completion(self._assembly.date(self._ended_at), f"{id_text(self.id)}@{listener.hostname}")
         return complete_header(header, client.submitter, completion)
 
     def _distribute(self, header: Header) -> Distribution:
@@ -295,57 +274,8 @@ class Transaction:
 
     def _message(self, header: Header, body: Body, spooled: tuple[Recipient, ...], *, eight_bit: bool) -> Message:
         """Put together what is kept, the trace field in front."""
-        client = self._client
-        protocol = self._protocol()
-        envelope = self._envelope(spooled, eight_bit=eight_bit, smtputf8=self._needs_utf8(header, spooled))
-        origin = Origin(protocol, client.host, client.helo, client.account, self._listener.name)
-        block = header.prepend(self._trace(protocol)).block
-        return Message(self.id, envelope, block, body, origin, self._ended_at)
-
-    def _needs_utf8(self, header: Header, spooled: Sequence[Recipient]) -> bool:
-        """Whether the next hop must know SMTPUTF8: only if something really isn't ASCII."""
-        if not self._parameters.smtputf8:
-            return False
-        addresses = (self._sender, *(recipient.address for recipient in spooled))
-        return not (header.is_ascii and all(address.is_ascii for address in addresses))
-
-    def _protocol(self) -> str:
-        client = self._client
-        return transmission_type(
-            extended=client.extended,
-            tls=client.encrypted,
-            authenticated=client.submitter is not None,
-            utf8=self._parameters.smtputf8,
-            lmtp=self._listener.role.lmtp,
-        )
-
-    def _date(self) -> str:
-        return date_text(self._ended_at, self._listener.offset(self._ended_at))
-
-    def _trace(self, protocol: str) -> bytes:
-        listener, client = self._listener, self._client
-        trace = Trace(
-            helo=client.helo,
-            peer=client.host,
-            host=listener.hostname,
-            transmission=protocol,
-            tls=client.describe_tls() if client.describe_tls is not None else "",
-            hide_client=listener.hide_client and client.submitter is not None,
-        )
         only = next(iter(self._addressees)) if len(self._addressees) == 1 else None
-        return received_field(trace, id_text(self.id), only, self._date())
-
-    def _envelope(self, spooled: tuple[Recipient, ...], *, eight_bit: bool, smtputf8: bool) -> Envelope:
-        parameters = self._parameters
-        return Envelope(
-            sender=self._sender,
-            recipients=spooled,
-            eight_bit=eight_bit,
-            smtputf8=smtputf8,
-            ret=parameters.ret,
-            envid=parameters.envid,
-            auth=vouched_author(parameters.auth, self._client.submitter),
-        )
+        return self._assembly.message(self._sender, spooled, only, header, body, self._ended_at, eight_bit=eight_bit)
 
     def _log_accepted(self, message: Message, local: LocalMail | None) -> None:
         mailboxes = local.deliveries if local is not None else ()
@@ -371,12 +301,7 @@ class Transaction:
         if self._intake is not None:
             self._intake.abandon()
             self._intake = None
-        reserved, self._reserved = self._reserved, []
-        self._release(reserved)
-
-    def _release(self, reserved: Sequence[Sequence[Delivery]]) -> None:
-        for deliveries in reserved:
-            self._listener.quotas.release(deliveries, self._parameters.size or 0)
+        self._reservations.release()
 
 
 def _delivered_to(mailboxes: Sequence[Delivery]) -> str:
