@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from twisted.logger import Logger
 from zope.interface import Interface
 
 from twistedmail_mta.interfaces import IDatabase, IResolver
+from twistedmail_mta.shipped import SHIPPED
 from twistedmail_mta.stages import stages_of
 from twistedmail_mta.tasks import TaskGroup, WorkerPool
 
@@ -93,7 +95,7 @@ def find(use: str, path: Sequence[Path] = ()) -> Kind:
     """Return the kind of plugin that a site file names.
 
     Args:
-        use: the name of an entry point in the group `GROUP`, or `module:attribute`.
+        use: the name of one that ships, or of an entry point in the group `GROUP`, or `module:attribute`.
         path: folders in which modules are looked for first.
 
     Raises:
@@ -109,11 +111,23 @@ def find(use: str, path: Sequence[Path] = ()) -> Kind:
 
 
 def _offered(name: str) -> object:
-    points = {point.name: point for point in entry_points(group=GROUP)}
-    if name not in points:
-        known = ", ".join(sorted(points)) or "none"
-        raise PluginError(f"{name} is offered by no installed package; known are: {known}")
-    return _loaded(name, points[name].load)
+    """Return one by its name; no installed package can put its own in the place of one that ships."""
+    if name in SHIPPED:
+        return _imported(SHIPPED[name], ())
+    points = entry_points(group=GROUP, name=name)
+    if not points:
+        raise PluginError(_unknown(name))
+    if len({point.value for point in points}) > 1:
+        places = ", ".join(sorted(point.value for point in points))
+        raise PluginError(f"{name} is offered by several installed packages; choose one of {places}")
+    return _loaded(name, next(iter(points)).load)
+
+
+def _unknown(name: str) -> str:
+    known = sorted({*SHIPPED, *(point.name for point in entry_points(group=GROUP))})
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known are: {', '.join(known) or 'none'}"
+    return f"{name} is offered by no installed package; {hint}"
 
 
 def _imported(use: str, path: Sequence[Path]) -> object:

@@ -1,0 +1,14 @@
+"""The plugins that ship, by the names under which site files use them.
+
+Each is also an entry point in setup.cfg, so that programs which list plugins
+see them; this table serves a checkout, where entry points aren't installed.  A
+test keeps both equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+SHIPPED: Final[Mapping[str, str]] = {}
+"""Where each is: `module:class`, imported only when it is used."""
