@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dns.name
+import dns.reversename
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from twistedmail_mta.networks import client_network, is_in, parse_networks
+from twistedmail_mta.networks import client_network, is_in, parse_networks, reverse_name
 
 
 @pytest.mark.parametrize(
@@ -37,3 +41,29 @@ def test_bad_network() -> None:
     """A mistake in the site file is told, not ignored."""
     with pytest.raises(ValueError, match="host bits set"):
         parse_networks(["127.0.0.1/8"])
+
+
+@given(st.ip_addresses())
+def test_reverse_names(address: object) -> None:
+    """As dnspython makes them, of both families; another zone takes the place of the tree's."""
+    expected = dns.reversename.from_address(str(address))
+    zone = dns.name.from_text("list.test")
+    listed = dns.reversename.from_address(str(address), v4_origin=zone, v6_origin=zone)
+
+    assert reverse_name(str(address)) + "." == str(expected)
+    assert reverse_name(str(address), "list.test") + "." == str(listed)
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("192.0.2.99", "99.2.0.192.bl.test"),
+        ("::ffff:192.0.2.99", "99.2.0.192.bl.test"),
+        ("2001:db8:1:2:3:4:567:89ab", "b.a.9.8.7.6.5.0.4.0.0.0.3.0.0.0.2.0.0.0.1.0.0.0.8.b.d.0.1.0.0.2.bl.test"),
+        ("", ""),
+        ("mail.example.org", ""),
+    ],
+)
+def test_reverse_names_in_lists(host: str, name: str) -> None:
+    """The examples of RFC 5782 section 2.1 and section 2.4; what is no address has none."""
+    assert reverse_name(host, "bl.test") == name

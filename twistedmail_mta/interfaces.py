@@ -320,6 +320,20 @@ class IResolver(Interface):
             TemporaryError: as `mx`.
         """
 
+    def host_names(address: str) -> Awaitable[Answer[str]]:
+        """Return the names that an IPv4 or IPv6 address has by its PTR records; whether they are its own is not said.
+
+        Raises:
+            TemporaryError: as `mx`.
+        """
+
+    def texts(name: str) -> Awaitable[Answer[bytes]]:
+        """Return the TXT records of a name, the strings of each put together without spaces (RFC 7208 section 3.3).
+
+        Raises:
+            TemporaryError: as `mx`.
+        """
+
 
 class ISubmitter(Interface):
     """The avatar of a login that may submit mail."""

@@ -9,6 +9,8 @@ from typing import Final
 
 _REMEMBERED: Final = 4096
 
+_TREES: Final = {4: "in-addr.arpa", 6: "ip6.arpa"}
+
 Network = IPv4Network | IPv6Network
 
 
@@ -49,3 +51,18 @@ def is_in(host: str, networks: Iterable[Network]) -> bool:
     """Return whether the address `host` lies in one of the networks."""
     address = address_of(host)
     return address is not None and any(address in network for network in networks)
+
+
+def reverse_name(host: str, zone: str = "") -> str:
+    """Return the name under which an address is looked up in the DNS; empty where `host` is no address.
+
+    Args:
+        host: an IPv4 address, whose octets are reversed, or an IPv6 one, whose nibbles are
+            (RFC 1035 section 3.5, RFC 3596 section 2.5).
+        zone: what follows: a list's zone (RFC 5782 section 2.1 and section 2.4), or the tree of host names.
+    """
+    address = address_of(host)
+    if address is None:
+        return ""
+    pointer = address.reverse_pointer
+    return f"{pointer.removesuffix(_TREES[address.version])}{zone}" if zone else pointer

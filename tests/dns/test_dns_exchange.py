@@ -63,6 +63,23 @@ async def test_names_that_do_not_exist(responder: Responder, resolver: Resolver)
 
 
 @pytest_twisted.ensureDeferred
+async def test_names_and_texts(responder: Responder, resolver: Resolver) -> None:
+    """PTR records of both families; TXT records whose strings are one text each, also over TCP."""
+    responder.add("1.2.0.192.in-addr.arpa", "PTR", "mail.example.org.")
+    responder.add(".".join("1" + "0" * 23 + "8bd01002") + ".ip6.arpa", "PTR", "Mail6.example.org.")
+    responder.add("example.org", "TXT", '"v=spf1 " "-all"', *(f'"{number}{"x" * 200}"' for number in range(20)))
+
+    assert (await resolver.host_names("192.0.2.1")).records == ("mail.example.org",)
+    assert (await resolver.host_names("2001:db8::1")).records == ("mail6.example.org",)
+    assert (await resolver.host_names("192.0.2.2")).status == "missing"
+    texts = await resolver.texts("example.org")
+
+    assert b"v=spf1 -all" in texts.records
+    assert len(texts.records) == 21
+    assert responder.asked[-1].over == "tcp"
+
+
+@pytest_twisted.ensureDeferred
 async def test_large_answer_comes_over_tcp(responder: Responder, resolver: Resolver) -> None:
     """A truncated answer is asked for again over TCP."""
     hosts = [f"192.0.2.{number}" for number in range(200)]

@@ -255,6 +255,57 @@ def test_names_that_cannot_be(name: str) -> None:
     assert upstream.asked == []
 
 
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("192.0.2.1", "1.2.0.192.in-addr.arpa"),
+        ("::ffff:192.0.2.1", "1.2.0.192.in-addr.arpa"),
+        ("2001:db8::1%eth0", ".".join("1" + "0" * 23 + "8bd01002") + ".ip6.arpa"),
+    ],
+)
+def test_names_of_an_address(address: str, name: str) -> None:
+    """They come in lower case, without the final dot, in the order received; a v4-mapped address is its IPv4 one."""
+    resolver, upstream = make(Clock())
+    upstream.answers[name] = found("PTR", "Mail.Example.org.", "b.example.")
+
+    answer = result(Task("names", resolver.host_names(address)))
+
+    assert answer == Answer(("mail.example.org", "b.example"), "found", authentic=True)
+    assert upstream.asked == [name]
+
+
+def test_names_of_what_is_no_address() -> None:
+    """There are none, and nobody is asked."""
+    resolver, upstream = make(Clock())
+
+    for text in ("", "mail.example.org", "1.2.3"):
+        assert result(Task("names", resolver.host_names(text))) == Answer((), "missing", authentic=False)
+    assert upstream.asked == []
+
+
+def test_names_that_are_no_names() -> None:
+    """Whatever octets a label holds, the name is told, and has no addresses."""
+    resolver, upstream = make(Clock())
+    upstream.answers["1.2.0.192.in-addr.arpa"] = found("PTR", r"a\.b\000.example.", ".")
+
+    answer = result(Task("names", resolver.host_names("192.0.2.1")))
+
+    assert isinstance(answer, Answer)
+    assert answer.records == (r"a\.b\000.example", "")
+    resolved = result(Task("addresses", resolver.addresses(str(answer.records[0]), "A")))
+    assert resolved == Answer((), "missing", authentic=False)
+
+
+def test_texts() -> None:
+    """The strings of a record are one text, whatever octets they hold; each record is one of its own."""
+    resolver, _ = make(Clock(), a_example=found("TXT", r'"v=spf1" " -all" "\255"', '""'), b_example=Response("failed"))
+
+    answer = result(Task("texts", resolver.texts("A.Example.")))
+
+    assert answer == Answer((b"v=spf1 -all\xff", b""), "found", authentic=True)
+    assert result(Task("texts", resolver.texts("b.example"))) == BROKEN
+
+
 def test_other_types() -> None:
     """Whatever type dnspython knows can be asked for."""
     resolver, _ = make(Clock(), a_example=found("TXT", '"v=spf1" " -all"'))

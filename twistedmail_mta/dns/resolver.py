@@ -8,6 +8,8 @@ from typing import Final, Literal, Protocol, cast
 
 import dns.rdata
 import dns.rdtypes.ANY.MX
+import dns.rdtypes.ANY.PTR
+import dns.rdtypes.ANY.TXT
 import dns.rdtypes.IN.A
 import dns.rdtypes.IN.AAAA
 from dns.rdataclass import IN
@@ -22,6 +24,7 @@ from twistedmail_mta.dns.upstream import Upstream
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IResolver
 from twistedmail_mta.model import Answer, MXRecord, Reply
+from twistedmail_mta.networks import reverse_name
 from twistedmail_mta.tasks import Task
 
 Records = Answer[dns.rdata.Rdata]
@@ -40,6 +43,9 @@ FAILURE_TTL: Final = 15.0
 MAX_QUESTIONS: Final = 4096
 MAX_ALIASES: Final = 8
 """CNAMEs followed by further queries; those within an answer count apart."""
+
+NO_ADDRESS: Final = "invalid"
+"""What is asked of the names of what is no address: nobody is (RFC 6761 section 6.4)."""
 
 MISSING: Final[Records] = Answer((), "missing", authentic=False)
 EMPTY: Final[Records] = Answer((), "empty", authentic=False)
@@ -98,6 +104,18 @@ class Resolver:
         """Return the addresses of a host; see `IResolver`."""
         answer = await self.query(host, RdataType.AAAA if family == "AAAA" else RdataType.A)
         records = tuple(_address(record) for record in answer.records)
+        return Answer(records, answer.status, answer.authentic)
+
+    async def host_names(self, address: str) -> Answer[str]:
+        """Return the names of an address; see `IResolver`."""
+        answer = await self.query(reverse_name(address) or NO_ADDRESS, RdataType.PTR)
+        records = tuple(name_text(cast(dns.rdtypes.ANY.PTR.PTR, record).target) for record in answer.records)
+        return Answer(records, answer.status, answer.authentic)
+
+    async def texts(self, name: str) -> Answer[bytes]:
+        """Return the TXT records of a name; see `IResolver`."""
+        answer = await self.query(name, RdataType.TXT)
+        records = tuple(b"".join(cast(dns.rdtypes.ANY.TXT.TXT, record).strings) for record in answer.records)
         return Answer(records, answer.status, answer.authentic)
 
     async def query(self, name: str, rdtype: RdataType) -> Records:
