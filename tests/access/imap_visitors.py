@@ -151,15 +151,20 @@ class Visitor:
         """Open a mailbox that it remembers, by QRESYNC (RFC 7162 section 3.2.5)."""
         self.leave()
         memory = self.memories[box.uid_validity]
-        known = f" 1:{max(memory.uids)}" if memory.uids else ""
+        named = len(self.features) == 1 and bool(memory.uids)  # else what is new is told too
+        known = f" 1:{memory.uids[-1]}" if named else ""
         answer = self.client.select(name, f"(QRESYNC ({box.uid_validity} {memory.modseq}{known}))")
         self.box = box
         gone = {uid for vanished in answer.of(Vanished) for uid in numbers(vanished.uids)}
-        uids = {uid for uid in memory.uids if uid not in gone} | {fetch.items["UID"] for fetch in answer.of(Fetch)}
-        assert sorted(uids) == box.uids
-        assert all(uid in (None, known) for uid, known in zip(self.mirror.uids, box.uids, strict=True))
-        self.mirror.uids[:] = box.uids
-        self.mirror.flags = {uid: memory.flags[uid] for uid in uids & memory.flags.keys()} | self.mirror.flags
+        kept = [uid for uid in memory.uids if uid not in gone]
+        assert kept == [uid for uid in box.uids if uid in memory.uids], (kept, box.uids)
+        told = {fetch.items["UID"] for fetch in answer.of(Fetch)}
+        assert named or told | set(kept) == set(box.uids)
+        known_now = sorted(told | set(kept))
+        assert known_now == box.uids[: len(known_now)]
+        assert all(uid in (None, there) for uid, there in zip(self.mirror.uids, box.uids, strict=True))
+        self.mirror.uids[: len(known_now)] = known_now
+        self.mirror.flags = {uid: memory.flags[uid] for uid in kept} | self.mirror.flags
         self.modseq = 0
         self.note(answer)
         self.settle(expunges=True)

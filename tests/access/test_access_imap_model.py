@@ -23,7 +23,7 @@ from twistedmail_mta.tasks import TaskGroup
 EXAMPLES = int(os.environ.get("MTA_TEST_IMAP_MODEL", "60"))
 FEATURES: tuple[tuple[str, ...], ...] = ((), ("CONDSTORE",), ("QRESYNC",), ("IMAP4rev2", "QRESYNC"))
 """What each of the sessions enables."""
-NAMES = ("INBOX", "Work", "Work/Old", "Junk")
+NAMES = ("INBOX", "INBOX", "INBOX", "Work", "Work/Old", "Junk")
 FLAGS = ("\\Seen", "\\Deleted", "\\Flagged", "custom")
 
 WHO = st.integers(0, len(FEATURES) - 1)
@@ -35,8 +35,14 @@ PLACES = st.lists(st.integers(0, 7), min_size=1, max_size=4)
 class IMAPMachine(RuleBasedStateMachine):
     """Steps of sessions, of another process and of time; after each every session knows what it may rely on."""
 
-    @initialize(page=st.sampled_from([2, 100]), kept=st.sampled_from([2, 100]), after=st.sampled_from([2, 100]))
-    def begin(self, page: int, kept: int, after: int) -> None:
+    @initialize(
+        page=st.sampled_from([2, 100]),
+        kept=st.sampled_from([2, 100]),
+        after=st.sampled_from([2, 100]),
+        flags=st.lists(SOME_FLAGS, max_size=4),
+        opened=st.lists(st.sampled_from(["INBOX", "INBOX", "Work"]), min_size=len(FEATURES), max_size=len(FEATURES)),
+    )
+    def begin(self, page: int, kept: int, after: int, flags: list[list[str]], opened: list[str]) -> None:
         self.saved = reading.PAGE, snapshot.VANISHED_KEPT, views.SNAPSHOT_AFTER
         reading.PAGE, snapshot.VANISHED_KEPT, views.SNAPSHOT_AFTER = page, kept, after  # type: ignore[misc]
         self.host = IMAPHost()
@@ -44,9 +50,15 @@ class IMAPMachine(RuleBasedStateMachine):
         self.observer = self.host.client(prefix="o")
         self.boxes: dict[str, Box] = {}
         self.validities: set[int] = set()
-        for name in ("INBOX", "Junk"):
-            self.made(name)
         self.count = 0
+        self.observer.ok("CREATE Work")
+        for name in ("INBOX", "Junk", "Work"):
+            self.made(name)
+        for who, name in enumerate(opened):
+            self.append(who=who, name="INBOX", flags=[], count=1)
+            self.select(who=who, name=name, how="SELECT")
+        for each in flags:
+            self.append(who=0, name="INBOX", flags=each, count=1)
 
     def teardown(self) -> None:
         if hasattr(self, "saved"):
@@ -74,7 +86,15 @@ class IMAPMachine(RuleBasedStateMachine):
 
     # Mailboxes as such
 
-    @rule(who=WHO, name=NAME)
+    @rule(who=WHO, name=NAME, to=NAME, what=st.sampled_from(["create", "delete", "rename"]))
+    def change_mailboxes(self, who: int, name: str, to: str, what: str) -> None:
+        if what == "create":
+            self.create(who, name)
+        elif what == "delete":
+            self.delete(who, name)
+        else:
+            self.rename(who, name, to)
+
     def create(self, who: int, name: str) -> None:
         visitor = self.visitor(who)
         answer = visitor.do(f"CREATE {name}")
@@ -91,7 +111,6 @@ class IMAPMachine(RuleBasedStateMachine):
             if above not in self.boxes:
                 self.made(above)
 
-    @rule(who=WHO, name=NAME)
     def delete(self, who: int, name: str) -> None:
         visitor, box = self.visitor(who), self.boxes.get(name)
         if visitor.box is box and box is not None:
@@ -100,14 +119,14 @@ class IMAPMachine(RuleBasedStateMachine):
         answer = visitor.do(f"DELETE {name}")
         if box is None or name == "INBOX":
             assert answer.status.code == ("CANNOT" if name == "INBOX" else "NONEXISTENT")
-            return
-        assert answer.ok, answer
-        del self.boxes[name]
-        for other in self.visitors:
-            if other.box is box:
-                other.hear_end()
+        else:
+            assert answer.ok, answer
+            del self.boxes[name]
+            for other in self.visitors:
+                if other.box is box:
+                    other.hear_end()
+        visitor.settle(expunges=True)
 
-    @rule(who=WHO, name=NAME, to=NAME)
     def rename(self, who: int, name: str, to: str) -> None:
         visitor = self.visitor(who)
         answer = visitor.do(f"RENAME {name} {to}")
@@ -115,6 +134,7 @@ class IMAPMachine(RuleBasedStateMachine):
         taken = any(to + each.removeprefix(name) in self.boxes for each in [name, *below])
         if name not in self.boxes or taken or (to.startswith(f"{name}/") and name != "INBOX"):
             assert answer.status.condition == "NO", answer
+            visitor.settle(expunges=True)
             return
         assert answer.ok, answer
         self.with_parents(to)
@@ -147,6 +167,8 @@ class IMAPMachine(RuleBasedStateMachine):
         box = self.boxes.get(name)
         if box is None:
             assert answer.status.code == "TRYCREATE"
+            visitor.do("NOOP")
+            visitor.settle(expunges=True)
             return
         validity, uids = answer.codes()["APPENDUID"]
         assert validity == box.uid_validity
@@ -267,54 +289,41 @@ class IMAPMachine(RuleBasedStateMachine):
 
     # What sessions look at
 
-    @rule(who=WHO, name=NAME, examine=st.booleans())
-    def select(self, who: int, name: str, examine: bool) -> None:
+    @rule(who=WHO, name=NAME, how=st.sampled_from(["SELECT", "EXAMINE", "QRESYNC", "QRESYNC"]))
+    def select(self, who: int, name: str, how: str) -> None:
         visitor, box = self.visitor(who), self.boxes.get(name)
         if box is None:
             visitor.leave()
             assert visitor.client.no(f"SELECT {name}").code == "NONEXISTENT"
+        elif how == "QRESYNC" and visitor.client.qresync:
+            if visitor.box is not None:
+                visitor.leave()
+                visitor.client.ok("UNSELECT")
+            if box.uid_validity in visitor.memories:
+                visitor.resume(name, box)
         else:
-            visitor.select(name, box, examine=examine)
+            visitor.select(name, box, examine=how == "EXAMINE")
 
-    @rule(who=st.integers(2, 3), name=NAME)
-    def resume(self, who: int, name: str) -> None:
-        visitor, box = self.visitor(who), self.boxes.get(name)
-        if box is not None and visitor.box is box:
-            visitor.leave()
-            visitor.client.ok("UNSELECT")
-        if box is not None and box.uid_validity in visitor.memories:
-            visitor.resume(name, box)
-
-    @rule(who=WHO)
-    def close(self, who: int) -> None:
+    @rule(who=WHO, expunges=st.booleans())
+    def close(self, who: int, expunges: bool) -> None:
         visitor = self.visitor(who)
         if (box := visitor.box) is None:
             return
         read_only = visitor.mirror.read_only
         visitor.leave()
-        visitor.client.ok("CLOSE")
-        visitor.memories.pop(box.uid_validity, None)
-        if not read_only:
+        visitor.client.ok("CLOSE" if expunges else "UNSELECT")
+        if expunges and not read_only:
+            visitor.memories.pop(box.uid_validity, None)
             box.remove([uid for uid in box.uids if "\\deleted" in box.mails[uid].flags])
 
-    @rule(who=WHO)
-    def unselect(self, who: int) -> None:
+    @rule(who=WHO, idle=st.booleans())
+    def wait(self, who: int, idle: bool) -> None:
         visitor = self.visitor(who)
-        if visitor.box is not None:
-            visitor.leave()
-            visitor.client.ok("UNSELECT")
-
-    @rule(who=WHO)
-    def noop(self, who: int) -> None:
-        visitor = self.visitor(who)
-        assert visitor.do("NOOP").ok
-        visitor.settle(expunges=True)
-
-    @rule(who=WHO)
-    def idle(self, who: int) -> None:
-        visitor = self.visitor(who)
-        if visitor.box is not None:
+        if idle and visitor.box is not None:
             visitor.begin_idle()
+        else:
+            assert visitor.do("NOOP").ok
+            visitor.settle(expunges=True)
 
     @rule(who=WHO, by_uid=st.booleans(), modseq=st.booleans())
     def fetch(self, who: int, by_uid: bool, modseq: bool) -> None:
@@ -440,5 +449,5 @@ def changed(flags: frozenset[str], change: str, names: frozenset[str]) -> frozen
 
 TestIMAPMachine = IMAPMachine.TestCase
 TestIMAPMachine.settings = settings(
-    max_examples=EXAMPLES, stateful_step_count=30, derandomize=EXAMPLES <= 100, deadline=None
+    max_examples=EXAMPLES, stateful_step_count=40, derandomize=EXAMPLES <= 100, deadline=None
 )

@@ -158,6 +158,35 @@ def test_own_changes_are_not_told_twice() -> None:
     assert news.silent == {1, 3}
 
 
+def test_what_others_changed_before_is_told() -> None:
+    """Who sets flags silently doesn't know what somebody else set just before (RFC 3501 section 6.4.6)."""
+    view = a_view(3)
+    client, host = Client(view), Host(view)
+
+    host.flag([2], 4)
+    host.flag([1, 2, 3], 1)
+    client.selected.told(view.modseq)
+    news = client.selected.take_news(expunges=True)
+
+    assert news.flagged == [1, 2, 3]
+    assert news.silent == {1, 3}
+
+
+def test_what_others_changed_before_all_was_told() -> None:
+    """Once all flags of a message were told, what somebody else set before is known too; what follows isn't."""
+    view = a_view(3)
+    client, host = Client(view), Host(view)
+
+    host.flag([1, 2, 3], 4)
+    host.flag([1, 2], 1)
+    client.selected.told(view.modseq, {1, 2}, modseq_too=True)
+    host.flag([2], 8)
+    news = client.selected.take_news(expunges=True)
+
+    assert news.flagged == [2, 3]
+    assert news.silent == set()
+
+
 def test_some_of_a_change_was_told() -> None:
     """What FETCH has told of its own change isn't told again; the rest of it is."""
     view = a_view(3)

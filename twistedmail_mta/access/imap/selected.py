@@ -218,25 +218,41 @@ class Selected:
             return (), ()
         self._known, self._told, self._told_all = view.modseq, {}, set()
         changes = view.since(known)
-        flagged = self._compared(known) if changes is None else self._collected(changes)
+        if changes is not None:
+            return self._collected(changes, told, told_all)
+        flagged = self._compared(known)
         if told_all:
             all_told = {modseq: told[modseq] for modseq in told_all}
             flagged = [uid for uid in flagged if not self._was_told(all_told, uid)]
         return flagged, [uid for uid in flagged if self._was_told(told, uid)] if told else ()
 
-    def _collected(self, changes: Sequence[Change]) -> Sequence[int]:
-        """Take changes one by one; return UIDs of messages whose flags changed, ascending."""
+    def _collected(
+        self, changes: Sequence[Change], told: Mapping[int, Collection[int] | None], told_all: Collection[int]
+    ) -> tuple[Sequence[int], Sequence[int]]:
+        """Take changes one by one; return what `_catch_up` does.
+
+        Who set flags silently knows those, but not what others set just before
+        (RFC 3501 section 6.4.6); who was told all flags of a message knows those too.
+        """
         last = self._last_uid
-        flagged = set[int]()
+        flagged, unknown = set[int](), set[int]()
         for change in changes:
             if isinstance(change, Removed):
                 self._gone.update(uid for uid in change.uids if uid <= last)
             elif isinstance(change, Flagged):
-                flagged.update(uid for uid in change.uids if uid <= last)
-        return sorted(flagged)
+                uids = {uid for uid in change.uids if uid <= last}
+                mine = told.get(change.modseq, ())
+                known = uids if mine is None else uids.intersection(mine)
+                if change.modseq in told_all:
+                    flagged -= known
+                    unknown -= known
+                    uids -= known
+                flagged |= uids
+                unknown |= uids - known
+        return sorted(flagged), sorted(flagged - unknown)
 
     def _compared(self, known: int) -> Sequence[int]:
-        """Find out what changed by looking at all messages, since too much did; returns what `_collected` does."""
+        """Find out what changed by looking at all messages, since too much did; returns UIDs, ascending."""
         view = self.view
         if not self.aligned:
             self._gone.update(set(self.known_uids()).difference(view.uids))
