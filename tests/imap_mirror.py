@@ -91,8 +91,8 @@ class Mirror:
                 assert qresync, "VANISHED although QRESYNC isn't enabled"
                 self._may_go(running)
                 for uid in numbers(uids):
-                    assert uid in self.uids, f"VANISHED {uid}, which isn't there"
-                    self._drop(self.uids.index(uid))
+                    self._drop(self._place_of(uid))
+                    self.gone.add(uid)
             case Vanished(True, uids):
                 assert running in ("SELECT", "EXAMINE", "UID FETCH"), running
                 assert not {uid for uid in self.uids if uid} & set(numbers(uids)), "VANISHED what is there"
@@ -106,6 +106,15 @@ class Mirror:
     def _may_go(self, running: str | None) -> None:
         assert running is not None, "a message goes while no command is in progress"
         assert running not in SILENT, f"a message goes during {running}"
+
+    def _place_of(self, uid: int) -> int:
+        """Return where a message is; one of those whose UIDs weren't told, where it can be none else."""
+        if uid in self.uids:
+            return self.uids.index(uid)
+        known = [each for each in self.uids if each is not None]
+        assert self.uids.count(None), f"VANISHED {uid}, which isn't there"
+        assert uid > max(known, default=0), f"VANISHED {uid}, which isn't there"
+        return len(self.uids) - 1
 
     def _drop(self, index: int) -> None:
         uid = self.uids.pop(index)

@@ -442,6 +442,21 @@ def test_vanished_is_forgotten(rest: Rest) -> None:
     assert told.vanished == [Vanished(earlier=True, uids=[(2, 2), (6, 6)])]
 
 
+def test_vanished_and_not_told_of_arrivals(rest: Rest) -> None:
+    """A message that came meanwhile hasn't vanished, told or not, whatever else did."""
+    put(rest, *[SIMPLE] * 3)
+    inbox = rest.inbox().id
+    client = FetchSession(rest, enabled=[Extension.QRESYNC])
+    put(rest, SIMPLE, SIMPLE)
+    run(rest.store.remove(inbox, [1, 5]))
+    rest.database.connection.execute("UPDATE mailbox SET forgotten = 100")
+
+    told = client.fetch("UID FETCH 1:* FLAGS (CHANGEDSINCE 1 VANISHED)")
+
+    assert told.vanished == [Vanished(earlier=True, uids=[(5, 5)])]
+    assert Vanished(earlier=False, uids=[(1, 1)]) in client.news(expunges=True)
+
+
 def test_vanished_needs_qresync(rest: Rest) -> None:
     """Without QRESYNC the modifier is a mistake."""
     put(rest, SIMPLE)

@@ -59,7 +59,7 @@ async def _vanished(context: Context, selected: Selected, action: Fetch, since: 
     asked = [(first, min(end, LARGEST)) for first, end in action.messages.ranges]
     found = await context.listener.store.vanished(selected.mailbox.id, since, view.modseq)
     if found is None or not selected.aligned:
-        absent = list(gaps(selected.known_uids(), view.uid_next))
+        absent = list(gaps(selected.uids_so_far(), view.uid_next))
         found = absent if found is None else list(common(found, absent))
     return list(common(found, asked))
 

@@ -139,6 +139,13 @@ class Selected:
         """Return the UIDs that the client knows, by number less one."""
         return self.uids if len(self.uids) == self.exists else self.uids[: self.exists]
 
+    def uids_so_far(self) -> array[int]:
+        """Return the UIDs of the messages that the client knows, gone or not, and of those that came since."""
+        view = self.view
+        if self.aligned:
+            return view.uids
+        return self.known_uids() + view.uids[bisect_right(view.uids, self._last_uid) :]
+
     def columns(self) -> Columns:
         """Return what is known of the messages now; the view's own arrays where that can be, which change."""
         view = self.view
@@ -298,7 +305,7 @@ class Selected:
         if self.aligned:
             self.exists = len(view.uids)
         else:
-            self.uids = self.known_uids() + view.uids[bisect_right(view.uids, self._last_uid) :]
+            self.uids = self.uids_so_far()
             self.exists = len(self.uids)
             self._align()
         return (None, 0) if self.exists == before else (self.exists, self.recent)

@@ -124,7 +124,7 @@ async def _vanished(context: Context, selected: Selected, known: Resync) -> Sequ
     """Return what vanished; all UIDs without a message where that isn't remembered any more."""
     view = selected.view
     found = await context.listener.store.vanished(view.id, known.mod_sequence, view.modseq)
-    missing = list(gaps(selected.known_uids(), view.uid_next)) if found is None else found
+    missing = list(gaps(selected.uids_so_far(), view.uid_next)) if found is None else found
     within = known.known_uids.ranges if known.known_uids is not None else ((1, view.uid_next - 1),)
     return list(common(missing, within))
 
