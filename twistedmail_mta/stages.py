@@ -287,6 +287,19 @@ class IMessagePolicy(Interface):
         """
 
 
+class IEndedObserver(Interface):
+    """Told when a transaction is over, whose MAIL no plugin refused: what was reserved for it can be given back."""
+
+    def ended(client: Client, mail: MailFrom, taken: bool) -> Awaitable[None]:
+        """Take note.
+
+        Args:
+            client: as at MAIL.
+            mail: what MAIL said; another sender if a plugin changed it.
+            taken: the message was accepted; else it was refused or given up.
+        """
+
+
 class IDeliveredObserver(Interface):
     """Told when a recipient's copy has reached its next hop, or a mailbox by way of the queue."""
 
@@ -316,7 +329,7 @@ class IMailboxObserver(Interface):
 
 
 POLICIES = (IConnectPolicy, IHelloPolicy, ILoginPolicy, IMailPolicy, IRecipientPolicy, IHeaderPolicy, IMessagePolicy)
-OBSERVERS = (IDeliveredObserver, IDeferredObserver, IBouncedObserver, IMailboxObserver)
+OBSERVERS = (IEndedObserver, IDeliveredObserver, IDeferredObserver, IBouncedObserver, IMailboxObserver)
 
 
 def stages_of(plugin: Any) -> Iterator[type[Interface]]:  # noqa: ANN401 - anything may be a plugin

@@ -106,8 +106,8 @@ class Dialogue:
     def drop(self) -> None:
         """Forget the transaction under way, if any, and what it has written."""
         if self._transaction is not None:
-            self._transaction.abandon()
-            self._transaction = None
+            transaction, self._transaction = self._transaction, None
+            transaction.end()
 
     def leave(self) -> None:
         """Forget the transaction and the login: the client is gone."""

@@ -74,6 +74,7 @@ class Transaction:
         self._intake: Intake | None = None
         self._header_seen = False
         self._held = False
+        self._taken = False
 
     async def add_recipient(self, address: Address, parameters: RcptParameters) -> None:
         """Take one more recipient; one that is there already stays one.
@@ -195,6 +196,7 @@ class Transaction:
         self._intake = None
         reserved = self._reservations.give_away()
         # Once the writer has it, the client's going away doesn't stop it.
+        self._taken = True
         await self._listener.tasks.shield("smtp.accept", self._hand_over(message, local, reserved))
         after_writes(self._listener.clock, self._log_accepted, message, local)  # the client's answer goes first
 
@@ -203,6 +205,9 @@ class Transaction:
             await self._listener.acceptance.accept(message, local, self._held)
             if local is not None:
                 self._listener.stored(message, local)
+        except BaseException:
+            self._taken = False
+            raise
         finally:
             reserved.release()
 
@@ -237,6 +242,7 @@ class Transaction:
 
     def _discard(self) -> None:
         """Forget a message that plugins have left no recipient."""
+        self._taken = True
         self.abandon()
         self.log.info("{queue_id} discarded by plugins", event="smtp.discarded", queue_id=id_text(self.id))
 
@@ -302,6 +308,14 @@ class Transaction:
             self._intake.abandon()
             self._intake = None
         self._reservations.release()
+
+    def end(self) -> None:
+        """Abandon what wasn't accepted, and tell the plugins that it is over; called once."""
+        self.abandon()
+        listener = self._listener
+        if listener.plugins.asks(stages.IEndedObserver):
+            told = listener.plugins.tell(stages.IEndedObserver, self._seen, self.mail_from, self._taken)
+            listener.tasks.start("plugin.tell", told)
 
 
 def _delivered_to(mailboxes: Sequence[Delivery]) -> str:
