@@ -59,6 +59,7 @@ from twistedmail_mta.mailbox.store import MailboxStore
 from twistedmail_mta.model import LaneTerms, NextHop, Reply, id_text
 from twistedmail_mta.policy.observing import Observation
 from twistedmail_mta.policy.running import Plugins
+from twistedmail_mta.policy.web import IReactorWeb, WebClient
 from twistedmail_mta.pop3.standing import SessionSettings
 from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.lanes import LaneLimits
@@ -90,7 +91,7 @@ PROCESS: Final = 0
 """The number of the only process there is."""
 
 
-class IReactorSite(IReactorCore, IReactorDelivery, IReactorDNS, IReactorLogins):
+class IReactorSite(IReactorCore, IReactorDelivery, IReactorDNS, IReactorLogins, IReactorWeb):
     """What of the reactor a site uses."""
 
 
@@ -122,7 +123,9 @@ class Parts:
         self._io = WorkerPool(reactor, "io", IO_THREADS, IO_BACKLOG)
         self.bodies = BodyStore(self._io, state / BODIES_NAME)
         self._resolver = make_resolver(reactor, _nameservers(site), site.dns.timeout)
-        self._dialer = Dialer(reactor, _outbound(site), ClientTLS(site.outbound.ca_file), read_secret)
+        tls = ClientTLS(site.outbound.ca_file)
+        self._dialer = Dialer(reactor, _outbound(site), tls, read_secret)
+        self._http = WebClient(reactor, tls)
         self._plan = LanePlan(self._resolver, shipped_providers(), _lane_terms(site), reactor.seconds)
         self._pool = Pool(self._dialer, reactor, messages_of=self._plan.messages_of)
         self._hosts = Hosts(
@@ -154,8 +157,8 @@ class Parts:
             reactor,
             time.time,
             self._resolver,
+            self._http,
             self.database,
-            self.tasks,
             self._policy_threads,
         )
         self._observation = Observation(self.plugins.observers, self.tasks)
@@ -365,9 +368,9 @@ class Parts:
         await self._callout.close()
         await self._pool.close()
         await self._dialer.close()
+        await self.plugins.stop()
         self._resolver.stop()
-        if self._begun:
-            await self.plugins.stop()
+        await self._http.close()
         await self.tasks.finish()
         if self._begun:
             await self.tenure.end()

@@ -23,3 +23,7 @@ class TemporaryError(MailError):
 
 class PermanentError(MailError):
     """It will not work: the reply is a 5xx."""
+
+
+class HTTPError(Exception):
+    """A web service gave no answer that can be used; the text says why."""

@@ -5,7 +5,7 @@ A role gets what it needs through these, from `app`; tests give it small fakes.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from zope.interface import Attribute, Interface
@@ -20,6 +20,7 @@ from twistedmail_mta.model import (
     Expansion,
     FailedRecipient,
     FileBody,
+    HTTPAnswer,
     InlineBody,
     LaneTerms,
     LocalMail,
@@ -333,6 +334,46 @@ class IResolver(Interface):
         Raises:
             TemporaryError: as `mx`.
         """
+
+
+class IHTTPClient(Interface):
+    """Questions to web services, over connections that are kept for the next."""
+
+    def request(  # noqa: PLR0913, PLR0917 - a request consists of all that
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        stream: ReadInPieces | None = None,
+        timeout: float = 10.0,
+        most: int = 1 << 20,
+    ) -> Awaitable[HTTPAnswer]:
+        """Ask, and return the answer; a redirection is an answer as any other.
+
+        Args:
+            method: such as "POST".
+            url: http: or https:; then the server's certificate must be its own.
+            headers: what is sent besides Host and Content-Length.
+            body: what is sent.
+            stream: what is sent behind that, such as the body of a message, read in pieces as the server takes them.
+            timeout: seconds for all of it.
+            most: octets of the answer's body.
+
+        Raises:
+            HTTPError: there is no answer, or it is too large.
+            ValueError: it is no URL, or a header that can't be sent.
+        """
+
+
+class ReadInPieces(Protocol):
+    """Octets that are read piece by piece."""
+
+    @property
+    def size(self) -> int:
+        """Return how many there are."""
+
+    def read(self, offset: int, size: int) -> Awaitable[bytes]:
+        """Return up to `size` octets from `offset` on; shorter only at the end."""
 
 
 class ISubmitter(Interface):

@@ -7,6 +7,7 @@ since the epoch, durations are seconds, sizes are octets.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Generic, Literal, TypeVar
@@ -569,3 +570,19 @@ class Answer(Generic[T]):
     records: tuple[T, ...]
     status: Literal["found", "empty", "missing"]
     authentic: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HTTPAnswer:
+    """What a web service answered, whatever its status.
+
+    Attributes:
+        status: such as 200.
+        headers: names in lower case; the values of one that came several times are joined by ", " (RFC 9110
+            section 5.2).
+        body: all of it.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes

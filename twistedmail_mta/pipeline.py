@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -15,6 +15,8 @@ from twistedmail_mta.errors import MailError
 from twistedmail_mta.model import Reply
 from twistedmail_mta.stages import Change, Changes, is_sound, stages_of
 from twistedmail_mta.tasks import Cancelled, Promise, Task
+
+T = TypeVar("T")
 
 BROKEN: Final = Reply(451, "4.3.0", "Mail can't be judged now, please try again later")
 
@@ -83,7 +85,7 @@ class Pipeline:
             values: what its method is told.
         """
         for plugin, method, ask in self._stages.get(stage, ()):
-            answer = await self._answer(plugin, method, ask, values)
+            answer = await self._answer(plugin, method, ask, values, _is_verdict)
             if isinstance(answer, Reply):
                 return None if answer.accepts else self._refused(plugin, method, answer)
         return None
@@ -95,7 +97,7 @@ class Pipeline:
         """
         asked: list[Asked] = []
         for plugin, method, ask in self._stages.get(stage, ()):
-            answer = await self._answer(plugin, method, ask, values)
+            answer = await self._answer(plugin, method, ask, values, _is_answer)
             if isinstance(answer, Reply):
                 return (None, asked) if answer.accepts else (self._refused(plugin, method, answer), ())
             asked += [Asked(plugin, change) for change in answer or ()]
@@ -104,7 +106,7 @@ class Pipeline:
     async def tell(self, stage: type[Interface], *values: object) -> None:
         """Tell those who take note of something; what they return is nobody's business."""
         for plugin, method, ask in self._stages.get(stage, ()):
-            await self._answer(plugin, method, ask, values)
+            await self._answer(plugin, method, ask, values, _is_anything)
 
     def _refused(self, plugin: Plugin, method: str, reply: Reply) -> Reply:
         self.log.info(
@@ -114,47 +116,24 @@ class Pipeline:
         return reply
 
     async def _answer(
-        self, plugin: Plugin, method: str, ask: Method, values: Sequence[object]
+        self, plugin: Plugin, method: str, ask: Method, values: Sequence[object], fits: Callable[[object], bool]
     ) -> Reply | Changes | None:
         """Return what a plugin answers; instead of a failure what the site file says of it."""
         plugin.calls[method] += 1
         try:
-            answer: Reply | Changes | None = await self._in_time(plugin.timeout, _started(ask, values))
-            if _is_answer(answer):
+            answer: Reply | Changes | None = await in_time(self._clock, plugin.timeout, _started(ask, values))
+            if fits(answer):
                 return answer
             raise TypeError(f"{method} returned {answer!r:.100}")  # noqa: TRY301 - counted as any other failure
         except Cancelled:
-            raise
-        except MailError as error:  # meant as a refusal, such as that of a pool which is full
-            return None if plugin.abstains else error.reply
+            raise  # of the session: a plugin's own is none, see `in_time`
+        except MailError as error:
+            if _is_refusal(error.reply) and not plugin.abstains:
+                return error.reply  # what it raised, or a pool that was full
+            self._note_failure(plugin, method)
         except Exception:  # noqa: BLE001 - a plugin may raise anything
             self._note_failure(plugin, method)
-            return None if plugin.abstains else BROKEN
-
-    async def _in_time(self, seconds: float, coroutine: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - as above
-        """Return what a coroutine returns; one that takes too long is cancelled, and not waited for.
-
-        Raises:
-            TimeoutError: it took too long.
-        """
-        task = Task("plugin", coroutine)
-        if task.done:
-            return await task
-        ended: Promise[bool] = Promise()
-        timer = self._clock.callLater(seconds, ended.resolve, False)
-        task.when_done(lambda _: None if ended.done else ended.resolve(True))
-        try:
-            in_time = await ended
-        except BaseException:
-            task.cancel()
-            raise
-        finally:
-            if timer.active():
-                timer.cancel()
-        if in_time:
-            return await task
-        task.cancel()
-        raise TimeoutError(f"it took more than {seconds:g} seconds")
+        return None if plugin.abstains else BROKEN
 
     def _note_failure(self, plugin: Plugin, method: str) -> None:
         """Count a failure; log it with all details, but not each of many."""
@@ -171,12 +150,56 @@ class Pipeline:
             )
 
 
+async def in_time(clock: IReactorTime, seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
+    """Return what a plugin's coroutine returns; one that takes too long is cancelled, and not waited for.
+
+    Raises:
+        TimeoutError: it took too long.
+        Cancelled: whoever waits was cancelled, and so was it.
+        Exception: what it raised; what would end more than this call becomes a RuntimeError.
+    """
+    task = Task("plugin", coroutine)
+    if not task.done and not await _ends(task, clock, seconds):
+        task.cancel()
+        raise TimeoutError(f"it took more than {seconds:g} seconds")
+    try:
+        return await task  # it has ended, so nobody is waited for
+    except (Cancelled, GeneratorExit, KeyboardInterrupt, SystemExit) as error:
+        raise RuntimeError(f"it raised {type(error).__name__}") from error
+
+
+async def _ends(task: Task[Any], clock: IReactorTime, seconds: float) -> bool:
+    """Return whether a task ends in time; it is cancelled if whoever waits is."""
+    ended: Promise[bool] = Promise()
+    timer = clock.callLater(seconds, ended.resolve, False)
+    task.when_done(lambda _: None if ended.done else ended.resolve(True))
+    try:
+        return await ended
+    except BaseException:
+        task.cancel()
+        raise
+    finally:
+        if timer.active():
+            timer.cancel()
+
+
 async def _started(ask: Method, values: Sequence[object]) -> Any:  # noqa: ANN401 - a plugin may return anything
     return await ask(*values)
 
 
+def _is_refusal(reply: object) -> bool:
+    return isinstance(reply, Reply) and reply.code in range(400, 600)
+
+
+def _is_verdict(answer: object) -> bool:
+    """Return whether it is a refusal, a reply of 2xx, or nothing."""
+    return answer is None or _is_refusal(answer) or (isinstance(answer, Reply) and answer.accepts)
+
+
 def _is_answer(answer: object) -> bool:
-    """Return whether a plugin may answer so: a refusal, a reply of 2xx, changes, or nothing."""
-    if isinstance(answer, Reply):
-        return answer.code // 100 in {2, 4, 5}
-    return answer is None or (isinstance(answer, tuple) and all(map(is_sound, answer)))
+    """Return whether it is a verdict, or changes."""
+    return _is_verdict(answer) or (isinstance(answer, tuple) and all(map(is_sound, answer)))
+
+
+def _is_anything(_: object) -> bool:
+    return True

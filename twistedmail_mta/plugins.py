@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,9 +17,10 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from zope.interface import Interface
+from zope.interface import Interface, Invalid
+from zope.interface.verify import verifyObject
 
-from twistedmail_mta.interfaces import IDatabase, IResolver
+from twistedmail_mta.interfaces import IDatabase, IHTTPClient, IResolver
 from twistedmail_mta.shipped import SHIPPED
 from twistedmail_mta.stages import stages_of
 from twistedmail_mta.tasks import TaskGroup, WorkerPool
@@ -27,6 +29,14 @@ T = TypeVar("T")
 
 GROUP: Final = "twistedmail_mta.plugins"
 """The group of entry points by which installed packages offer plugins."""
+
+
+OWN_KEYS: Final = frozenset({"use", "timeout", "on_error", "may_send_anywhere"})
+"""What the site file says of any plugin; whatever else it says is for the plugin itself."""
+
+_NAME: Final = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+_USE: Final = re.compile(f"{_NAME}:{_NAME}")
+_UNSAFE: Final = re.compile(r"[^a-z0-9]")
 
 
 class PluginError(Exception):
@@ -47,8 +57,9 @@ class Kit:
         clock: for waiting and timers, in seconds.
         now: seconds since the epoch.
         resolver: questions to the DNS, cached.
+        http: questions to web services.
         database: rows that last; a plugin's tables are those its `migrations` make.
-        tasks: for coroutines that nobody awaits.
+        tasks: for coroutines that nobody awaits; they are cancelled when the plugin has stopped.
         log: writes to the server's log.
         prefix: what the names of its tables begin with: `{plugin}` of its migrations.
     """
@@ -58,6 +69,7 @@ class Kit:
     clock: IReactorTime
     now: Callable[[], float]
     resolver: IResolver
+    http: IHTTPClient
     database: IDatabase
     tasks: TaskGroup
     log: Logger
@@ -104,10 +116,28 @@ def find(use: str, path: Sequence[Path] = ()) -> Kind:
     found = _imported(use, path) if ":" in use else _offered(use)
     if not callable(found):
         raise PluginError(f"{use} is no class or function that makes a plugin")
+    on_error = getattr(found, "on_error", "refuse")
+    if on_error not in {"refuse", "abstain"}:
+        raise PluginError(f'{use}: on_error must be "refuse" or "abstain"')
+    return Kind(found, _options(use, found), _migrations(use, found), on_error == "abstain")
+
+
+def _options(use: str, found: object) -> type[BaseModel]:
+    """Return the model of a plugin's options; none of them can have the name of a key that every plugin has."""
     options = getattr(found, "Options", NoOptions)
     if not (isinstance(options, type) and issubclass(options, BaseModel)):
         raise PluginError(f"{use}: Options must be a model of pydantic's")
-    return Kind(found, options, tuple(getattr(found, "migrations", ())), getattr(found, "on_error", "") == "abstain")
+    if taken := sorted(OWN_KEYS & options.model_fields.keys()):
+        raise PluginError(f"{use}: {', '.join(taken)} means something for every plugin, and can't be an option")
+    return options
+
+
+def _migrations(use: str, found: object) -> tuple[str, ...]:
+    """Return what makes a plugin's tables; a migration that names none of its own would make them elsewhere."""
+    migrations = getattr(found, "migrations", ())
+    if isinstance(migrations, str) or not all(isinstance(each, str) and "{plugin}" in each for each in migrations):
+        raise PluginError(f"{use}: migrations must be a tuple of texts, each of tables that begin with {{plugin}}")
+    return tuple(migrations)
 
 
 def _offered(name: str) -> object:
@@ -132,11 +162,14 @@ def _unknown(name: str) -> str:
 
 def _imported(use: str, path: Sequence[Path]) -> object:
     module, _, attribute = use.partition(":")
+    if not _USE.fullmatch(use):
+        raise PluginError(f"{use} must be a name, or module:attribute")
     with _first_in(path):
         found = _loaded(use, lambda: importlib.import_module(module))
+    place = getattr(found, "__file__", None) or "Python itself"
     for name in attribute.split("."):
         if not hasattr(found, name):
-            raise PluginError(f"{module} has no {attribute}")
+            raise PluginError(f"{module}, which is {place}, has no {attribute}")
         found = getattr(found, name)
     return found
 
@@ -144,7 +177,7 @@ def _imported(use: str, path: Sequence[Path]) -> object:
 def _loaded(use: str, load: Callable[[], object]) -> object:
     try:
         return load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"{use} can't be imported: {type(error).__name__}: {error}") from error
 
 
@@ -169,10 +202,23 @@ def verified(name: str, plugin: object) -> tuple[type[Interface], ...]:
     if not stages:
         raise PluginError(f"plugin {name} provides none of the stages' interfaces")
     for stage in stages:
-        for method in stage.names():
-            if not iscoroutinefunction(getattr(plugin, method, None)):
-                raise PluginError(f"plugin {name}: {method}, of {stage.__name__}, must be an async method")
+        (method,) = stage.names()
+        if not iscoroutinefunction(getattr(plugin, method, None)):
+            raise PluginError(f"plugin {name}: {method}, of {stage.__name__}, must be an async method")
+        try:
+            verifyObject(stage, plugin)
+        except Invalid as error:
+            wanted = f"{method}{stage[method].getSignatureString()}"
+            raise PluginError(f"plugin {name}: {stage.__name__} wants {wanted}") from error
+    for method in ("start", "stop"):
+        if hasattr(plugin, method) and not iscoroutinefunction(getattr(plugin, method)):
+            raise PluginError(f"plugin {name}: {method} must be an async method")
     return stages
+
+
+def table_prefix(name: str) -> str:
+    """Return what the names of a plugin's tables begin with."""
+    return f"plugin_{_UNSAFE.sub('_', name.lower())}_"
 
 
 def options_of(kind: Kind, values: Mapping[str, Any], context: Mapping[str, Any]) -> BaseModel:

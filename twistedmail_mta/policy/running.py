@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from twistedmail_mta.config.plugging import Found
-from twistedmail_mta.interfaces import IDatabase, IResolver, Transaction
-from twistedmail_mta.pipeline import Pipeline, Plugin
-from twistedmail_mta.plugins import Kit, PluginError, verified
-from twistedmail_mta.tasks import TaskGroup, WorkerPool
+from twistedmail_mta.interfaces import IDatabase, IHTTPClient, IResolver, Transaction
+from twistedmail_mta.pipeline import Pipeline, Plugin, in_time
+from twistedmail_mta.plugins import Kit, PluginError, table_prefix, verified
+from twistedmail_mta.tasks import Cancelled, TaskGroup, WorkerPool
 
-_UNSAFE: Final = re.compile(r"[^a-z0-9]")
+START_WITHIN: Final = 60.0
+"""Seconds that a plugin may take to start, or to stop."""
 
 _VERSION: Final = "SELECT version FROM plugin WHERE name = ?"
 
@@ -36,8 +36,8 @@ class Plugins:
         clock: IReactorTime,
         now: Callable[[], float],
         resolver: IResolver,
+        http: IHTTPClient,
         database: IDatabase,
-        tasks: TaskGroup,
         threads: WorkerPool,
     ) -> None:
         """Make the plugins; nothing of them runs yet.
@@ -48,8 +48,8 @@ class Plugins:
             clock: for their timers and time limits.
             now: seconds since the epoch.
             resolver: for their questions to the DNS.
+            http: for those to web services.
             database: for their tables.
-            tasks: for their coroutines.
             threads: for what they do that takes long.
 
         Raises:
@@ -59,20 +59,24 @@ class Plugins:
         self._database = database
         self._found = found
         self._plugins: dict[str, Plugin] = {}
+        self._tasks: dict[str, TaskGroup] = {}
+        self._started: list[str] = []
         for each in found:
+            tasks = self._tasks[each.name] = TaskGroup()
             kit = Kit(
-                each.name,
-                hostname,
-                clock,
-                now,
-                resolver,
-                database,
-                tasks,
-                Logger(namespace=f"plugin.{each.name}"),
-                table_prefix(each.name),
-                threads,
+                name=each.name,
+                hostname=hostname,
+                clock=clock,
+                now=now,
+                resolver=resolver,
+                http=http,
+                database=database,
+                tasks=tasks,
+                log=Logger(namespace=f"plugin.{each.name}"),
+                prefix=table_prefix(each.name),
+                _threads=threads,
             )
-            self._plugins[each.name] = _made(each, kit)
+            self._plugins[each.name] = made(each, kit)
         self._observers = Pipeline(list(self._plugins.values()), clock)
 
     @property
@@ -88,23 +92,38 @@ class Plugins:
         """Bring their tables up to date, and start them in order.
 
         Raises:
-            PluginError: one of them can't start.
+            PluginError: one of them can't start; those before it have.
         """
         for found in self._found:
             name = found.name
             try:
                 await self._migrate(name, found.kind.migrations)
-                await _called(self._plugins[name].acts, "start")
+                await self._call(name, "start")
+                self._started.append(name)
+            except Cancelled:
+                raise
             except Exception as error:
                 raise PluginError(f"plugin {name} can't start: {type(error).__name__}: {error}") from error
 
     async def stop(self) -> None:
-        """Stop them, the last first; one that can't is logged."""
-        for name in reversed(self._plugins):
+        """Stop those that were started, the last first; one that can't is logged, and no coroutine of any goes on."""
+        while self._started:
+            name = self._started.pop()
             try:
-                await _called(self._plugins[name].acts, "stop")
+                await self._call(name, "stop")
+            except Cancelled:
+                raise
             except Exception:  # noqa: BLE001 - the others have to stop as well
                 self.log.failure("plugin {plugin} didn't stop as it should", event="plugin.failed", plugin=name)
+            self._tasks[name].cancel()
+        for tasks in self._tasks.values():
+            tasks.cancel()
+
+    async def _call(self, name: str, method: str) -> None:
+        """Call an optional method of a plugin, and wait for it, but not for ever."""
+        call = getattr(self._plugins[name].acts, method, None)
+        if call is not None:
+            await in_time(self._clock, START_WITHIN, call())
 
     async def _migrate(self, name: str, migrations: Sequence[str]) -> None:
         """Apply the migrations that weren't yet, each once."""
@@ -115,31 +134,23 @@ class Plugins:
         def migrate(tx: Transaction) -> None:
             done = next((version for (version,) in list(tx.execute(_VERSION, (name,)))), 0)
             for statements in migrations[done:]:
-                for statement in filter(str.strip, statements.replace("{plugin}", prefix).split(";")):
-                    list(tx.execute(statement))
+                list(tx.execute(statements.replace("{plugin}", prefix)))
             list(tx.execute(_SET_VERSION, (name, max(done, len(migrations)))))
 
         await self._database.write(migrate)
 
 
-def table_prefix(name: str) -> str:
-    """Return what the names of a plugin's tables begin with."""
-    return f"plugin_{_UNSAFE.sub('_', name.lower())}_"
+def made(found: Found, kit: Kit) -> Plugin:
+    """Make a plugin; nothing of it runs yet.
 
-
-def _made(found: Found, kit: Kit) -> Plugin:
+    Raises:
+        PluginError: it can't be made, or isn't what it should be.
+    """
     try:
         acts = found.kind.make(found.options, kit)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"plugin {found.name} can't be made: {type(error).__name__}: {error}") from error
     verified(found.name, acts)
     table = found.table
     abstains = found.kind.abstains if table.on_error is None else table.on_error == "abstain"
     return Plugin(found.name, acts, table.timeout, abstains, table.may_send_anywhere)
-
-
-async def _called(acts: Any, method: str) -> None:  # noqa: ANN401 - any plugin
-    """Call an optional method."""
-    call = getattr(acts, method, None)
-    if call is not None:
-        await call()
