@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twistedmail_mta.networks import client_network, is_in, parse_networks, reverse_name
+from twistedmail_mta.networks import client_network, is_in, parse_networks, reverse_name, wide_network
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,20 @@ from twistedmail_mta.networks import client_network, is_in, parse_networks, reve
 def test_client_network(host: str, network: str) -> None:
     """IPv4 counts by address, also when mapped into IPv6; IPv6 by its /64."""
     assert client_network(host) == network
+
+
+@pytest.mark.parametrize(
+    ("host", "network"),
+    [
+        ("192.0.2.7", "192.0.2.0/24"),
+        ("::ffff:192.0.2.7", "192.0.2.0/24"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("", ""),
+    ],
+)
+def test_wide_network(host: str, network: str) -> None:
+    """Neighbours count as one."""
+    assert wide_network(host) == network
 
 
 def test_is_in() -> None:

@@ -38,6 +38,18 @@ def client_network(host: str) -> str:
     return host if address is None else str(address)
 
 
+@lru_cache(_REMEMBERED)
+def wide_network(host: str) -> str:
+    """Return the network in which a client's neighbours are taken for the same one: its IPv4 /24, its IPv6 /64.
+
+    Large sites send again from another host nearby (RFC 6647 section 4.1).
+    """
+    address = address_of(host)
+    if isinstance(address, IPv4Address):
+        return str(IPv4Network((address, 24), strict=False))
+    return client_network(host)
+
+
 def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
     """Return networks from texts such as "127.0.0.0/8" or "::1".
 

@@ -10,5 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-SHIPPED: Final[Mapping[str, str]] = {}
+SHIPPED: Final[Mapping[str, str]] = {
+    "dnsbl": "twistedmail_mta.policy.dnsbl:DNSBL",
+}
 """Where each is: `module:class`, imported only when it is used."""
