@@ -190,6 +190,7 @@ class SiteService(Service):
             "directory.changed": self._directory_changed,
             "mailbox.changed": self._mailbox_changed,
             "tls.reload": self._reload_tls,
+            "plugin.ask": self._ask_plugin,
         }
 
     async def _status(self, _: Object) -> Object:
@@ -234,6 +235,17 @@ class SiteService(Service):
         if self._parts is not None:
             self._parts.mailboxes.look(mailbox, sequence)
         return {}
+
+    async def _ask_plugin(self, arguments: Object) -> Object:
+        name, question = arguments.get("plugin"), arguments.get("question")
+        if not isinstance(name, str) or not isinstance(question, dict):
+            raise CommandError("plugin.ask needs plugin and question")
+        if self._parts is None:
+            raise CommandError("the server is still starting")
+        try:
+            return dict(await self._parts.plugins.ask(name, question))
+        except (PluginError, TimeoutError) as error:
+            raise CommandError(str(error)) from error
 
     async def _reload_tls(self, _: Object) -> Object:
         return {"reloaded": self.reload()}

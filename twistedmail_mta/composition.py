@@ -63,11 +63,14 @@ from twistedmail_mta.policy.web import IReactorWeb, WebClient
 from twistedmail_mta.pop3.standing import SessionSettings
 from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.lanes import LaneLimits
+from twistedmail_mta.queue.notices import Notices
 from twistedmail_mta.queue.precedence import burden_of_this_thread
 from twistedmail_mta.queue.runner import QueueLimits, QueueRunner
 from twistedmail_mta.queue.schedule import RetrySchedule
 from twistedmail_mta.receive.admission import Admission
 from twistedmail_mta.receive.listener import Listener
+from twistedmail_mta.spool.account_mail import AccountMail
+from twistedmail_mta.spool.control import QueueControl
 from twistedmail_mta.spool.owners import Host
 from twistedmail_mta.spool.spool import Spool
 from twistedmail_mta.spool.sweep import Sweep
@@ -160,9 +163,35 @@ class Parts:
             self._http,
             self.database,
             self._policy_threads,
+            AccountMail(self._queue_control()),
+            self._notices(),
         )
         self._observation = Observation(self.plugins.observers, self.tasks)
         self._checks = {name: self._recipient_check(table) for name, table in site.relayed.items()}
+
+    def _queue_control(self) -> QueueControl:
+        """Return the hand that plugins have on the queue, once it is there."""
+
+        def note(recipients: Iterable[tuple[int, int, int | None]], wanted: bool) -> None:
+            if self._begun:
+                self.note_wishes(recipients, wanted=wanted)
+
+        def look() -> None:
+            if self._begun:
+                self.queue.look()
+
+        return QueueControl(self.database, self.bodies, self._reactor, time.monotonic, boot_name(), note, look)
+
+    def _notices(self) -> Notices:
+        server = self._site.server
+        return Notices(
+            server.hostname,
+            server.admin,
+            lambda: self.spool.new_id(),  # noqa: PLW0108 - there is no spool yet
+            time.time,
+            utc_offset,
+            lambda message: self.queue.accept(message),  # noqa: PLW0108 - nor a queue
+        )
 
     def _recipient_check(self, table: DomainTable) -> IRecipientCheck | None:
         kind, _, path = table.recipients.partition(":")

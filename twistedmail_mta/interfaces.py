@@ -242,6 +242,51 @@ class ISpool(Interface):
         """Return whether no operator wants the claimed recipient not to be tried now; no input or output."""
 
 
+class IAccountMail(Interface):
+    """The queued mail of one account, for whoever finds that it must not go out.
+
+    What `suspend` and `resume` do is what `mta queue suspend --account` does,
+    and outlives a restart.
+    """
+
+    def suspend(account: str) -> Awaitable[int]:
+        """Begin no attempt at what a login submitted, or will; return how many recipients wait for that to end.
+
+        Raises:
+            TemporaryError: the database can't be written; it may be suspended all the same.
+        """
+
+    def resume(account: str) -> Awaitable[int]:
+        """End that; return how many recipients go on.
+
+        Raises:
+            TemporaryError: as `suspend`.
+        """
+
+    def discard(account: str) -> Awaitable[int]:
+        """Delete what a login submitted, and tell nobody; return how many recipients that were.
+
+        Raises:
+            TemporaryError: the database can't be written; what was deleted so far stays so.
+        """
+
+
+class INotices(Interface):
+    """Tells the site's administrator what went wrong, by mail."""
+
+    def tell(subject: str, text: str, also: Iterable[Address] = ()) -> Awaitable[None]:
+        r"""Send a mail to the administrator, and others; it is on disk when this returns.
+
+        Args:
+            subject: one line.
+            text: lines end in "\n".
+            also: who else is told.
+
+        Raises:
+            TemporaryError: nobody was told.
+        """
+
+
 class IAcceptance(Interface):
     """Where the receiving role hands over a complete message."""
 

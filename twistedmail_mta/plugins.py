@@ -20,7 +20,7 @@ from twisted.logger import Logger
 from zope.interface import Interface, Invalid
 from zope.interface.verify import verifyObject
 
-from twistedmail_mta.interfaces import IDatabase, IHTTPClient, IResolver
+from twistedmail_mta.interfaces import IAccountMail, IDatabase, IHTTPClient, INotices, IResolver
 from twistedmail_mta.shipped import SHIPPED
 from twistedmail_mta.stages import stages_of
 from twistedmail_mta.tasks import TaskGroup, WorkerPool
@@ -62,6 +62,8 @@ class Kit:
         tasks: for coroutines that nobody awaits; they are cancelled when the plugin has stopped.
         log: writes to the server's log.
         prefix: what the names of its tables begin with: `{plugin}` of its migrations.
+        account_mail: the queued mail of accounts; None where there is no queue.
+        notices: mail to the administrator; None where no server runs.
     """
 
     name: str
@@ -75,6 +77,8 @@ class Kit:
     log: Logger
     prefix: str
     _threads: WorkerPool
+    account_mail: IAccountMail | None = None
+    notices: INotices | None = None
 
     async def run_in_thread(self, function: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401 - the function's
         """Call what takes long on a thread, and return what it returns.
@@ -113,7 +117,19 @@ def find(use: str, path: Sequence[Path] = ()) -> Kind:
     Raises:
         PluginError: there is none, it can't be imported, or it is none.
     """
-    found = _imported(use, path) if ":" in use else _offered(use)
+    return kind_of(_imported(use, path) if ":" in use else _offered(use), use)
+
+
+def kind_of(found: object, use: str) -> Kind:
+    """Return what makes plugins of a kind.
+
+    Args:
+        found: what is to make them.
+        use: what to call it.
+
+    Raises:
+        PluginError: it can't.
+    """
     if not callable(found):
         raise PluginError(f"{use} is no class or function that makes a plugin")
     on_error = getattr(found, "on_error", "refuse")
@@ -210,7 +226,7 @@ def verified(name: str, plugin: object) -> tuple[type[Interface], ...]:
         except Invalid as error:
             wanted = f"{method}{stage[method].getSignatureString()}"
             raise PluginError(f"plugin {name}: {stage.__name__} wants {wanted}") from error
-    for method in ("start", "stop"):
+    for method in ("start", "stop", "answer"):
         if hasattr(plugin, method) and not iscoroutinefunction(getattr(plugin, method)):
             raise PluginError(f"plugin {name}: {method} must be an async method")
     return stages

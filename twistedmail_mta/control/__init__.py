@@ -27,5 +27,7 @@ Messages:
     directory.changed: domains, accounts or aliases were changed in the database.
     mailbox.changed: another process has changed what is in the mailbox of the id
         `mailbox`; `sequence` is the MODSEQ of its last change.
+    plugin.ask: puts `question`, an object, to the plugin whose name in the site file is `plugin`;
+        answers with what it answers.
     tls.reload: read the certificates again; answers with `reloaded`, true or false.
 """

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Final
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from twistedmail_mta.config.plugging import Found
-from twistedmail_mta.interfaces import IDatabase, IHTTPClient, IResolver, Transaction
+from twistedmail_mta.interfaces import IAccountMail, IDatabase, IHTTPClient, INotices, IResolver, Transaction
 from twistedmail_mta.pipeline import Pipeline, Plugin, in_time
 from twistedmail_mta.plugins import Kit, PluginError, table_prefix, verified
 from twistedmail_mta.tasks import Cancelled, TaskGroup, WorkerPool
@@ -39,6 +39,8 @@ class Plugins:
         http: IHTTPClient,
         database: IDatabase,
         threads: WorkerPool,
+        account_mail: IAccountMail | None = None,
+        notices: INotices | None = None,
     ) -> None:
         """Make the plugins; nothing of them runs yet.
 
@@ -51,6 +53,8 @@ class Plugins:
             http: for those to web services.
             database: for their tables.
             threads: for what they do that takes long.
+            account_mail: the queued mail of accounts.
+            notices: for mail to the administrator.
 
         Raises:
             PluginError: one can't be made, or isn't what it should be.
@@ -75,6 +79,8 @@ class Plugins:
                 log=Logger(namespace=f"plugin.{each.name}"),
                 prefix=table_prefix(each.name),
                 _threads=threads,
+                account_mail=account_mail,
+                notices=notices,
             )
             self._plugins[each.name] = made(each, kit)
         self._observers = Pipeline(list(self._plugins.values()), clock)
@@ -97,7 +103,7 @@ class Plugins:
         for found in self._found:
             name = found.name
             try:
-                await self._migrate(name, found.kind.migrations)
+                await migrate(self._database, name, found.kind.migrations)
                 await self._call(name, "start")
                 self._started.append(name)
             except Cancelled:
@@ -119,25 +125,45 @@ class Plugins:
         for tasks in self._tasks.values():
             tasks.cancel()
 
+    async def ask(self, name: str, question: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Put the question of a command to a plugin that takes such: its async method `answer`.
+
+        Args:
+            name: what the site file calls it.
+            question: what can be written as JSON; its answer can, too.
+
+        Raises:
+            PluginError: there is none of that name, or it answers no questions, or it doesn't know what is asked of it.
+            TemporaryError: it can't be answered now.
+            TimeoutError: it took too long.
+        """
+        plugin = self._plugins.get(name)
+        answer = getattr(plugin.acts, "answer", None) if plugin is not None else None
+        if answer is None:
+            raise PluginError(f"there is no plugin {name} that answers questions")
+        result: Mapping[str, Any] = await in_time(self._clock, START_WITHIN, answer(question))
+        return result
+
     async def _call(self, name: str, method: str) -> None:
         """Call an optional method of a plugin, and wait for it, but not for ever."""
         call = getattr(self._plugins[name].acts, method, None)
         if call is not None:
             await in_time(self._clock, START_WITHIN, call())
 
-    async def _migrate(self, name: str, migrations: Sequence[str]) -> None:
-        """Apply the migrations that weren't yet, each once."""
-        if not migrations:
-            return
-        prefix = table_prefix(name)
 
-        def migrate(tx: Transaction) -> None:
-            done = next((version for (version,) in list(tx.execute(_VERSION, (name,)))), 0)
-            for statements in migrations[done:]:
-                list(tx.execute(statements.replace("{plugin}", prefix)))
-            list(tx.execute(_SET_VERSION, (name, max(done, len(migrations)))))
+async def migrate(database: IDatabase, name: str, migrations: Sequence[str]) -> None:
+    """Apply the migrations of a plugin's tables that weren't yet, in order, each once."""
+    if not migrations:
+        return
+    prefix = table_prefix(name)
 
-        await self._database.write(migrate)
+    def apply(tx: Transaction) -> None:
+        done = next((version for (version,) in list(tx.execute(_VERSION, (name,)))), 0)
+        for statements in migrations[done:]:
+            list(tx.execute(statements.replace("{plugin}", prefix)))
+        list(tx.execute(_SET_VERSION, (name, max(done, len(migrations)))))
+
+    await database.write(apply)
 
 
 def made(found: Found, kit: Kit) -> Plugin:
