@@ -13,7 +13,7 @@ from zope.interface import Interface
 
 from twistedmail_mta.errors import MailError
 from twistedmail_mta.model import Reply
-from twistedmail_mta.stages import Change, Changes, is_sound, stages_of
+from twistedmail_mta.stages import OBSERVERS, Change, Changes, IMessagePolicy, is_sound, stages_of
 from twistedmail_mta.tasks import Cancelled, Promise, Task
 
 T = TypeVar("T")
@@ -85,7 +85,7 @@ class Pipeline:
             values: what its method is told.
         """
         for plugin, method, ask in self._stages.get(stage, ()):
-            answer = await self._answer(plugin, method, ask, values, _is_verdict)
+            answer = await self._answer(stage, plugin, method, ask, values)
             if isinstance(answer, Reply):
                 return None if answer.accepts else self._refused(plugin, method, answer)
         return None
@@ -97,7 +97,7 @@ class Pipeline:
         """
         asked: list[Asked] = []
         for plugin, method, ask in self._stages.get(stage, ()):
-            answer = await self._answer(plugin, method, ask, values, _is_answer)
+            answer = await self._answer(stage, plugin, method, ask, values)
             if isinstance(answer, Reply):
                 return (None, asked) if answer.accepts else (self._refused(plugin, method, answer), ())
             asked += [Asked(plugin, change) for change in answer or ()]
@@ -106,7 +106,7 @@ class Pipeline:
     async def tell(self, stage: type[Interface], *values: object) -> None:
         """Tell those who take note of something; what they return is nobody's business."""
         for plugin, method, ask in self._stages.get(stage, ()):
-            await self._answer(plugin, method, ask, values, _is_anything)
+            await self._answer(stage, plugin, method, ask, values)
 
     def _refused(self, plugin: Plugin, method: str, reply: Reply) -> Reply:
         self.log.info(
@@ -116,13 +116,13 @@ class Pipeline:
         return reply
 
     async def _answer(
-        self, plugin: Plugin, method: str, ask: Method, values: Sequence[object], fits: Callable[[object], bool]
+        self, stage: type[Interface], plugin: Plugin, method: str, ask: Method, values: Sequence[object]
     ) -> Reply | Changes | None:
         """Return what a plugin answers; instead of a failure what the site file says of it."""
         plugin.calls[method] += 1
         try:
             answer: Reply | Changes | None = await in_time(self._clock, plugin.timeout, _started(ask, values))
-            if fits(answer):
+            if fits(stage, answer):
                 return answer
             raise TypeError(f"{method} returned {answer!r:.100}")  # noqa: TRY301 - counted as any other failure
         except Cancelled:
@@ -191,15 +191,8 @@ def _is_refusal(reply: object) -> bool:
     return isinstance(reply, Reply) and reply.code in range(400, 600)
 
 
-def _is_verdict(answer: object) -> bool:
-    """Return whether it is a refusal, a reply of 2xx, or nothing."""
-    return answer is None or _is_refusal(answer) or (isinstance(answer, Reply) and answer.accepts)
-
-
-def _is_answer(answer: object) -> bool:
-    """Return whether it is a verdict, or changes."""
-    return _is_verdict(answer) or (isinstance(answer, tuple) and all(map(is_sound, answer)))
-
-
-def _is_anything(_: object) -> bool:
-    return True
+def fits(stage: type[Interface], answer: object) -> bool:
+    """Return whether a plugin may answer so at a stage; those who only take note may answer anything."""
+    if stage is IMessagePolicy and isinstance(answer, tuple):
+        return all(map(is_sound, answer))
+    return answer is None or _is_refusal(answer) or (isinstance(answer, Reply) and answer.accepts) or stage in OBSERVERS

@@ -1,0 +1,181 @@
+"""A plugin, made as the server would make it, and asked by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar, cast
+
+from zope.interface import Interface
+
+from twistedmail_mta.config.plugging import Found, PluginTable
+from twistedmail_mta.pipeline import Plugin, fits
+from twistedmail_mta.plugins import Kind, Kit, find, kind_of, options_of, table_prefix
+from twistedmail_mta.policy.running import made, migrate
+from twistedmail_mta.tasks import Task, TaskGroup, WorkerPool
+from twistedmail_mta.testing.surroundings import AtOnce, Log, Surroundings
+
+T = TypeVar("T")
+
+STEPS: Final = 1000
+"""In how many steps `Rig.ask` lets time pass."""
+
+
+class Asked(Generic[T]):
+    """A question to a plugin that may have to wait."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._outcome: list[T] = []
+        self._error: list[BaseException] = []
+        self._task = Task("test", self._run(coroutine))
+
+    async def _run(self, coroutine: Coroutine[Any, Any, T]) -> None:
+        try:
+            self._outcome.append(await coroutine)
+        except BaseException as error:  # noqa: BLE001 - raised where the answer is wanted
+            self._error.append(error)
+
+    @property
+    def done(self) -> bool:
+        """Whether the answer is here."""
+        return self._task.done
+
+    @property
+    def answer(self) -> T:
+        """The answer; what the plugin raised is raised."""
+        if not self.done:
+            raise AssertionError("the plugin waits for something")
+        if self._error:
+            raise self._error[0]
+        return self._outcome[0]
+
+    def cancel(self) -> None:
+        """Ask no more, as the server does when the client is gone or the time is over."""
+        self._task.cancel()
+
+
+class Rig:
+    """One plugin with its options and what it is given.
+
+    Attributes:
+        name: what a site file would call it; its tables begin with `kit.prefix`.
+        surroundings: time, names, web services, the database.
+        clock: of those.
+        kit: what it was made with.
+        log: what it has said is `log.said`.
+        plugin: the object.
+        running: the same as the server holds it, with its time limit and counters.
+    """
+
+    def __init__(  # noqa: PLR0913 - all by name, and all may be left out
+        self,
+        use: str | Callable[[Any, Kit], Any],
+        options: Mapping[str, Any] | None = None,
+        *,
+        name: str = "test",
+        surroundings: Surroundings | None = None,
+        path: Sequence[Path] = (),
+        folder: Path = Path("/"),
+        hostname: str = "mail.example.org",
+        **table: Any,  # noqa: ANN401 - PluginTable's own
+    ) -> None:
+        """Make a plugin, its tables, and start it.
+
+        Args:
+            use: the class, or what the site file would say.
+            options: its own, as the site file would have them.
+            name: what the site file would call it.
+            surroundings: what it is given; shared, if several plugins are to meet.
+            path: where modules are looked for first.
+            folder: where relative paths among its options begin.
+            hostname: ours.
+            table: `timeout`, `on_error` and `may_send_anywhere`, as in the site file.
+
+        Raises:
+            PluginError: it can't be had.
+            ValidationError: of pydantic's: the options are wrong.
+        """
+        self.name = name
+        self.surroundings = surroundings or Surroundings()
+        self.clock = self.surroundings.clock
+        self.log = Log(f"plugin.{name}")
+        self.kit = self._make_kit(hostname)
+        kind: Kind = find(use, path) if isinstance(use, str) else kind_of(use, getattr(use, "__name__", repr(use)))
+        said = PluginTable.model_validate({"use": str(use), **table, **(options or {})})
+        found = Found(name, said, kind, options_of(kind, said.options, {"folder": folder}))
+        self.running: Plugin = made(found, self.kit)
+        self.plugin: Any = self.running.acts
+        self.call(migrate(self.kit.database, name, kind.migrations))
+        self.start()
+
+    def _make_kit(self, hostname: str) -> Kit:
+        around = self.surroundings
+        return Kit(
+            name=self.name,
+            hostname=hostname,
+            clock=around.clock,
+            now=around.now,
+            resolver=around.names,
+            http=around.web,
+            database=around.database,
+            tasks=TaskGroup(),
+            log=self.log,
+            prefix=table_prefix(self.name),
+            _threads=cast(WorkerPool, AtOnce()),
+        )
+
+    def start(self) -> None:
+        """Start the plugin, as after a `stop`."""
+        if hasattr(self.plugin, "start"):
+            self.call(self.plugin.start())
+
+    def stop(self) -> None:
+        """Stop it."""
+        if hasattr(self.plugin, "stop"):
+            self.call(self.plugin.stop())
+        self.kit.tasks.cancel()
+
+    def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Return rows of the plugin's tables; `{plugin}` is what their names begin with."""
+        return self.surroundings.database.rows(sql.replace("{plugin}", self.kit.prefix), *parameters)
+
+    def begin(self, stage: type[Interface], *values: object) -> Asked[Any]:
+        """Ask at a stage; the answer may have to wait.
+
+        Args:
+            stage: its interface, such as `IRecipientPolicy`.
+            values: what its method is told.
+        """
+        (method,) = stage.names()
+        return Asked(self._checked(stage, getattr(self.plugin, method)(*values)))
+
+    def ask(self, stage: type[Interface], *values: object, within: float = 60.0) -> Any:  # noqa: ANN401 - any answer
+        """Ask at a stage; return the answer.
+
+        What the plugin raises is raised; one that needs time gets it.
+
+        Args:
+            stage: its interface, such as `IRecipientPolicy`.
+            values: what its method is told.
+            within: seconds that may pass.
+        """
+        return self._wait(self.begin(stage, *values), within)
+
+    def call(self, coroutine: Coroutine[Any, Any, T], within: float = 60.0) -> T:
+        """Run a coroutine, such as one of the plugin's own methods, and return what it returns."""
+        return self._wait(Asked(coroutine), within)
+
+    def _wait(self, asked: Asked[T], seconds: float) -> T:
+        for _ in range(STEPS):
+            if asked.done:
+                break
+            self.clock.advance(seconds / STEPS)
+        return asked.answer
+
+    @staticmethod
+    async def _checked(stage: type[Interface], answer: Coroutine[Any, Any, T]) -> T:
+        """Return an answer; one that the server would take for a failure fails the test."""
+        found = await answer
+        if not fits(stage, found):
+            raise AssertionError(f"{stage.__name__} can't be answered with {found!r:.200}")
+        return found

@@ -1,0 +1,117 @@
+"""Makes what plugins are told, from as little as a test has to say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from twistedmail_mta.mail.header import Header, split
+from twistedmail_mta.model import Envelope, Recipient, Reply
+from twistedmail_mta.smtp.address import parse_address
+from twistedmail_mta.stages import Arriving, Attempted, Client, MailFrom, Stored
+
+ID: Final = "0000000000001"
+"""A message's id, as the log shows it."""
+
+DELIVERED: Final = Reply(250, "2.0.0", "Ok")
+
+
+def client(host: str = "192.0.2.1", account: str | None = None, **known: Any) -> Client:  # noqa: ANN401 - Client's own
+    """Return a client: a stranger at an MX, or one who has logged in.
+
+    Args:
+        host: its address.
+        account: its login.
+        known: other attributes of `Client`.
+    """
+    role = "mx" if account is None else "submission"
+    says = {"session": ID, "listener": role, "role": role, "helo": "client.test", "extended": True, **known}
+    return Client(host=host, account=account, **says)
+
+
+def mail_from(sender: str = "ann@sender.test", size: int | None = None, id: str = ID) -> MailFrom:  # noqa: A002 - MailFrom's own
+    """Return what MAIL said; an empty sender is the null reverse-path."""
+    return MailFrom(id, parse_address(sender), size)
+
+
+def recipient(address: str = "bob@home.test") -> Recipient:
+    """Return what RCPT said."""
+    return Recipient(parse_address(address))
+
+
+def envelope(sender: str = "ann@sender.test", *recipients: str) -> Envelope:
+    """Return an envelope; to bob@home.test if nobody is named."""
+    return Envelope(parse_address(sender), tuple(map(recipient, recipients or ("bob@home.test",))))
+
+
+def header(text: str | bytes) -> Header:
+    """Return the header of a message, or of the part of it that is given."""
+    return Header(split(wire(text))[0])
+
+
+def arriving(
+    text: str | bytes = "Subject: hi\r\n\r\ntext\r\n",
+    sender: str = "ann@sender.test",
+    recipients: Sequence[str] = (),
+    id: str = ID,  # noqa: A002 - Arriving's own
+) -> Arriving:
+    r"""Return a message that has come, before it is taken.
+
+    Args:
+        text: header, empty line and body; line ends of a str may be "\n" alone.
+        sender: the reverse-path.
+        recipients: bob@home.test, if there are none.
+        id: as the log shows it.
+    """
+    octets = wire(text)
+    block, body = split(octets)
+    return Arriving(id, envelope(sender, *recipients), Header(block), MemoryBody(body), len(octets))
+
+
+def attempted(
+    recipient: str = "bob@elsewhere.test",
+    reply: Reply = DELIVERED,
+    sender: str = "ann@home.test",
+    account: str | None = None,
+    **known: Any,  # noqa: ANN401 - Attempted's own
+) -> Attempted:
+    """Return what became of a recipient.
+
+    Args:
+        recipient: who.
+        reply: what the next hop said.
+        sender: the reverse-path.
+        account: the login that submitted the message.
+        known: other attributes of `Attempted`.
+    """
+    says = {"id": ID, "remote": "mx.elsewhere.test [192.0.2.2]", "attempts": 1, **known}
+    return Attempted(
+        sender=parse_address(sender), recipient=parse_address(recipient), account=account, reply=reply, **says
+    )
+
+
+def stored(*mailboxes: tuple[str, str], sender: str = "ann@sender.test", size: int = 100) -> Stored:
+    """Return what went into mailboxes: for whom, and the mailbox's name."""
+    return Stored(ID, parse_address(sender), tuple((parse_address(to), name) for to, name in mailboxes), size)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryBody:
+    """A body in memory; see `stages.Body`."""
+
+    octets: bytes
+
+    @property
+    def size(self) -> int:
+        """Return the number of octets."""
+        return len(self.octets)
+
+    async def read(self, offset: int, size: int) -> bytes:
+        """Return up to `size` octets from `offset` on."""
+        return self.octets[offset : offset + size]
+
+
+def wire(text: str | bytes) -> bytes:
+    """Return a text as it is on the wire."""
+    return text if isinstance(text, bytes) else text.replace("\r\n", "\n").replace("\n", "\r\n").encode()
