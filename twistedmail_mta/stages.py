@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 from zope.interface import Interface
 
 from twistedmail_mta.mail.header import Header
-from twistedmail_mta.model import Address, Envelope, Recipient, Reply
+from twistedmail_mta.model import Address, Envelope, Notify, Recipient, Reply
 
 # What plugins are told
 
@@ -34,6 +34,10 @@ class Client:
         extended: it said EHLO, not HELO.
         tls: version and cipher; empty in clear.
         account: the account that logged in; None for strangers.
+        mechanism: how it did, such as "PLAIN"; empty for strangers.
+        port: the client's; 0 for a unix socket.
+        local_host: the address of ours that the client reached; empty for a unix socket.
+        local_port: the port there.
         has_spoken: says whether octets have come that no command was read from yet: before the greeting no honest
             client sends any (RFC 5321 section 4.3.1).
     """
@@ -46,6 +50,10 @@ class Client:
     extended: bool = False
     tls: str = ""
     account: str | None = None
+    mechanism: str = ""
+    port: int = 0
+    local_host: str = ""
+    local_port: int = 0
     has_spoken: Callable[[], bool] = lambda: False
 
 
@@ -57,11 +65,13 @@ class MailFrom:
         id: the message's id, as the log shows it.
         sender: the reverse-path; null for reports.
         size: octets that SIZE announced; None without it.
+        parameters: what else was said, as it is sent on: "BODY=8BITMIME" and the like.
     """
 
     id: str
     sender: Address
     size: int | None = None
+    parameters: tuple[str, ...] = ()
 
 
 class Body(Protocol):
@@ -79,6 +89,28 @@ class Body(Protocol):
         """
 
 
+class Draft(Protocol):
+    """A text that a plugin writes for the place of a body, in pieces; one that isn't used is dropped."""
+
+    def write(self, block: bytes) -> Awaitable[None]:
+        """Add octets; line ends become CRLF.
+
+        Raises:
+            MailError: it can't be kept, or is too large.
+        """
+
+    def finish(self) -> Awaitable[Body]:
+        """Return the text for `ReplaceBody`, once it is complete.
+
+        Raises:
+            MailError: as `write`.
+        """
+
+
+def _no_draft() -> Draft:
+    raise RuntimeError("nothing can be written for this message")
+
+
 @dataclass(frozen=True, slots=True)
 class Arriving:
     """A message whose text is here, before it is taken.
@@ -89,6 +121,7 @@ class Arriving:
         header: as it came, our own trace field apart.
         body: what follows it.
         size: octets of both.
+        draft: begins another text for the body's place, kept where the body is.
     """
 
     id: str
@@ -96,6 +129,7 @@ class Arriving:
     header: Header
     body: Body
     size: int
+    draft: Callable[[], Draft] = _no_draft
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,25 +185,56 @@ class AddHeader:
 
 
 @dataclass(frozen=True, slots=True)
-class RemoveHeader:
-    """Remove every field of a name."""
+class InsertHeader:
+    """Put a field behind so many others, 0 above all, or behind all if there are fewer; our own trace field isn't counted."""
 
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReplaceHeader:
-    """Put a field in the place of the first of its name, and remove the others; where there is none, above all."""
-
+    index: int
     name: str
     value: str
 
 
 @dataclass(frozen=True, slots=True)
+class RemoveHeader:
+    """Remove every field of a name, or the one that `occurrence` names, counted from 1 and from above."""
+
+    name: str
+    occurrence: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceHeader:
+    """Put a field in the place of the first of its name, and remove the others; where there is none, above all.
+
+    With an `occurrence`, counted from 1 and from above, that one alone is
+    replaced; where there is none, the field goes behind all others.
+    """
+
+    name: str
+    value: str
+    occurrence: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceBody:
+    """Put another text in the place of the body; the last one that is asked for counts.
+
+    It is one that `Arriving.draft` was written to, or any other, which is
+    copied: that one must be there until the message is answered.
+    """
+
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
 class AddRecipient:
-    """Send a copy to one more address: one kept here, or any other if the plugin's table says `may_send_anywhere`."""
+    """Send a copy to one more address: one kept here, or any other if the plugin's table says `may_send_anywhere`.
+
+    `notify` and `orcpt` are those of `Recipient`.
+    """
 
     address: Address
+    notify: frozenset[Notify] | None = None
+    orcpt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,12 +280,15 @@ def is_sound(change: object) -> bool:
     match change:
         case AddHeader(name, value) | ReplaceHeader(name, value):
             return bool(_NAME.fullmatch(name) and _VALUE.fullmatch(value))
+        case InsertHeader(index, name, value):
+            return index >= 0 and bool(_NAME.fullmatch(name) and _VALUE.fullmatch(value))
         case RemoveHeader(name):
             return bool(_NAME.fullmatch(name))
     return isinstance(change, Change)
 
 
-Change = AddHeader | RemoveHeader | ReplaceHeader | AddRecipient | RemoveRecipient | ChangeSender | FileInto | Hold
+HeaderChange = AddHeader | InsertHeader | RemoveHeader | ReplaceHeader
+Change = HeaderChange | ReplaceBody | AddRecipient | RemoveRecipient | ChangeSender | FileInto | Hold
 Changes = tuple[Change, ...]
 
 Answer = Reply | Changes | None
@@ -300,6 +368,23 @@ class IEndedObserver(Interface):
         """
 
 
+class IDisconnectObserver(Interface):
+    """Told when a client is gone that a connect policy could have been asked about, however it went."""
+
+    def disconnected(client: Client) -> Awaitable[None]:
+        """Take note: no stage of this session follows, and none is under way."""
+
+
+class IRefusalObserver(Interface):
+    """Told when a client is refused something, by whomever."""
+
+    def refused(client: Client, reply: Reply) -> Awaitable[None]:
+        """Take note, before the client hears of it: the answer waits for the end of this.
+
+        Only what the session says by itself about bad syntax may go out before.
+        """
+
+
 class IDeliveredObserver(Interface):
     """Told when a recipient's copy has reached its next hop, or a mailbox by way of the queue."""
 
@@ -329,7 +414,15 @@ class IMailboxObserver(Interface):
 
 
 POLICIES = (IConnectPolicy, IHelloPolicy, ILoginPolicy, IMailPolicy, IRecipientPolicy, IHeaderPolicy, IMessagePolicy)
-OBSERVERS = (IEndedObserver, IDeliveredObserver, IDeferredObserver, IBouncedObserver, IMailboxObserver)
+OBSERVERS = (
+    IDisconnectObserver,
+    IRefusalObserver,
+    IEndedObserver,
+    IDeliveredObserver,
+    IDeferredObserver,
+    IBouncedObserver,
+    IMailboxObserver,
+)
 
 
 def stages_of(plugin: Any) -> Iterator[type[Interface]]:  # noqa: ANN401 - anything may be a plugin

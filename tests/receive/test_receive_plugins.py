@@ -173,6 +173,37 @@ def test_nobody_is_granted_anything() -> None:
     assert client.type("RCPT TO:<bob@relayed.test>").startswith("250")
 
 
+def test_refusals_are_told_before_the_client_hears_of_them() -> None:
+    """Those of the core, of plugins and of the grammar; the answer waits."""
+    gate: Promise[None] = Promise()
+
+    def no(_: stages.Client, __: stages.MailFrom, recipient: Any) -> Reply | None:
+        return NO if recipient.address == BOB else None
+
+    refuses, notes = Says(stages.IRecipientPolicy, no), Says(stages.IRefusalObserver, None)
+    reception = Reception(plugins=(Plugin("one", refuses, 10.0, False), Plugin("two", notes, 10.0, False)))
+    client = reception.connect()
+    client.type("EHLO client.test", "MAIL FROM:<ann@sender.test>", "RCPT TO:<eve@relayed.test>")
+
+    assert client.type("RCPT TO:<bob@relayed.test>") == "550 5.7.1 not here\r\n"
+    assert client.type("RCPT TO:<bob@elsewhere.test>").startswith("550 5.7.1 Relaying denied")
+    assert client.type("HELLO").startswith("500 5.5.")
+    assert [(seen.helo, reply.code) for seen, reply in notes.told] == [
+        ("client.test", each) for each in (550, 550, 500)
+    ]
+
+    async def refused(*_: Any) -> None:
+        await gate
+
+    notes.refused = refused  # type: ignore[attr-defined]
+    reception = Reception(plugins=(Plugin("two", notes, 10.0, False),))
+    client = reception.connect()
+    client.type("EHLO client.test", "MAIL FROM:<ann@sender.test>")
+    assert client.type("RCPT TO:<bob@elsewhere.test>") == ""
+    gate.resolve(None)
+    assert client.said().startswith("550 5.7.1 Relaying denied")
+
+
 # Failures
 
 

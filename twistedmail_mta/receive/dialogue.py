@@ -84,12 +84,13 @@ class Dialogue:
         except Cancelled:
             raise
         except MailError as error:
-            self._refuse(event, error.reply)
+            await self._refuse(event, error.reply)
         except Exception:  # noqa: BLE001 - the client is told to try later
             self.log.failure("session {session} broke", event="smtp.broken", session=self._client.session)
             self._session.send_reply(replies.TRY_LATER)
 
-    def _refuse(self, event: smtp.Event, reply: Reply) -> None:
+    async def _refuse(self, event: smtp.Event, reply: Reply) -> None:
+        await self._tell_of_refusal(reply)
         self._session.send_reply(reply)
         self.log.info(
             "session {session}: {command} of {peer} refused: {reply}",
@@ -102,6 +103,12 @@ class Dialogue:
             code=reply.code,
             status=reply.status,
         )
+
+    async def _tell_of_refusal(self, reply: Reply) -> None:
+        """Let plugins take note of a refusal, and the client wait for them."""
+        plugins = self._listener.plugins
+        if plugins.asks(stages.IRefusalObserver):
+            await plugins.tell(stages.IRefusalObserver, self._seen, reply)
 
     def drop(self) -> None:
         """Forget the transaction under way, if any, and what it has written."""
@@ -189,6 +196,10 @@ class Dialogue:
     async def _nothing(self, _: smtp.Event) -> None:
         """The session has answered by itself, or an answer comes later."""
 
+    async def _answered(self, event: smtp.Answered) -> None:
+        if event.reply.is_permanent:
+            await self._tell_of_refusal(event.reply)
+
     async def _body_block(self, event: smtp.BodyBlock) -> None:
         await self._current.add_block(event.data)
 
@@ -267,7 +278,7 @@ class Dialogue:
         smtp.Reset: _reset,
         smtp.Verify: _verify,
         smtp.Quit: _quit,
-        smtp.Answered: _nothing,
+        smtp.Answered: _answered,
     }
 
 
