@@ -12,5 +12,6 @@ from typing import Final
 
 SHIPPED: Final[Mapping[str, str]] = {
     "dnsbl": "twistedmail_mta.policy.dnsbl:DNSBL",
+    "early": "twistedmail_mta.policy.early:Early",
 }
 """Where each is: `module:class`, imported only when it is used."""
