@@ -13,5 +13,6 @@ from typing import Final
 SHIPPED: Final[Mapping[str, str]] = {
     "dnsbl": "twistedmail_mta.policy.dnsbl:DNSBL",
     "early": "twistedmail_mta.policy.early:Early",
+    "tarpit": "twistedmail_mta.policy.tarpit:Tarpit",
 }
 """Where each is: `module:class`, imported only when it is used."""
