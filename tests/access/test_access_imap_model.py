@@ -236,13 +236,14 @@ class IMAPMachine(RuleBasedStateMachine):
         """Flags were changed: of the messages, and of those that a client knows without being told."""
         assert visitor.box is not None
         names = frozenset(flag.lower() for flag in flags)
-        told = {fetch.number for fetch in answer.of(Fetch) if "FLAGS" in fetch.items}
+        uids = dict(stored)
+        told = {fetch.items.get("UID", uids.get(fetch.number)) for fetch in answer.of(Fetch) if "FLAGS" in fetch.items}
         visitor.box.changes += 1
-        for number, uid in stored:
+        for uid in uids.values():
             visitor.box.set_flags(uid, changed(visitor.box.mails[uid].flags, change, names))
-            if silent and number not in told:
+            if silent and uid not in told:
                 visitor.mirror.flags[uid] = changed(visitor.mirror.flags[uid] - {"\\recent"}, change, names)
-            assert silent or number in told
+            assert silent or uid in told
 
     @rule(who=WHO, places=PLACES, name=NAME, by_uid=st.booleans(), move=st.booleans())
     def copy(self, who: int, places: list[int], name: str, by_uid: bool, move: bool) -> None:

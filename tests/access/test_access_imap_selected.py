@@ -172,6 +172,24 @@ def test_what_others_changed_before_is_told() -> None:
     assert news.silent == {1, 3}
 
 
+def test_what_others_changed_before_is_told_although_it_is_forgotten() -> None:
+    """So it is where the view doesn't remember who changed what: what went before the client's own change counts."""
+    view = a_view(REMEMBERED + 1)
+    client, host = Client(view), Host(view)
+    everything = range(1, REMEMBERED + 2)
+
+    host.flag(everything, 1)
+    client.selected.told(view.modseq)
+    first = client.selected.take_news(expunges=True)
+    host.flag([2], 4)
+    host.flag(everything, 5)
+    client.selected.told(view.modseq)
+    second = client.selected.take_news(expunges=True)
+
+    assert first.silent == set(everything)
+    assert 2 not in second.silent
+
+
 def test_what_others_changed_before_all_was_told() -> None:
     """Once all flags of a message were told, what somebody else set before is known too; what follows isn't."""
     view = a_view(3)

@@ -231,7 +231,8 @@ class Selected:
         if told_all:
             all_told = {modseq: told[modseq] for modseq in told_all}
             flagged = [uid for uid in flagged if not self._was_told(all_told, uid)]
-        return flagged, [uid for uid in flagged if self._was_told(told, uid)] if told else ()
+        first = _without_others(told, known)
+        return flagged, [uid for uid in flagged if self._was_told(first, uid)] if first else ()
 
     def _collected(
         self, changes: Sequence[Change], told: Mapping[int, Collection[int] | None], told_all: Collection[int]
@@ -325,3 +326,11 @@ class Selected:
                 index += 1
                 numbers.append(index)
         return numbers
+
+
+def _without_others(told: Mapping[int, Collection[int] | None], known: int) -> Mapping[int, Collection[int] | None]:
+    """Return of the changes that were told those that nobody else's went before, since this MODSEQ."""
+    first = {}
+    while (known := known + 1) in told:
+        first[known] = told[known]
+    return first
