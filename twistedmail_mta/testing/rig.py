@@ -122,6 +122,8 @@ class Rig:
             log=self.log,
             prefix=table_prefix(self.name),
             _threads=cast(WorkerPool, AtOnce()),
+            account_mail=around.account_mail,
+            notices=around.notices,
         )
 
     def start(self) -> None:

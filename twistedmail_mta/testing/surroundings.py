@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -12,8 +12,16 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from twistedmail_mta.errors import HTTPError, TemporaryError
-from twistedmail_mta.interfaces import IDatabase, IHTTPClient, IResolver, ReadInPieces, Transaction
-from twistedmail_mta.model import Answer, HTTPAnswer, MXRecord, Reply
+from twistedmail_mta.interfaces import (
+    IAccountMail,
+    IDatabase,
+    IHTTPClient,
+    INotices,
+    IResolver,
+    ReadInPieces,
+    Transaction,
+)
+from twistedmail_mta.model import Address, Answer, HTTPAnswer, MXRecord, Reply
 from twistedmail_mta.store.schema import migrate, shipped_migrations
 from twistedmail_mta.store.sqlite import complete, connect
 from twistedmail_mta.tasks import Promise
@@ -34,6 +42,8 @@ class Surroundings:
         names: the DNS.
         web: all web services.
         database: empty but for the server's own tables.
+        account_mail: the queued mail of accounts.
+        notices: what the administrator was told.
     """
 
     def __init__(self) -> None:
@@ -41,6 +51,8 @@ class Surroundings:
         self.names = Names()
         self.web = Web()
         self.database = MemoryDatabase()
+        self.account_mail = AccountMail()
+        self.notices = Notices()
 
     def now(self) -> float:
         """Return the time in seconds since the epoch."""
@@ -215,6 +227,51 @@ class Web:
         if len(found.body) > most:
             raise HTTPError(f"{method} {url}: the answer is too large")
         return found
+
+
+@implementer(IAccountMail)
+class AccountMail:
+    """A queue in which nothing waits.
+
+    Attributes:
+        suspended: accounts whose mail doesn't go out.
+        discarded: accounts whose mail was deleted, in order.
+    """
+
+    def __init__(self) -> None:
+        self.suspended: set[str] = set()
+        self.discarded: list[str] = []
+
+    async def suspend(self, account: str) -> int:
+        """Let no mail of an account out."""
+        self.suspended.add(account)
+        return 0
+
+    async def resume(self, account: str) -> int:
+        """Let it out again."""
+        self.suspended.discard(account)
+        return 0
+
+    async def discard(self, account: str) -> int:
+        """Delete it."""
+        self.discarded.append(account)
+        return 0
+
+
+@implementer(INotices)
+class Notices:
+    """Mail to the administrator.
+
+    Attributes:
+        sent: subjects and texts, in order.
+    """
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str]] = []
+
+    async def tell(self, subject: str, text: str, also: Iterable[Address] = ()) -> None:
+        """Send one."""
+        self.sent.append((subject, text))
 
 
 class AtOnce:
