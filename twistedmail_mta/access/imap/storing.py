@@ -31,13 +31,13 @@ async def store(context: Context, command: Command) -> Response:
     """Answer STORE and UID STORE."""
     action, selected = command.action, context.opened
     assert isinstance(action, Store)
+    if action.unchanged_since is not None:
+        enable_condstore(context)
     if selected.read_only:
         return READ_ONLY
     chosen = choose(selected, action.messages, by_uid=action.by_uid)
     if isinstance(chosen, Response):
         return chosen
-    if action.unchanged_since is not None:
-        enable_condstore(context)
     bits = await _bits(context, action)
     if isinstance(bits, Response):
         return bits
