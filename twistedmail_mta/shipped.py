@@ -13,6 +13,7 @@ from typing import Final
 SHIPPED: Final[Mapping[str, str]] = {
     "dnsbl": "twistedmail_mta.policy.dnsbl:DNSBL",
     "early": "twistedmail_mta.policy.early:Early",
+    "names": "twistedmail_mta.policy.names:Names",
     "tarpit": "twistedmail_mta.policy.tarpit:Tarpit",
 }
 """Where each is: `module:class`, imported only when it is used."""
