@@ -11,9 +11,13 @@ from collections.abc import Mapping
 from typing import Final
 
 SHIPPED: Final[Mapping[str, str]] = {
+    "clamav": "twistedmail_mta.policy.clamav:ClamAV",
     "dnsbl": "twistedmail_mta.policy.dnsbl:DNSBL",
     "early": "twistedmail_mta.policy.early:Early",
+    "limits": "twistedmail_mta.policy.limits:Limits",
     "names": "twistedmail_mta.policy.names:Names",
+    "rspamd": "twistedmail_mta.policy.rspamd:Rspamd",
+    "spamd": "twistedmail_mta.policy.spamd:Spamd",
     "tarpit": "twistedmail_mta.policy.tarpit:Tarpit",
 }
 """Where each is: `module:class`, imported only when it is used."""

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from twistedmail_mta.config.problems import ConfigError
 from twistedmail_mta.control.client import RefusedError
 from twistedmail_mta.directory.accounts import DirectoryError
 from twistedmail_mta.errors import MailError
+from twistedmail_mta.plugins import PluginError
 from twistedmail_mta.privileges import PrivilegeError
 from twistedmail_mta.store.schema import SchemaError, UnusableDatabase
+
+_FOR_OPERATORS: Final = (
+    ConfigError,
+    DirectoryError,
+    PluginError,
+    PrivilegeError,
+    RefusedError,
+    SchemaError,
+    UnusableDatabase,
+)
+"""Errors whose text says all."""
 
 
 def in_words(error: Exception) -> str | None:
     """Return what to tell an operator, or None when only a traceback helps."""
-    if isinstance(error, (ConfigError, DirectoryError, PrivilegeError, RefusedError, SchemaError, UnusableDatabase)):
+    if isinstance(error, _FOR_OPERATORS):
         return str(error)
     if isinstance(error, MailError):
         return error.reply.text
