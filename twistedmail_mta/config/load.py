@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from twistedmail_mta.config.problems import ConfigError, Problem, cross_checks, find_plugins, problems_of
+from twistedmail_mta.config.finding import find_plugins
+from twistedmail_mta.config.problems import ConfigError, Problem, cross_checks, problems_of
 from twistedmail_mta.config.site import Site
 
 SYSTEM_FILE = Path("/etc/mta/mta.toml")
@@ -59,12 +60,13 @@ def parse_site(text: str, folder: Path, source: str) -> Site:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(source, [Problem("", f"is no TOML: {error}")]) from error
     problems = list(cross_checks(document))
+    found, mistaken = find_plugins(document, folder)
+    problems += mistaken
     try:
         site = Site.model_validate(document, context={"folder": folder})
     except ValidationError as error:
         raise ConfigError(source, [*problems_of(error), *problems]) from error
-    found, mistaken = find_plugins(site, folder)
-    if problems or mistaken:
-        raise ConfigError(source, [*problems, *mistaken])
+    if problems:
+        raise ConfigError(source, problems)
     site.take_plugins(found)
     return site

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
-from twistedmail_mta.config.values import Table, Wait
+from twistedmail_mta.config.values import FilePath, Table, Wait, sequence
 from twistedmail_mta.plugins import Kind
+
+
+PluginPath = Annotated[tuple[FilePath, ...], BeforeValidator(sequence)]
+"""Folders in which the modules of plugins are looked for first."""
 
 
 class PluginTable(Table):

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from twistedmail_mta.config.hosting import misled
-from twistedmail_mta.config.plugging import Found
 from twistedmail_mta.config.site import Site
-from twistedmail_mta.plugins import PluginError, find, options_of
 
 _CHOSEN_BY_USE = ("checker",)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -65,16 +62,33 @@ class ConfigError(Exception):
         self.problems = tuple(problems)
 
 
-def problems_of(error: ValidationError, model: type[BaseModel] = Site, above: Sequence[str] = ()) -> Iterator[Problem]:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What was read.
+
+    Attributes:
+        model: its model.
+        above: the keys that lead to it; none for the whole file.
+        beside: keys that may stand in the same table, and aren't the model's.
+    """
+
+    model: type[BaseModel]
+    above: Sequence[str] = ()
+    beside: Collection[str] = ()
+
+
+WHOLE: Final = Part(Site)
+
+
+def problems_of(error: ValidationError, part: Part = WHOLE) -> Iterator[Problem]:
     """Yield what pydantic found, in the order of the model.
 
     Args:
         error: what it found.
-        model: what was read.
-        above: the keys that lead to what was read; none for the whole file.
+        part: what was read.
     """
     for detail in error.errors(include_url=False):
-        yield Problem(key_path((*above, *_keys(detail))), _text(detail, model))
+        yield Problem(key_path((*part.above, *_keys(detail))), _text(detail, part))
 
 
 def _keys(detail: ErrorDetails) -> tuple[int | str, ...]:
@@ -96,10 +110,10 @@ def key_path(steps: Sequence[int | str]) -> str:
     return path
 
 
-def _text(detail: ErrorDetails, model: type[BaseModel]) -> str:
+def _text(detail: ErrorDetails, part: Part) -> str:
     kind, steps = detail["type"], detail["loc"]
     if kind == "extra_forbidden":
-        return _unquoted_name(detail) or _unknown_key(steps, model)
+        return _unquoted_name(detail) or _unknown_key(steps, part)
     if kind == "literal_error":
         return _not_among(detail, steps)
     if kind == "union_tag_invalid":
@@ -113,7 +127,7 @@ def _not_among(detail: ErrorDetails, steps: Sequence[int | str]) -> str:
     if steps == ("config_version",):
         return f"must be {detail['ctx']['expected']}, the only one this release reads"
     text = f"must be {detail['ctx']['expected'].replace(chr(39), chr(34))}"
-    if steps[0] == "listen" and steps[-1] == "role":
+    if steps[:1] == ("listen",) and steps[-1] == "role":
         text += ", the roles of this release"
     return text
 
@@ -127,7 +141,7 @@ def _choices(expected: str) -> str:
 def _unquoted_name(detail: ErrorDetails) -> str:
     """Return what to say of [domains.example.org], which TOML takes for three tables in one another."""
     steps, table = list(detail["loc"]), detail["input"]
-    if steps[0] != "domains" or not isinstance(table, dict):
+    if steps[:1] != ["domains"] or not isinstance(table, dict):
         return ""
     while len(table) == 1 and isinstance(inner := next(iter(table.values())), dict):
         steps.append(next(iter(table)))
@@ -135,12 +149,13 @@ def _unquoted_name(detail: ErrorDetails) -> str:
     return f'is unknown; a name with dots is quoted: [domains."{".".join(map(str, steps[1:]))}"]'
 
 
-def _unknown_key(steps: Sequence[int | str], model: type[BaseModel]) -> str:
-    wanted = str(steps[-1])
-    near = difflib.get_close_matches(wanted, _keys_below(model, steps[:-1]), n=1)
+def _unknown_key(steps: Sequence[int | str], part: Part) -> str:
+    wanted, beside = str(steps[-1]), part.beside if len(steps) == 1 else ()
+    near = difflib.get_close_matches(wanted, [*_keys_below(part.model, steps[:-1]), *beside], n=1)
     if near:
         return f"is unknown; did you mean {near[0]}?"
-    elsewhere = [path for path in _all_paths(model) if path.rpartition(".")[2] == wanted]
+    above = "".join(f"{key_path([step])}." for step in part.above)
+    elsewhere = [path for path in _all_paths(part.model, above) if path.rpartition(".")[2] == wanted]
     return f"is unknown; did you mean {elsewhere[0]}?" if elsewhere else "is unknown"
 
 
@@ -214,35 +229,3 @@ def cross_checks(document: Mapping[str, Any]) -> Iterator[Problem]:
                 yield Problem(
                     key_path(("listen", name, "endpoint")), f"{text} is taken by {key_path(('listen', first))}"
                 )
-
-
-def find_plugins(site: Site, folder: Path) -> tuple[list[Found], list[Problem]]:
-    """Return the plugins of a site file, and what is wrong with them and with the listeners' lists of them.
-
-    Args:
-        site: as it was read.
-        folder: where relative paths begin.
-    """
-    found: list[Found] = []
-    problems: list[Problem] = []
-    for name, table in site.plugins.items():
-        above = ("plugins", name)
-        try:
-            kind = find(table.use, site.plugin_path)
-            try:
-                found.append(Found(name, table, kind, options_of(kind, table.options, {"folder": folder})))
-            except ValidationError as error:
-                problems += problems_of(error, kind.options, above)
-        except PluginError as error:
-            problems.append(Problem(key_path((*above, "use")), str(error)))
-    problems += _unknown_plugins(site)
-    return found, problems
-
-
-def _unknown_plugins(site: Site) -> Iterator[Problem]:
-    for listener, table in site.listen.items():
-        for name in table.plugins:
-            if name not in site.plugins:
-                near = difflib.get_close_matches(name, site.plugins, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"[plugins.{name}] is missing"
-                yield Problem(key_path(("listen", listener, "plugins")), f"{name} is unknown; {hint}")

@@ -13,7 +13,7 @@ from twistedmail_mta.config.checking import CheckerTable, one_internal
 from twistedmail_mta.config.hosting import DomainTable
 from twistedmail_mta.config.lanes import LaneTable, distinct
 from twistedmail_mta.config.listening import LimitsTable, ListenTable
-from twistedmail_mta.config.plugging import Found, PluginTable
+from twistedmail_mta.config.plugging import Found, PluginPath, PluginTable
 from twistedmail_mta.config.reporting import ReportsTable
 from twistedmail_mta.config.sending import OutboundTable, QueueTable, RouteTable
 from twistedmail_mta.config.values import Addresses, Domain, FilePath, Mailbox, Port, Table, Wait, sequence
@@ -95,7 +95,7 @@ class Site(Table):
     reports: ReportsTable = ReportsTable()
     route: Annotated[tuple[RouteTable, ...], BeforeValidator(sequence)] = ()
     lane: Annotated[tuple[LaneTable, ...], BeforeValidator(sequence), AfterValidator(distinct)] = ()
-    plugin_path: Annotated[tuple[FilePath, ...], BeforeValidator(sequence)] = ()
+    plugin_path: PluginPath = ()
     plugins: dict[str, PluginTable] = Field(default_factory=dict)
     checker: Annotated[tuple[CheckerTable, ...], BeforeValidator(sequence), AfterValidator(one_internal)] = ()
 
