@@ -57,7 +57,7 @@ class MemoryBodies:
         return self.writers[-1]
 
     async def read(self, body: Any, offset: int, size: int) -> bytes:
-        raise NotImplementedError
+        return bytes(body.data[offset : offset + size])
 
     async def remove(self, names: Any) -> None:
         raise NotImplementedError

@@ -186,7 +186,7 @@ class AddHeader:
 
 @dataclass(frozen=True, slots=True)
 class InsertHeader:
-    """Put a field behind so many others, 0 above all, or behind all if there are fewer; our own trace field isn't counted."""
+    """Put a field behind so many others, or behind all if there are fewer; our own trace field isn't counted."""
 
     index: int
     name: str

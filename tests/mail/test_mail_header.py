@@ -176,3 +176,67 @@ def test_collected_at_once(block: bytes) -> None:
 
     assert found == {name: values for name in (b"a", b"b", b"c") if (values := header.get_all(name))}
     assert sum(map(len, header.collect((b"a", b"b", b"c"), up_to=1).values())) <= 1
+
+
+@settings(max_examples=200, derandomize=True, deadline=None)
+@given(st.lists(st.sampled_from(FIELDS[:-1]), max_size=8).map(b"".join), st.booleans())
+def test_fields_one_by_one(block: bytes, closed: bool) -> None:
+    """Each with all that follows its colon; what looks for a name finds the same."""
+    header = Header(b"First: 0\r\n" + block + b"\r\n" * closed)
+
+    fields = list(header.fields())
+
+    assert header.block.startswith(fields[0][0] + b":" + fields[0][1])
+    for name in {name.lower() for name, _ in fields}:
+        assert [value.strip() for each, value in fields if each.lower() == name] == header.get_all(name)
+    assert sum(len(name) + len(value) + 3 for name, value in fields) <= len(header.block)
+
+
+def test_fields_are_exact() -> None:
+    """Spaces before and behind the colon, folding, no space at all, broken lines."""
+    header = Header(b"A: 1\r\nB : 2\r\nC:3\r\nD:  4\r\n\tmore \r\nE:\r\nbroken\r\nF: \xe9\r\n\r\n")
+
+    assert list(header.fields()) == [
+        (b"A", b" 1"),
+        (b"B", b" 2"),
+        (b"C", b"3"),
+        (b"D", b"  4\r\n\tmore "),
+        (b"E", b"\r\nbroken"),
+        (b"F", b" \xe9"),
+    ]
+    assert list(Header(b"").fields()) == list(Header(b"\r\n").fields()) == []
+    assert list(Header(b"A: 1").fields()) == [(b"A", b" 1")]
+
+
+@pytest.mark.parametrize(
+    ("index", "block"),
+    [
+        (0, b"N: 0\r\nA: 1\r\n x\r\nB: 2\r\n\r\n"),
+        (1, b"A: 1\r\n x\r\nN: 0\r\nB: 2\r\n\r\n"),
+        (2, b"A: 1\r\n x\r\nB: 2\r\nN: 0\r\n\r\n"),
+        (9, b"A: 1\r\n x\r\nB: 2\r\nN: 0\r\n\r\n"),
+    ],
+)
+def test_put_between(index: int, block: bytes) -> None:
+    """Folded lines stay with their field."""
+    assert Header(b"A: 1\r\n x\r\nB: 2\r\n\r\n").inserted(index, b"N: 0\r\n").block == block
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_put_where_nothing_is(index: int) -> None:
+    """The header that begins to exist ends in an empty line."""
+    assert Header(b"").inserted(index, b"N: 0\r\n").block == b"N: 0\r\n\r\n"
+
+
+def test_one_of_several_changed() -> None:
+    """Counted from 1 among those of the name; the others stay."""
+    header = Header(b"A: 1\r\na: 2\r\n x\r\nB: 3\r\nA: 4\r\n\r\n")
+
+    changed = header.changed(b"A", 2, b"A: new\r\n")
+    assert changed is not None
+    assert changed.block == b"A: 1\r\nA: new\r\nB: 3\r\nA: 4\r\n\r\n"
+    removed = header.changed(b"a", 3, b"")
+    assert removed is not None
+    assert removed.block == b"A: 1\r\na: 2\r\n x\r\nB: 3\r\n\r\n"
+    assert header.changed(b"A", 4, b"") is None
+    assert header.changed(b"C", 1, b"") is None

@@ -10,6 +10,7 @@ from twistedmail_mta.smtp.errors import CommandError
 from twistedmail_mta.smtp.parameters import (
     MailParameters,
     RcptParameters,
+    mail_words,
     parse_mail_parameters,
     parse_rcpt_parameters,
 )
@@ -139,3 +140,12 @@ def test_junk(text: str) -> None:
             parse(text)
         except CommandError:
             continue
+
+
+@pytest.mark.parametrize(
+    "text", ["", "SIZE=5", "SIZE=0 RET=HDRS ENVID=x+20y AUTH=<> BODY=8BITMIME SMTPUTF8", "AUTH=a@b.test"]
+)
+def test_said_again(text: str) -> None:
+    """What is told of the parameters means the same as what was said."""
+    parameters = parse_mail_parameters(text)
+    assert parse_mail_parameters(" ".join(mail_words(parameters))) == parameters

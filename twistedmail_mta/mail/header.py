@@ -135,6 +135,46 @@ class Header:
             return Header(self.block[:-2] + field + CRLF)
         return Header(self.block + (b"" if self.block.endswith(CRLF) else CRLF) + field)
 
+    def fields(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield name and value of each field, from above.
+
+        A value is all that follows the colon, but for the last line end.
+        """
+        for begin, value, end in self._places():
+            name = self.block[begin : value - 1].rstrip(b" \t")
+            yield name, self.block[value:end].removesuffix(CRLF)
+
+    def inserted(self, index: int, field: bytes) -> Header:
+        """Return the header with `field`, which ends in CRLF, behind so many others, or all if there are fewer."""
+        place = next(islice(self._places(), index, None), None)
+        if place is None:
+            return self.append(field) if index else self.prepend(field)
+        return Header(self.block[: place[0]] + field + self.block[place[0] :])
+
+    def changed(self, name: bytes, occurrence: int, field: bytes) -> Header | None:
+        """Return the header with `field`, which ends in CRLF or is empty, in the place of one field of a name.
+
+        Args:
+            name: of the field that goes.
+            occurrence: which of those of this name, counted from 1.
+            field: what comes.
+
+        Returns:
+            None where there is no such field.
+        """
+        start = next(islice(self._starts(name), occurrence - 1, None), None)
+        if start is None:
+            return None
+        return Header(self.block[: start[0]] + field + self.block[self._end(start[1]) :])
+
+    def _places(self) -> Iterator[tuple[int, int, int]]:
+        """Yield where each field starts, where its value does, and where it ends."""
+        found = _FIELD_NAME.match(self.block)
+        while found is not None:
+            end = self._end(found.end())
+            yield found.start(), found.end(), end
+            found = _FIELD_NAME.match(self.block, end)
+
     def _starts(self, name: bytes) -> Iterator[tuple[int, int]]:
         """Yield where each field of this name starts, and where its value does."""
         first = self._lower.find(b"\n" + name.lower())

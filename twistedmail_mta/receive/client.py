@@ -19,8 +19,12 @@ class Client:
         helo: what the client called itself.
         extended: it said EHLO, not HELO.
         submitter: the login, if there is one.
+        mechanism: how it logged in; empty if it didn't.
         describe_tls: says version and cipher once the connection is encrypted.
         has_spoken: says whether octets have come that no command was read from yet.
+        port: the client's.
+        local_host: the address of ours that it reached.
+        local_port: the port there.
     """
 
     host: str
@@ -28,8 +32,12 @@ class Client:
     helo: str = ""
     extended: bool = False
     submitter: ISubmitter | None = None
+    mechanism: str = ""
     describe_tls: Callable[[], str] | None = None
     has_spoken: Callable[[], bool] = lambda: False
+    port: int = 0
+    local_host: str = ""
+    local_port: int = 0
 
     @property
     def encrypted(self) -> bool:
@@ -52,6 +60,10 @@ class Client:
             extended=self.extended,
             tls=self.describe_tls() if self.describe_tls is not None else "",
             account=self.account,
+            mechanism=self.mechanism if self.submitter is not None else "",
+            port=self.port,
+            local_host=self.local_host,
+            local_port=self.local_port,
             has_spoken=self.has_spoken,
         )
 

@@ -234,7 +234,7 @@ class Dialogue:
         if isinstance(outcome, Reply):
             self._session.send_reply(outcome)
             return
-        self._client.submitter = outcome
+        self._client.submitter, self._client.mechanism = outcome, login.mechanism
         try:
             await self._ask(stages.ILoginPolicy)
         except BaseException:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from twisted.logger import Logger
 
+from twistedmail_mta import stages
 from twistedmail_mta.errors import MailError
+from twistedmail_mta.header_changes import with_change
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.model import Address, Expansion, Recipient
 from twistedmail_mta.pipeline import Asked
@@ -20,8 +22,10 @@ from twistedmail_mta.stages import (
     ChangeSender,
     FileInto,
     Hold,
+    InsertHeader,
     RemoveHeader,
     RemoveRecipient,
+    ReplaceBody,
     ReplaceHeader,
 )
 
@@ -36,6 +40,7 @@ class Judgement:
         addressees: whom it is for, by the recipient's address.
         filed: mailboxes other than INBOX, by recipient; None stands for all of them.
         held: why the message is to wait for an operator; empty if it isn't.
+        body: what stands in the body's place; None if it stays.
     """
 
     header: Header
@@ -43,6 +48,7 @@ class Judgement:
     addressees: dict[Address, Addressee]
     filed: dict[Address | None, str] = field(default_factory=dict)
     held: str = ""
+    body: stages.Body | None = None
 
     log: ClassVar[Logger] = Logger()
 
@@ -69,31 +75,29 @@ class Judgement:
     async def _change(self, asked: Asked, admission: Admission) -> bool:
         """Make one change; return whether it could be made."""
         match asked.change:
-            case AddHeader(name, value, last):
-                put = self.header.append if last else self.header.prepend
-                self.header = put(field_line(name, value))
-            case RemoveHeader(name):
-                self.header = self.header.without(name.encode())
-            case ReplaceHeader(name, value):
-                self.header = _replaced(self.header, name, value)
+            case AddHeader() | InsertHeader() | RemoveHeader() | ReplaceHeader() as change:
+                self.header = with_change(self.header, change)
+            case ReplaceBody(body):
+                self.body = body
             case ChangeSender(sender):
                 self.sender = sender
             case RemoveRecipient(address):
                 return self.addressees.pop(address, None) is not None
-            case AddRecipient(address):
-                return await self._add(address, admission, anywhere=asked.plugin.may_send_anywhere)
+            case AddRecipient(address, notify, orcpt):
+                recipient = Recipient(address, notify, orcpt)
+                return await self._add(recipient, admission, anywhere=asked.plugin.may_send_anywhere)
             case FileInto(mailbox, recipient):
                 self.filed[recipient] = mailbox
             case Hold(reason):
                 self.held = reason or asked.plugin.name
         return True
 
-    async def _add(self, address: Address, admission: Admission, *, anywhere: bool) -> bool:
+    async def _add(self, recipient: Recipient, admission: Admission, *, anywhere: bool) -> bool:
         try:
-            expansion = await admission.admit_copy(address, anywhere=anywhere)
+            expansion = await admission.admit_copy(recipient.address, anywhere=anywhere)
         except MailError:
             return False
-        self.addressees.setdefault(address, Addressee(Recipient(address), expansion))
+        self.addressees.setdefault(recipient.address, Addressee(recipient, expansion))
         return True
 
     def _file(self) -> None:
@@ -106,15 +110,3 @@ class Judgement:
 
 def _filed(expansion: Expansion, mailbox: str) -> Expansion:
     return replace(expansion, deliveries=tuple(replace(each, mailbox=mailbox) for each in expansion.deliveries))
-
-
-def field_line(name: str, value: str) -> bytes:
-    """Return a header field with its CRLF."""
-    return f"{name}: {value}\r\n".encode()
-
-
-def _replaced(header: Header, name: str, value: str) -> Header:
-    """Return the header with one field of that name, where the first one was."""
-    line, key = field_line(name, value), name.encode()
-    fields: Sequence[bytes] = header.get_all(key)
-    return header.replaced(key, line) if fields else header.prepend(line)

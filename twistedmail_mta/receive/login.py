@@ -12,7 +12,11 @@ from twistedmail_mta.sasl.steps import Challenge, Refused
 
 
 class Login:
-    """Carries the steps of one mechanism between the client and the authenticator."""
+    """Carries the steps of one mechanism between the client and the authenticator.
+
+    Attributes:
+        mechanism: its name.
+    """
 
     def __init__(self, mechanism: str, client: Client, authenticator: IAuthenticator) -> None:
         """Begin an exchange.
@@ -20,6 +24,7 @@ class Login:
         Raises:
             PermanentError: there is no such mechanism.
         """
+        self.mechanism = mechanism
         self._client = client
         self._authenticator = authenticator
         self._exchange = start(mechanism, self)

@@ -34,7 +34,7 @@ from twistedmail_mta.receive.replies import (
 from twistedmail_mta.smtp.events import BodyBlock, BodyEnd
 from twistedmail_mta.smtp.reply import encode_reply
 from twistedmail_mta.smtp.server import ServerSession, SessionSettings
-from twistedmail_mta.stages import IConnectPolicy
+from twistedmail_mta.stages import IConnectPolicy, IDisconnectObserver
 from twistedmail_mta.tasks import Cancelled, Task, sleep
 from twistedmail_mta.tls.words import describe_tls, failure_reason
 from twistedmail_mta.wire import Overflow
@@ -97,7 +97,7 @@ class ServerProtocol(Protocol):
             self._turn_away(host, refusal)
             return
         self._connections.add(self)
-        self._client = Client(host, id_text(listener.new_id()), has_spoken=lambda: self._session.has_input)
+        self._client = self._make_client(host)
         self._dialogue = Dialogue(listener, self._session, self._client, self._start_tls, self._end_login)
         self._session.tls_available = listener.tls is not None and bool(host)
         self.transport.registerProducer(self, streaming=True)
@@ -108,6 +108,17 @@ class ServerProtocol(Protocol):
             self._session.tls_active = True
         else:
             self._greet()
+
+    def _make_client(self, host: str) -> Client:
+        peer, here = self.transport.getPeer(), self.transport.getHost()
+        return Client(
+            host,
+            id_text(self._listener.new_id()),
+            has_spoken=lambda: self._session.has_input,
+            port=getattr(peer, "port", 0),
+            local_host=getattr(here, "host", ""),
+            local_port=getattr(here, "port", 0),
+        )
 
     def handshakeCompleted(self) -> None:  # noqa: N802 - Twisted's name
         """Greet, where TLS comes first: an earlier greeting would wait in the transport and stop its reading."""
@@ -351,6 +362,7 @@ class ServerProtocol(Protocol):
             self._dialogue.leave()
             self._dialogue = None  # it refers to us, and nobody should have to find that out
         if self._client is not None:
+            self._tell_of_end(self._client)
             self._crowd.leave(self._listener.name, self._client.host)
             if isinstance(reason.value, SSL.Error):
                 self.log.info(
@@ -360,6 +372,14 @@ class ServerProtocol(Protocol):
                     peer=self._client.host,
                     reason=failure_reason(reason.value),
                 )
+
+    def _tell_of_end(self, client: Client) -> None:
+        """Let plugins forget the client."""
+        listener = self._listener
+        if listener.plugins.asks(IDisconnectObserver):
+            client.describe_tls = None  # there is nothing to ask any more
+            seen = client.as_seen(listener.name, listener.role.name)
+            listener.tasks.start("plugin.tell", listener.plugins.tell(IDisconnectObserver, seen))
 
 
 def _cancel(call: IDelayedCall | None) -> None:

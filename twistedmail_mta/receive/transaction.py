@@ -19,7 +19,6 @@ from twistedmail_mta.mail.structure import structure_of
 from twistedmail_mta.mailbox.intake import Intake
 from twistedmail_mta.model import (
     Address,
-    Body,
     Delivery,
     Envelope,
     LocalMail,
@@ -36,8 +35,9 @@ from twistedmail_mta.receive.client import Client
 from twistedmail_mta.receive.judgement import Judgement
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.receive.reservations import Reservations
+from twistedmail_mta.receive.rewriting import Drafts, Text, rewritten
 from twistedmail_mta.receive.submission import Completion, complete_header
-from twistedmail_mta.smtp.parameters import MailParameters, RcptParameters
+from twistedmail_mta.smtp.parameters import MailParameters, RcptParameters, mail_words
 from twistedmail_mta.tasks import Cancelled, after_writes, within
 
 ACCEPT_WITHIN = 50.0
@@ -98,7 +98,8 @@ class Transaction:
     @property
     def mail_from(self) -> stages.MailFrom:
         """What MAIL said, as plugins are told."""
-        return stages.MailFrom(id_text(self.id), self._sender, self._parameters.size)
+        parameters = self._parameters
+        return stages.MailFrom(id_text(self.id), self._sender, parameters.size, mail_words(parameters))
 
     async def _ask(self, stage: type[Interface], *values: object) -> None:
         """Ask the plugins of a stage.
@@ -180,17 +181,17 @@ class Transaction:
         intake = self._intake
         assert intake is not None
         body = await intake.finish()
-        header = self._header(intake.header)
+        text = Text(self._header(intake.header), body, intake.eight_bit, intake.scanned)
         if self._listener.plugins.asks(stages.IMessagePolicy):
-            header = await self._judge(header, body, eight_bit=intake.eight_bit)
+            text = await self._judge(text)
             if not self._addressees:
                 self._discard()
                 return
-        distribution = self._distribute(header)
-        message = self._message(header, body, distribution.spooled, eight_bit=intake.eight_bit)
+        distribution = self._distribute(text.header)
+        message = self._message(text, distribution.spooled)
         local = None
         if distribution.deliveries:
-            local = LocalMail(structure_of(message.header, intake.scanned()), distribution.deliveries)
+            local = LocalMail(structure_of(message.header, text.scanned()), distribution.deliveries)
         # From here on the body belongs to the spool: were the commit to fail
         # half-way, the sweep of orphans finds out whether a row names its file.
         self._intake = None
@@ -218,27 +219,44 @@ class Transaction:
             self._sender, recipients, eight_bit=eight_bit, smtputf8=self._parameters.smtputf8
         )
 
-    async def _judge(self, header: Header, body: Body, *, eight_bit: bool) -> Header:
-        """Ask the plugins about the whole message; return its header as they want it.
+    async def _judge(self, text: Text) -> Text:
+        """Ask the plugins about the whole message; return it as they want it.
 
         Raises:
             MailError: one of them refuses.
         """
+        listener = self._listener
+        drafts = Drafts(listener.bodies, 2 * listener.limits.message_size)  # what they add isn't the client's
+        kept = text
+        try:
+            kept = await self._judged(text, drafts)
+        finally:
+            if unneeded := drafts.leftovers(text.body, kept.body):
+                listener.tasks.start("smtp.drafts", drafts.remove(unneeded))
+        return kept
+
+    async def _judged(self, text: Text, drafts: Drafts) -> Text:
         listener, queue_id = self._listener, id_text(self.id)
-        text = BodyText(listener.bodies, body)
         arriving = stages.Arriving(
-            queue_id, self._asked_envelope(eight_bit=eight_bit), header, text, len(header.block) + body.size
+            queue_id,
+            self._asked_envelope(eight_bit=text.eight_bit),
+            text.header,
+            BodyText(listener.bodies, text.body),
+            len(text.header.block) + text.body.size,
+            drafts.begin,
         )
         refusal, changes = await listener.plugins.judgement(stages.IMessagePolicy, self._seen, arriving)
         if refusal is not None:
             raise MailError(refusal)
         if not changes:
-            return header
-        judgement = Judgement(header, self._sender, dict(self._addressees))
+            return text
+        judgement = Judgement(text.header, self._sender, dict(self._addressees))
         await judgement.apply(changes, listener.admission, queue_id)
         self._sender, self._addressees, self._held = judgement.sender, judgement.addressees, bool(judgement.held)
         self._distribution = distribute(self._addressees.values(), hold=self._held)
-        return judgement.header
+        if not self._addressees:
+            return text
+        return await rewritten(text, judgement.header, judgement.body, drafts, listener.clock)
 
     def _discard(self) -> None:
         """Forget a message that plugins have left no recipient."""
@@ -278,10 +296,12 @@ class Transaction:
         others = [each for address, each in self._addressees.items() if address not in told_at_once]
         return distribute(others, self._looping, hold=self._held)
 
-    def _message(self, header: Header, body: Body, spooled: tuple[Recipient, ...], *, eight_bit: bool) -> Message:
+    def _message(self, text: Text, spooled: tuple[Recipient, ...]) -> Message:
         """Put together what is kept, the trace field in front."""
         only = next(iter(self._addressees)) if len(self._addressees) == 1 else None
-        return self._assembly.message(self._sender, spooled, only, header, body, self._ended_at, eight_bit=eight_bit)
+        return self._assembly.message(
+            self._sender, spooled, only, text.header, text.body, self._ended_at, eight_bit=text.eight_bit
+        )
 
     def _log_accepted(self, message: Message, local: LocalMail | None) -> None:
         mailboxes = local.deliveries if local is not None else ()

@@ -85,6 +85,19 @@ def parse_rcpt_parameters(text: str, *, smtputf8: bool = False) -> RcptParameter
     return parameters
 
 
+def mail_words(parameters: MailParameters) -> tuple[str, ...]:
+    """Return the parameters of MAIL as a client would say them."""
+    said = (
+        ("SIZE", parameters.size),
+        ("RET", parameters.ret),
+        ("ENVID", parameters.envid),
+        ("AUTH", parameters.auth),
+    )
+    words = [f"{keyword}={value}" for keyword, value in said if value is not None]
+    words += ["BODY=8BITMIME"] * parameters.eight_bit + ["SMTPUTF8"] * parameters.smtputf8
+    return tuple(words)
+
+
 Reader = Callable[[str], object]
 
 
