@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from imap_commands import NAMES, action, mailbox, wrong
 
-from twistedmail_mta.imap.listing import MAX_PATTERNS, List, ListSubscribed, Return, Selection
+from twistedmail_mta.imap.listing import LONGEST_PATTERNS, MAX_PATTERNS, List, ListSubscribed, Return, Selection
 from twistedmail_mta.imap.mailboxes import StatusItem
 
 SUBSCRIBED = frozenset({Selection.SUBSCRIBED})
@@ -85,6 +85,15 @@ def test_patterns_are_bounded() -> None:
 
     assert isinstance(action(b'LIST "" (%b)' % most), List)
     assert "too long" in wrong(b'LIST "" (%b *)' % most)
+
+
+def test_patterns_are_bounded_together() -> None:
+    """Each letter of a name is looked for in all of them, each with the reference before it."""
+    half = b"a" * (LONGEST_PATTERNS // 2 - 1)
+
+    assert isinstance(action(b"LIST b (%b %b)" % (half, half)), List)
+    assert "too long" in wrong(b"LIST b (%b %bc)" % (half, half))
+    assert isinstance(action(b'LIST "" %b' % (half * 3)), List)
 
 
 @settings(max_examples=100, derandomize=True, deadline=None)

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twistedmail_mta.imap.names import LONGEST_PATTERN, decode_name, encode_name, fold_inbox, parents, read_pattern
+from twistedmail_mta.imap.names import (
+    LONGEST_PATTERN,
+    decode_name,
+    encode_name,
+    fold_inbox,
+    parents,
+    read_pattern,
+    read_patterns,
+)
 
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 WILD = st.text("ab/*%", max_size=12)
@@ -95,6 +103,22 @@ def test_patterns_agree_with_expressions(pattern: str, name: str) -> None:
     oracle = "".join(words.get(character, re.escape(character)) for character in pattern)
 
     assert read_pattern(pattern).matches(name) is (re.fullmatch(oracle, name) is not None)
+
+
+@given(st.lists(WILD, max_size=4), st.text("ab/", max_size=12))
+@settings(derandomize=True, max_examples=600)
+def test_several_patterns_are_as_each_of_them(texts: list[str], name: str) -> None:
+    """Together they stand for what any of them stands for, also above a name."""
+    together, each = read_patterns(texts), [read_pattern(text) for text in texts]
+
+    assert together.matches(name) is any(pattern.matches(name) for pattern in each)
+    ends = {end for pattern in each for end in pattern.matching_parents(name)}
+    assert list(together.matching_parents(name)) == sorted(ends)
+
+
+def test_too_long_patterns_do_not_hide_others() -> None:
+    """Only those that can match nothing are left out."""
+    assert read_patterns(("b" * LONGEST_PATTERN + "b*", "a%")).matches("ab")
 
 
 def test_hostile_patterns_cost_little() -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from twistedmail_mta.imap.listing import List, ListSubscribed, Return, Selection
-from twistedmail_mta.imap.names import SEPARATOR, Pattern, quoted_name, read_pattern
+from twistedmail_mta.imap.names import SEPARATOR, Pattern, quoted_name, read_patterns
 
 NON_EXISTENT: Final = "\\NonExistent"
 NO_SELECT: Final = "\\Noselect"
@@ -134,12 +134,12 @@ class _Patterns:
 
     def __init__(self, reference: str, patterns: Sequence[str]) -> None:
         texts = [reference + pattern for pattern in patterns if pattern]
-        self._all = [read_pattern(text) for text in texts]
-        self._of_levels = [pattern for pattern, text in zip(self._all, texts, strict=True) if text.endswith("%")]
+        self._all = read_patterns(texts)
+        self._of_levels = read_patterns(text for text in texts if text.endswith("%"))
 
     def match(self, name: str) -> bool:
         """Return whether a name is asked for."""
-        return any(pattern.matches(name) for pattern in self._all)
+        return self._all.matches(name)
 
     def above(self, name: str, before: str) -> Iterator[str]:
         """Yield those above a name that are asked for, except those above the name before it, too."""
@@ -150,9 +150,8 @@ class _Patterns:
         return _above(self._of_levels, name, before)
 
 
-def _above(patterns: Sequence[Pattern], name: str, before: str) -> Iterator[str]:
-    ends = {end for pattern in patterns for end in pattern.matching_parents(name)}
-    for end in sorted(ends):
+def _above(pattern: Pattern, name: str, before: str) -> Iterator[str]:
+    for end in pattern.matching_parents(name):
         if not before.startswith(name[: end + 1]):
             yield name[:end]
 

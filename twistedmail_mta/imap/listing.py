@@ -13,6 +13,8 @@ from twistedmail_mta.imap.tokens import BadSyntax, Tokens
 
 MAX_PATTERNS: Final = 100
 """Patterns in a LIST."""
+LONGEST_PATTERNS: Final = 4000
+"""Characters of several patterns together, each with the reference: so no name costs more than a millisecond."""
 
 
 class Selection(Enum):
@@ -39,7 +41,7 @@ class List:
 
     Attributes:
         reference: goes before each pattern.
-        patterns: decoded; for `names.read_pattern`.
+        patterns: decoded; for `names.read_patterns`.
         selection: which are listed; empty for all.
         returns: what is told of them.
         status: the items of `Return.STATUS`.
@@ -73,6 +75,8 @@ def _list(tokens: Tokens) -> List:
     tokens.space()
     several = tokens.follows(b"(")
     patterns = tokens.items(tokens.pattern, most=MAX_PATTERNS) if several else [tokens.pattern()]
+    if len(patterns) > 1 and sum(len(reference) + len(pattern) for pattern in patterns) > LONGEST_PATTERNS:
+        raise BadSyntax("The patterns are too long")
     more = tokens.skip(b" ")
     returns = _returns(tokens) if more else {}
     status = returns.get(Return.STATUS, ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,24 +63,25 @@ def parents(name: str) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A name with wildcards, as `read_pattern` makes it.
+    """Names with wildcards, as `read_patterns` makes it.
 
-    All places in the pattern that the characters read so far may have led to
+    All places in the patterns that the characters read so far may have led to
     are kept as the bits of one number: so each character of a name costs the
-    same, whatever the wildcards.
+    same, whatever the wildcards, and about the same for many patterns as for one.
     """
 
+    _begin: int
     _letters: Mapping[str, int]
     _anything: int
     _within: int
     _end: int
 
     def matches(self, name: str) -> bool:
-        """Return whether this name, INBOX in capitals, is one that the pattern stands for."""
+        """Return whether this name, INBOX in capitals, is one that a pattern stands for."""
         folded = len(INBOX) if _is_inbox(name.partition(SEPARATOR)[0]) else 0
         letters, anything, within = self._letters, self._anything, self._within
-        rest_matches = self._end & anything  # at the end of the pattern stands "*"
-        places = 1
+        rest_matches = self._end & anything  # at the end of a pattern stands "*"
+        places = self._begin
         for index, character in enumerate(name):
             if not places or places & rest_matches:
                 break
@@ -92,9 +93,9 @@ class Pattern:
         return bool(places & self._end)
 
     def matching_parents(self, name: str) -> Iterator[int]:
-        """Yield where in this name those above it end that the pattern stands for, the highest first."""
+        """Yield where in this name those above it end that a pattern stands for, the highest first."""
         folded = len(INBOX) if _is_inbox(name.partition(SEPARATOR)[0]) else 0
-        places = 1
+        places = self._begin
         for index, character in enumerate(name):
             if not places:
                 break
@@ -115,23 +116,32 @@ def read_pattern(text: str) -> Pattern:
     Args:
         text: decoded, the reference before it.
     """
-    if len(text) - text.count("*") - text.count("%") > LONGEST_PATTERN:
-        return NOTHING
+    return read_patterns((text,))
+
+
+def read_patterns(texts: Iterable[str]) -> Pattern:
+    """Return what stands for all that any of these patterns stands for.
+
+    Args:
+        texts: as `read_pattern` takes them; none of those that are too long can match.
+    """
     letters: dict[str, int] = {}
-    place, anything, within = 1, 0, 0
-    for character in text:
-        if character == "*":
-            anything |= place
-        elif character == "%":
-            within |= place
-        else:
-            letters[character] = letters.get(character, 0) | place
-            place <<= 1
-    return Pattern(letters, anything, anything | within, place)
-
-
-NOTHING: Final = Pattern({}, 0, 0, 0)
-"""The pattern of no name."""
+    place, begin, anything, within, end = 1, 0, 0, 0, 0
+    for text in texts:
+        if len(text) - text.count("*") - text.count("%") > LONGEST_PATTERN:
+            continue
+        begin |= place
+        for character in text:
+            if character == "*":
+                anything |= place
+            elif character == "%":
+                within |= place
+            else:
+                letters[character] = letters.get(character, 0) | place
+                place <<= 1
+        end |= place
+        place <<= 1
+    return Pattern(begin, letters, anything, anything | within, end)
 
 
 def _is_inbox(level: str) -> bool:
