@@ -8,6 +8,7 @@ import pytest
 from imap_access import NAME, PASSWORD, Desk
 from mail_access import Client
 
+from twistedmail_mta.access.imap import appending
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IMailAccess
 from twistedmail_mta.model import Reply
@@ -237,6 +238,7 @@ def test_bare_line_feeds_are_mended(desk: Desk) -> None:
     [
         (b"a APPEND None {24+}\r\n" + MAIL, "a NO [TRYCREATE] There is no such mailbox\r\n"),
         (b"a APPEND INBOX {0+}\r\n", "a NO A message isn't empty\r\n"),
+        (b"a APPEND INBOX (k%b) {24+}\r\n%b" % (b"x" * 255, MAIL), "a NO [LIMIT] The keyword is too long\r\n"),
         (b"a APPEND INBOX {1001+}\r\n" + b"x" * 1001, "a NO [TOOBIG] The message is too large\r\n"),
         (b"a APPEND INBOX {3+}\r\nx\0y", "a NO [CANNOT] A message with NUL has to be sent as a literal8\r\n"),
         (b"a APPEND INBOX {610+}\r\nX: " + b"x" * 600 + b"\r\n\r\nyz", "a NO [TOOBIG] The message is too large\r\n"),
@@ -284,6 +286,19 @@ def test_several_messages_or_none(desk: Desk) -> None:
     assert client.send(b"a APPEND INBOX {24+}\r\n" + MAIL + b" {1001}\r\n").startswith("a NO [TOOBIG]")
     assert "(MESSAGES 0)" in client.type("b STATUS INBOX (MESSAGES)")
     assert desk.quotas.held == 0
+
+
+@pytest.mark.parametrize("each", [b"{1+}\r\nx", b"(" + b" ".join(b"k%d" % n for n in range(20)) + b") {1+}\r\nx"])
+def test_many_small_messages_have_a_limit_too(desk: Desk, monkeypatch: pytest.MonkeyPatch, each: bytes) -> None:
+    """What is kept of a message costs memory, and its rows time, even if it is one octet with flags."""
+    monkeypatch.setattr(appending, "HELD", 5 * appending.EACH)
+    most = 5 if each.startswith(b"{") else 4
+    client = desk.log_in()
+
+    said = client.send(b"a APPEND INBOX " + b" ".join([each] * (most + 1)) + b"\r\n")
+    assert said == "a NO [LIMIT] Too much in one command\r\n"
+    assert desk.quotas.held == 0
+    assert client.send(b"b APPEND INBOX " + b" ".join([each] * most) + b"\r\n").startswith("b OK")
 
 
 def test_a_client_that_goes_away_in_the_middle(desk: Desk) -> None:

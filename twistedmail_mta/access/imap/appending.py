@@ -9,6 +9,7 @@ from twisted.logger import Logger
 
 from twistedmail_mta.access.imap.context import Context
 from twistedmail_mta.access.imap.replies import refusal
+from twistedmail_mta.access.imap.storing import LONGEST_KEYWORD, TOO_LONG
 from twistedmail_mta.errors import MailError, PermanentError
 from twistedmail_mta.imap.append import Message
 from twistedmail_mta.imap.events import AppendBegins
@@ -24,6 +25,10 @@ from twistedmail_mta.smtp.data import LineEnds
 
 HELD: Final = 16 << 20
 """Octets in memory of the messages of one command: headers, and bodies that aren't in files."""
+EACH: Final = 4096
+"""Octets that a message counts for besides: what is kept of it, and the time to write it, however small it is."""
+EACH_FLAG: Final = 64
+"""Octets that a flag counts for besides its own."""
 
 NO_MAILBOX: Final = no("There is no such mailbox", b"TRYCREATE")
 EMPTY: Final = no("A message isn't empty")
@@ -70,12 +75,9 @@ class Appending:
         listener = self._context.listener
         if self._refusal is not None:
             return self._refusal
-        if not message.size:
-            return EMPTY  # it takes the whole command back (RFC 3502 section 6.3.11)
-        if message.size > listener.message_size:
-            return TOO_BIG
-        if self._held > HELD:
-            return TOO_MANY
+        unfit = _unfit(message, listener.message_size)
+        if unfit is not None or self._held > HELD:
+            return unfit or TOO_MANY
         full = await listener.quotas.reserve(self._deliveries, message.size)
         if full is not None:
             return refusal(full)
@@ -110,6 +112,7 @@ class Appending:
             self._fail(_too_big(error))
             return
         self._intake = None
+        self._held += EACH + sum(EACH_FLAG + len(flag) for flag in message.flags)
         self._held += len(intake.header) + (0 if isinstance(body, FileBody) else body.size)
         listener = self._context.listener
         self._messages.append(
@@ -167,6 +170,15 @@ class Appending:
         for size in self._reserved:
             self._context.listener.quotas.release(self._deliveries, size)
         self._reserved = []
+
+
+def _unfit(message: Message, most: int) -> Response | None:
+    """Return why a message can't be taken, whatever is in it; that takes the whole command back (RFC 3502)."""
+    if not message.size:
+        return EMPTY
+    if message.size > most:
+        return TOO_BIG
+    return TOO_LONG if any(len(flag) > LONGEST_KEYWORD for flag in message.flags) else None
 
 
 def _too_big(error: MailError) -> Response:
