@@ -249,6 +249,14 @@ def test_only_what_is_limited_is_told(desk: Desk, limits: Limits, told: str) -> 
     assert desk.log_in().type('a GETQUOTA ""').startswith(f'* QUOTA "" {told}\r\n')
 
 
+def test_no_quota_root_of_what_is_no_name(desk: Desk) -> None:
+    """It would be told as it was said, and what follows a line end is a response of its own."""
+    client = desk.log_in()
+    client.type("a ENABLE UTF8=ACCEPT")
+
+    assert client.send(b"b GETQUOTAROOT {9+}\r\na\r\n* BYE \r\n").startswith("b NO [CANNOT]")
+
+
 def test_without_a_quota_there_is_no_root(desk: Desk) -> None:
     client = desk.log_in()
 

@@ -15,6 +15,7 @@ from twistedmail_mta.mailbox.mailboxes import mailbox_name
         ("inbox", "INBOX"),
         ("Inbox/Sub", "INBOX/Sub"),
         ("Lists/inbox", "Lists/inbox"),
+        ("\u0131nbox", "\u0131nbox"),
         ("Entwu\u0308rfe", "Entw\u00fcrfe"),
         ("..", ".."),
         ("a b\\c%*", "a b\\c%*"),

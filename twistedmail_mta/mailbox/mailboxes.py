@@ -71,7 +71,7 @@ def mailbox_name(text: str) -> str:
         raise ValueError("the name has a control character")
     if len(name.encode()) > LONGEST_NAME:
         raise ValueError("the name is too long")
-    if levels[0].upper() == INBOX:
+    if levels[0].isascii() and levels[0].upper() == INBOX:  # not the dotless i
         levels[0] = INBOX
     return SEPARATOR.join(levels)
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from twistedmail_mta.access.imap.context import Context
+from twistedmail_mta.access.imap.problems import refused
 from twistedmail_mta.directory.quotas import Usage
 from twistedmail_mta.imap.command import Command
 from twistedmail_mta.imap.mailboxes import GetQuota, GetQuotaRoot
 from twistedmail_mta.imap.names import quoted_name
 from twistedmail_mta.imap.response import Response, no, ok
+from twistedmail_mta.mailbox.mailboxes import mailbox_name
+from twistedmail_mta.mailbox.problem import Problem
 
 ROOT: Final = b""
 STORAGE_UNIT: Final = 1024
@@ -33,8 +36,12 @@ async def get_quota_root(context: Context, command: Command) -> Response:
     """Answer GETQUOTAROOT, also for a mailbox that may be made."""
     action = command.action
     assert isinstance(action, GetQuotaRoot)
+    try:
+        mailbox = mailbox_name(action.mailbox)
+    except ValueError:
+        return refused(Problem.BAD_NAME)  # what can't be a name may not stand in a quoted string either
     usage = await context.listener.quotas.usage(context.account)
-    name = quoted_name(action.mailbox, utf8=context.session.utf8)
+    name = quoted_name(mailbox, utf8=context.session.utf8)
     if usage.limits.any:
         context.session.send(b'* QUOTAROOT %b "%b"\r\n' % (name, ROOT) + _quota(usage))
     else:
