@@ -11,7 +11,6 @@ from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from twistedmail_mta.config.values import FilePath, Table, Wait, sequence
 from twistedmail_mta.plugins import Kind
 
-
 PluginPath = Annotated[tuple[FilePath, ...], BeforeValidator(sequence)]
 """Folders in which the modules of plugins are looked for first."""
 

@@ -29,7 +29,8 @@ from zope.interface import implementer
 from twistedmail_mta.errors import HTTPError
 from twistedmail_mta.interfaces import IHTTPClient, ReadInPieces
 from twistedmail_mta.model import HTTPAnswer
-from twistedmail_mta.tasks import Cancelled, Promise, deferred_of, promise_of, within
+from twistedmail_mta.pipeline import in_time
+from twistedmail_mta.tasks import Cancelled, Promise, deferred_of, promise_of
 from twistedmail_mta.tls.client import ClientConnectionCreator, ClientTLS
 from twistedmail_mta.tls.words import failure_reason
 
@@ -90,7 +91,7 @@ class WebClient:
         target = url.encode("ascii")
         place = url.partition("?")[0]  # what follows may be a secret
         try:
-            return await within(self._reactor, timeout, self._ask(method.encode("ascii"), target, fields, sent, most))
+            return await in_time(self._reactor, timeout, self._ask(method.encode("ascii"), target, fields, sent, most))
         except TimeoutError:
             raise HTTPError(f"{method} {place}: no answer in {timeout:g} seconds") from None
         except Cancelled:
@@ -139,7 +140,7 @@ class _Collector(Protocol):
 
     def _stop(self) -> None:
         if self.transport is not None:
-            self.transport.abortConnection()  # type: ignore[attr-defined] # of a connection's proxy
+            self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802 - Twisted's name
         """Hear of the end; of one that can't be told from a broken connection, too."""
