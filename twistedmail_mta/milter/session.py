@@ -45,6 +45,8 @@ class State(IntEnum):
     """Of a client."""
     MESSAGE = 3
     """Of a message that it hasn't judged yet."""
+    ENDED = 4
+    """That nothing follows."""
 
 
 class FilterSession:
@@ -59,7 +61,7 @@ class FilterSession:
         state: what the filter was told.
     """
 
-    __slots__ = ("_asked", "_output", "_reader", "_skipping", "agreement", "state")
+    __slots__ = ("_asked", "_at_rest", "_output", "_reader", "_skipping", "_told_of_message", "agreement", "state")
 
     def __init__(self) -> None:
         self.agreement = Agreement()
@@ -68,6 +70,8 @@ class FilterSession:
         self._output: list[bytes] = []
         self._asked = b""
         self._skipping = False
+        self._told_of_message = False  # it was sent anything of the message under way
+        self._at_rest = False  # it is where libmilter hears that another client follows
 
     def bytes_to_send(self) -> bytes:
         """Return what has to be sent, once."""
@@ -129,6 +133,7 @@ class FilterSession:
         is_refusal = isinstance(answer, Reply) or answer in {Verdict.REJECT, Verdict.DELAY}
         if asked == commands.END_OF_MESSAGE or (not goes_on and not (is_refusal and asked == commands.RECIPIENT)):
             self.state = min(self.state, State.CLIENT)  # a filter that has judged a message forgets it
+            self._at_rest = asked == commands.END_OF_MESSAGE and goes_on
 
     # What is told
 
@@ -152,6 +157,7 @@ class FilterSession:
     def hello(self, name: bytes, macros: Macros) -> bool:
         """Tell what the client calls itself; it may do so several times."""
         self._expect(State.CLIENT)
+        self._at_rest = False
         if self._leaves_out(Step.NO_HELLO):
             self._give(Stage.HELLO, commands.HELLO, macros)
             return False
@@ -160,7 +166,7 @@ class FilterSession:
     def mail(self, path: bytes, parameters: Iterable[bytes], macros: Macros) -> bool:
         """Begin a message."""
         self._expect(State.CLIENT)
-        self.state, self._skipping = State.MESSAGE, False
+        self.state, self._skipping, self._told_of_message = State.MESSAGE, False, False
         if self._leaves_out(Step.NO_MAIL):
             self._give(Stage.MAIL, commands.MAIL, macros)
             return False
@@ -233,18 +239,28 @@ class FilterSession:
         self._expect(State.AGREED, State.CLIENT, State.MESSAGE)
         if self.state is State.MESSAGE:
             self.state = State.CLIENT
-            self._output.append(commands.ABORT)
+            if self._told_of_message:
+                self._output.append(commands.ABORT)
+                self._at_rest = True
 
-    def next_client(self) -> None:
-        """Forget the client: another one follows on this connection."""
+    def part(self) -> bool:
+        """Forget the client; return whether another one may follow on this connection, else it is ended.
+
+        libmilter hears of another client, which it does since version 6, only
+        where a message was aborted, or was judged and nothing refused: anywhere
+        else it overhears that, and the client that follows as well.
+        """
         self.abort()
+        stays = self.state is State.AGREED or (self._at_rest and self.agreement.version >= VERSION)
         if self.state is State.CLIENT:
-            self.state = State.AGREED
-            self._output.append(commands.NEXT_CLIENT)
+            self._output.append(commands.NEXT_CLIENT if stays else commands.QUIT)
+        self.state, self._at_rest = State.AGREED if stays else State.ENDED, False
+        return stays
 
     def quit(self) -> None:
         """End the connection; at any time."""
         self._output.append(commands.QUIT)
+        self.state = State.ENDED
 
     # Below
 
@@ -261,6 +277,7 @@ class FilterSession:
         if stage is not None:
             self._give(stage, letter, macros)
         self._output.append(packet)
+        self._told_of_message = self.state is State.MESSAGE
         if self.agreement.steps & silent:
             return False
         self._asked = letter

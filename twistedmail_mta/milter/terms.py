@@ -91,8 +91,3 @@ class Agreement:
     actions: Action = ALL_ACTIONS
     steps: Step = ALL_STEPS
     macros: Mapping[int, tuple[bytes, ...]] = field(default_factory=dict)
-
-    @property
-    def may_be_reused(self) -> bool:
-        """Whether the filter can be told of one client after another (SMFIC_QUIT_NC, known since version 6)."""
-        return self.version >= 6
