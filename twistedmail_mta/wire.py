@@ -45,6 +45,10 @@ class WireBuffer:
         """Return the number of octets held."""
         return len(self._octets)
 
+    def is_just(self, octets: bytes) -> bool:
+        """Return whether these octets, and no others, are held."""
+        return self._octets == octets
+
     def append(self, data: bytes) -> None:
         """Take a delivery from the transport.
 

@@ -384,7 +384,7 @@ def test_commands_behind_one_that_was_answered_at_once() -> None:
 def test_what_breaks_at_once_is_this_client_only(log_failures: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection ends, with a log line; the others go on."""
     client = _three_read()
-    monkeypatch.setattr(ServerSession, "send_answer", lambda *_: 1 // 0)
+    monkeypatch.setattr(ServerSession, "next_event", lambda *_: 1 // 0)
 
     assert client.type("RETR 4").startswith("-ERR [SYS/TEMP]")
     assert not client.connected

@@ -10,7 +10,21 @@ from twisted.logger import LogEvent, globalLogPublisher
 
 from twistedmail_mta.access.visits import MAX_REMEMBERED, Rules, Visit, Visits
 
-LINES = [b"STAT", b"LIST", b"list 2", b"UIDL", b"RETR 1", b"RETR 2", b"TOP 2 1", b"DELE 1", b"RSET", b"NOOP", b"CAPA"]
+LINES = [
+    b"STAT",
+    b"LIST",
+    b"list 2",
+    b"UIDL",
+    b"RETR 1",
+    b"RETR 2",
+    b"RETR 3",
+    b"TOP 2 1",
+    b"DELE 1",
+    b"DELE 3",
+    b"RSET",
+    b"NOOP",
+    b"CAPA",
+]
 LINES += [b"LANG fr", b"AUTH PLAIN", b"*", b"USER x", b"PASS y", b"RETR 99", b"\xff\x00", b"", b"x" * 3000]
 
 

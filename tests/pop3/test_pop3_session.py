@@ -7,7 +7,7 @@ from pop3_dialogue import MESSAGES, NAME, Dialogue, plain
 
 from twistedmail_mta.model import Reply
 from twistedmail_mta.pop3 import answers
-from twistedmail_mta.pop3.events import Login, Quit
+from twistedmail_mta.pop3.events import Foreseen, Login, Quit, Retrieve
 from twistedmail_mta.pop3.languages import LANGUAGES, Language
 from twistedmail_mta.pop3.response import Response, encode_response, refusal
 from twistedmail_mta.pop3.standing import SessionSettings
@@ -351,3 +351,59 @@ def test_pipelining() -> None:
     assert said.count("+OK") == 7
     assert said.endswith("\r\n.text\r\n.\r\n+OK Message 1 will be deleted at QUIT\r\n+OK 2 213\r\n+OK Goodbye\r\n")
     assert dialogue.removed == (3,)
+
+
+FORESEEN = b"+OK foreseen\r\n\r\n.\r\n"
+
+
+def _foreseeing() -> Dialogue:
+    """A session that was told the answer to RETR 2."""
+    dialogue = Dialogue().logged_in()
+    dialogue.session.foresee(2, FORESEEN)
+    return dialogue
+
+
+@pytest.mark.parametrize("before", ["", "DELE 1", "DELE 3"])
+def test_what_was_foreseen_is_answered(before: str) -> None:
+    """Once; then RETR is an event again."""
+    dialogue = _foreseeing()
+    if before:
+        dialogue.type(before)
+
+    assert dialogue.type("RETR 2") == FORESEEN.decode()
+    assert dialogue.events[-1] == Foreseen(2)
+    assert dialogue.type("RETR 2").startswith("+OK 105 octets")
+    assert isinstance(dialogue.events[-1], Retrieve)
+
+
+@pytest.mark.parametrize("before", ["NOOP", "LANG es", "RETR 1", "STAT", "UIDL", "XXXX", "RSET"])
+def test_what_was_foreseen_is_forgotten(before: str) -> None:
+    dialogue = _foreseeing()
+    dialogue.type(before)
+
+    assert "foreseen" not in dialogue.type("RETR 2")
+    assert isinstance(dialogue.events[-1], Retrieve)
+
+
+@pytest.mark.parametrize(
+    "octets", [b"RETR 2\r\nNOOP\r\n", b"retr 2\r\n", b"RETR 2\n", b"RETR 02\r\n", b"TOP 2 0\r\n", b"NOOP\r\nRETR 2\r\n"]
+)
+def test_what_is_said_in_another_way_is_read(octets: bytes) -> None:
+    dialogue = _foreseeing()
+
+    assert "foreseen" not in dialogue.send(octets)
+    assert any(isinstance(event, Retrieve) for event in dialogue.events)
+
+
+def test_what_was_foreseen_may_come_in_pieces() -> None:
+    dialogue = _foreseeing()
+
+    assert dialogue.send(b"RETR") == ""
+    assert dialogue.send(b" 2\r\n") == FORESEEN.decode()
+
+
+def test_what_was_foreseen_and_is_deleted() -> None:
+    dialogue = _foreseeing()
+    dialogue.type("DELE 2")
+
+    assert dialogue.type("RETR 2").startswith("-ERR")

@@ -147,7 +147,8 @@ class Connection(Protocol):
             self._read(wanted=False)
         elif self._answered_at_once(self._conversation):
             self.progress = self._terms.clock.seconds()
-            self.flush()
+            if self._conversation is not None and self._conversation.queued:
+                self.flush()
         else:
             self._begin_to_serve(self._conversation)
 

@@ -116,13 +116,16 @@ class POP3Conversation:
         """Answer the next command if that takes no waiting; return whether nothing is left to do."""
         session = self._session
         event = session.next_event()
-        if isinstance(event, events.Retrieve):
-            answered = self._retrieval is not None and self._retrieval.answer_at_once(event)
-        else:
-            answered = isinstance(event, events.Answered) and session.errors == self._errors
-        if not answered:
+        if isinstance(event, events.Foreseen):
+            self._note_foreseen(event)
+        elif not isinstance(event, events.Answered) or session.errors > self._errors:
             self._event = event
-        return answered and not session.has_input
+            return False
+        return not session.has_input
+
+    def _note_foreseen(self, event: events.Foreseen) -> None:
+        if self._retrieval is not None:
+            self._retrieval.sent(event.number)
 
     async def answer_next(self) -> bool:
         """Answer the next command; False when none is complete.
@@ -207,6 +210,9 @@ class POP3Conversation:
             self._retrieval = Retrieval(drop, self._session, self._connection, self._listener.terms.tasks)
         await self._retrieval.answer(event)
 
+    async def _foreseen(self, event: events.Foreseen) -> None:
+        self._note_foreseen(event)
+
     async def _quit(self, event: events.Quit) -> None:
         """Remove what was deleted, make room for the next session, and say whether it is so (RFC 1939 section 6)."""
         self._reason = "it said QUIT"
@@ -245,4 +251,5 @@ class POP3Conversation:
         events.Retrieve: _retrieve,
         events.Quit: _quit,
         events.Answered: _nothing,
+        events.Foreseen: _foreseen,
     }

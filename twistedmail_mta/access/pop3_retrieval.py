@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from twistedmail_mta.access.connection import BATCH, Connection
 from twistedmail_mta.access.pop3_reader import WHOLE, Gone, Pieces, Reader
 from twistedmail_mta.errors import MailError
@@ -13,22 +11,6 @@ from twistedmail_mta.pop3.events import Retrieve
 from twistedmail_mta.pop3.outgoing import Outgoing
 from twistedmail_mta.pop3.server import ServerSession
 from twistedmail_mta.tasks import TaskGroup
-
-
-class _Ready(NamedTuple):
-    """The answer to RETR of one message, made before the client asks.
-
-    Attributes:
-        number: the message's.
-        language: in which its first line is.
-        octets: the whole answer.
-        size: octets of the message, dot-stuffing left out.
-    """
-
-    number: int
-    language: str
-    octets: bytes
-    size: int
 
 
 class Retrieval:
@@ -46,7 +28,7 @@ class Retrieval:
         self._connection = connection
         self._tasks = tasks
         self._reader = Reader(drop)
-        self._ready: _Ready | None = None
+        self._foreseen = 0  # octets of the message whose answer was made ahead
         self.messages = 0
         self.octets = 0
         self.under_way = False
@@ -61,12 +43,12 @@ class Retrieval:
             MailError: it can't be read now; nothing was sent.
             Gone: it was removed meanwhile; nothing was sent.
         """
-        self._ready = None
         if event.message.size <= WHOLE:
             self._send_whole(event, await self._reader.whole(event.number))
             if self._session.queued >= BATCH:
                 await self._connection.room()
-            self._look_ahead(event)
+            if event.lines is None:
+                self._foresee(event.number + 1)
             return
         self._reader.skip(event.number)
         pieces = Pieces(self._drop, event.message, self._tasks)
@@ -78,33 +60,24 @@ class Retrieval:
             self._connection.abort("a message vanished while it was sent")
         self.under_way = False
 
-    def answer_at_once(self, event: Retrieve) -> bool:
-        """Send an answer that was made ready; return whether this one was."""
-        session = self._session
-        ready, self._ready = self._ready, None
-        if (
-            ready is None
-            or event.lines is not None
-            or (ready.number, ready.language) != (event.number, session.language)
-        ):
-            return False
-        self._reader.taken(event.number)
-        session.send_answer(ready.octets)
-        self.octets += ready.size
+    def sent(self, number: int) -> None:
+        """Take note that the client got the answer that was foreseen, and foresee the next."""
+        self._reader.taken(number)
+        self.octets += self._foreseen
         self.messages += 1
-        self._look_ahead(event)
-        return True
+        self._foresee(number + 1)
 
-    def _look_ahead(self, event: Retrieve) -> None:
-        """Make the next answer ready while the client is busy with this one, if its message is in memory."""
-        session, number = self._session, event.number + 1
-        message = None if event.lines is not None or session.has_input else self._reader.at_hand(number)
+    def _foresee(self, number: int) -> None:
+        """Make an answer while the client is busy with the last one, if the message is in memory."""
+        session = self._session
+        message = None if session.has_input else self._reader.at_hand(number)
         if message is None:
             return
         self._connection.flush()
         outgoing = Outgoing(None, utf8=session.utf8)
-        pieces = session.worded(answers.follows(len(message))), outgoing.pass_on(message), outgoing.end()
-        self._ready = _Ready(number, session.language, b"".join(pieces), outgoing.octets)
+        answer = session.worded(answers.follows(len(message))), outgoing.pass_on(message), outgoing.end()
+        self._foreseen = outgoing.octets
+        session.foresee(number, b"".join(answer))
 
     def _send_whole(self, event: Retrieve, message: bytes) -> None:
         outgoing = self._begin(event)

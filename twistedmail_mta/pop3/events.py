@@ -103,4 +103,15 @@ class Answered:
     response: Response
 
 
-Event = Login | Auth | AuthResponse | AuthCancelled | StartTLS | Listing | Retrieve | Quit | Answered
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """The client said what was foreseen, and has its answer.  Needs no response.
+
+    Attributes:
+        number: of the message it got.
+    """
+
+    number: int
+
+
+Event = Login | Auth | AuthResponse | AuthCancelled | StartTLS | Listing | Retrieve | Quit | Answered | Foreseen

@@ -8,7 +8,7 @@ is answered here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from twistedmail_mta.model import DropMessage
 from twistedmail_mta.pop3 import answers
@@ -27,6 +27,7 @@ from twistedmail_mta.pop3.events import (
     AuthCancelled,
     AuthResponse,
     Event,
+    Foreseen,
     Login,
     Quit,
     Retrieve,
@@ -39,6 +40,20 @@ from twistedmail_mta.smtp.command import skip_telnet
 from twistedmail_mta.wire import LineTooLong, WireBuffer
 
 _NEED_RESPONSE: Final = (Login, Auth, AuthResponse, StartTLS, Retrieve, Quit)
+
+
+class _Foreseen(NamedTuple):
+    """What the client will say if it goes on as it does, and the answer.
+
+    Attributes:
+        line: with its end.
+        number: of the message it asks for.
+        answer: as it goes on the wire.
+    """
+
+    line: bytes
+    number: int
+    answer: bytes
 
 
 class ServerSession:
@@ -58,6 +73,7 @@ class ServerSession:
 
     __slots__ = (
         "_challenged",
+        "_foreseen",
         "_input",
         "_lines",
         "_output",
@@ -78,6 +94,7 @@ class ServerSession:
         self._unanswered: Event | None = None
         self._challenged = False  # the next line is a response to a challenge
         self._lines = 0
+        self._foreseen: _Foreseen | None = None
 
     @property
     def mechanisms(self) -> tuple[str, ...]:
@@ -112,11 +129,6 @@ class ServerSession:
         return self._standing.utf8
 
     @property
-    def language(self) -> str:
-        """The tag of the language spoken (RFC 6856 section 3)."""
-        return self._standing.language.tag
-
-    @property
     def has_input(self) -> bool:
         """Whether octets wait that no command was read from yet."""
         return len(self._input) > 0
@@ -138,10 +150,22 @@ class ServerSession:
         """Return what happened next; None when more octets, or the driver's response, are needed first."""
         if self._unanswered is not None or self.closing:
             return None
+        if self._foreseen is not None and self._is_just(self._foreseen):
+            return self._answer_foreseen(self._foreseen)
         event = self._read_response() if self._challenged else self._read_command()
         if isinstance(event, _NEED_RESPONSE):
             self._unanswered = event
         return event
+
+    def _is_just(self, foreseen: _Foreseen) -> bool:
+        drop = self._standing.drop
+        return self._input.is_just(foreseen.line) and drop is not None and not drop.is_deleted(foreseen.number)
+
+    def _answer_foreseen(self, foreseen: _Foreseen) -> Event:
+        self._foreseen = None
+        self._input.clear()
+        self.send_block(foreseen.answer)
+        return Foreseen(foreseen.number)
 
     def enter(self, messages: Sequence[DropMessage], sizes: Sequence[int], uidls: Iterable[str]) -> Response:
         """Go to the TRANSACTION state; return the response for the login (RFC 1939 section 4).
@@ -176,16 +200,17 @@ class ServerSession:
         """Return the line of a response in the language spoken now."""
         return encode_response(response, self._standing.language.texts)
 
-    def send_answer(self, octets: bytes) -> None:
-        """Answer the last event, which isn't QUIT, with a line that was `worded` before and what follows it.
+    def foresee(self, number: int, answer: bytes) -> None:
+        """Be told the whole answer to RETR of a message, in case that comes next, or after nothing but DELE.
 
-        Raises:
-            RuntimeError: as `send_response`.
+        Then the event is `Foreseen`.  Clients that fetch one message after
+        another get their answers sooner so: nothing has to be read or made.
+
+        Args:
+            number: of the message, which isn't marked as deleted.
+            answer: its first line (`worded`), the message, and its end.
         """
-        if self._unanswered is None:
-            raise RuntimeError("no event waits for an answer")
-        self._unanswered = None
-        self.send_block(octets)
+        self._foreseen = _Foreseen(b"RETR %d\r\n" % number, number, answer)
 
     def send_challenge(self, challenge: bytes) -> None:
         """Answer the last event with a challenge, already in base64 (RFC 5034 section 4)."""
@@ -248,6 +273,8 @@ class ServerSession:
         self._lines += 1
         verb, octets = split_command(line)
         obey = VERBS.get(verb)
+        if verb != b"DELE":
+            self._foreseen = None  # LANG may have changed the words, and who asks for anything else goes another way
         if verb != b"PASS":
             self._standing.name = None  # PASS comes immediately after USER (RFC 1939 section 7)
         if len(line) > MAX_COMMAND and verb != b"AUTH":
