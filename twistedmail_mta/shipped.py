@@ -14,6 +14,7 @@ SHIPPED: Final[Mapping[str, str]] = {
     "clamav": "twistedmail_mta.policy.clamav:ClamAV",
     "dnsbl": "twistedmail_mta.policy.dnsbl:DNSBL",
     "early": "twistedmail_mta.policy.early:Early",
+    "greylist": "twistedmail_mta.policy.greylist:Greylist",
     "limits": "twistedmail_mta.policy.limits:Limits",
     "names": "twistedmail_mta.policy.names:Names",
     "rspamd": "twistedmail_mta.policy.rspamd:Rspamd",

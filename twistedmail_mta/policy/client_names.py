@@ -12,6 +12,7 @@ from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IResolver
 from twistedmail_mta.networks import address_of
 from twistedmail_mta.policy.asking import together
+from twistedmail_mta.policy.exempt import matches
 from twistedmail_mta.stages import Client
 
 Fault = Literal["own_name", "syntax", "unqualified", "literal", "unresolvable", "no_reverse", "unconfirmed"]
@@ -41,7 +42,7 @@ class Own:
 
     def has_name(self, name: str) -> bool:
         """Return whether it is one of the names."""
-        return name == self.hostname.lower() or any(_matches(name, pattern) for pattern in self.names)
+        return name == self.hostname.lower() or matches(name, self.names)
 
 
 class ClientNames:
@@ -136,7 +137,3 @@ def _literal(helo: str) -> Address | None:
     """Return the address that EHLO says in brackets (RFC 5321 section 4.1.3), or None."""
     found = _LITERAL.fullmatch(helo)
     return address_of(found[1]) if found else None
-
-
-def _matches(name: str, pattern: str) -> bool:
-    return pattern in {"*", name} or (pattern.startswith("*.") and name.endswith(pattern[1:]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import BeforeValidator
@@ -41,3 +42,10 @@ class Exempt(ExemptNetworks):
     def exempts_recipient(self, address: Address) -> bool:
         """Return whether an address may always be written to."""
         return address.local.lower() in self.exempt_recipients
+
+
+def matches(domain: str, patterns: Iterable[str]) -> bool:
+    """Return whether a domain in lower case is one of `example.org`, `*.example.org` (all below it) or `*`."""
+    return any(
+        pattern in {"*", domain} or (pattern.startswith("*.") and domain.endswith(pattern[1:])) for pattern in patterns
+    )
