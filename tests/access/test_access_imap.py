@@ -11,6 +11,7 @@ from mail_access import Client
 from twistedmail_mta.access.imap import appending
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IMailAccess
+from twistedmail_mta.mailbox import view
 from twistedmail_mta.model import Reply
 
 MAIL = b"Subject: hello\r\n\r\ntext\r\n"
@@ -413,6 +414,50 @@ def test_vanished(desk: Desk) -> None:
     said = client.type("d EXPUNGE")
 
     assert said.startswith("* VANISHED 1:2\r\nd OK [HIGHESTMODSEQ ")
+
+
+def resyncing(desk: Desk, messages: int) -> Client:
+    """Return a client with QRESYNC that looks at messages 1 to `messages`, of which another has removed the first."""
+    desk.put(*[MAIL] * messages)
+    client = desk.log_in()
+    client.type("a ENABLE QRESYNC", "b SELECT INBOX")
+    other = desk.select()
+    other.type("c STORE 1 FLAGS.SILENT (\\Deleted)", "d EXPUNGE", "e LOGOUT")
+    return client
+
+
+def test_a_client_is_told_up_to_where_it_knows_all(desk: Desk) -> None:
+    """RFC 7162 section 6: a higher mod-sequence must not make it miss what vanished before, should it be cut off."""
+    client = resyncing(desk, 3)  # at MODSEQ 6 the first one went
+
+    assert client.type("f STORE 3 +FLAGS.SILENT (\\Seen)") == (
+        "* 3 FETCH (UID 3 MODSEQ (7))\r\n* OK [HIGHESTMODSEQ 5] All until then was told\r\nf OK STORE completed\r\n"
+    )
+    assert client.type("g FETCH 2 UID") == (
+        "* 2 FETCH (UID 2)\r\n* OK [HIGHESTMODSEQ 5] All until then was told\r\ng OK FETCH completed\r\n"
+    )
+    assert client.type("h NOOP") == (
+        "* VANISHED 1\r\n* OK [HIGHESTMODSEQ 7] All until then was told\r\nh OK NOOP completed\r\n"
+    )
+    assert client.type("i STORE 2 FLAGS.SILENT ()") == "* 2 FETCH (UID 3 MODSEQ (8))\r\ni OK STORE completed\r\n"
+
+
+def test_up_to_where_it_knows_all_also_where_that_is_long_ago(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the view doesn't remember may have gone at any time since."""
+    monkeypatch.setattr(view, "REMEMBERED", 0)
+    client = resyncing(desk, 2)
+
+    assert "* OK [HIGHESTMODSEQ 3] " in client.type("f FETCH 2 UID")
+    assert "* OK [HIGHESTMODSEQ 5] " in client.type("g NOOP")
+
+
+@pytest.mark.parametrize("command", ["SEARCH", "SORT (DATE) UTF-8", "THREAD REFERENCES UTF-8"])
+def test_numbers_in_a_search_for_uids_stay(desk: Desk, command: str) -> None:
+    """RFC 7162 section 3.2.10: nothing is told to have vanished while a search by numbers is answered."""
+    client = resyncing(desk, 2)
+
+    assert "VANISHED" not in client.type(f"f UID {command} OR NOT 1:2 DELETED")
+    assert client.type(f"g UID {command} UID 1:2").partition("\r\n")[2].startswith("* VANISHED 1\r\n")
 
 
 def test_resynchronization(desk: Desk) -> None:

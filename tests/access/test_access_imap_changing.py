@@ -68,16 +68,16 @@ def test_store_tells_the_flags(desk: Desk) -> None:
 
 
 def test_store_in_silence(desk: Desk) -> None:
-    """Nothing is told, but mod-sequences to who knows them, where something changed."""
+    """Nothing is told, but mod-sequences to who knows them, where something changed (RFC 7162 section 3.2.4)."""
     client = desk.select()
 
     assert client.type("a STORE 1:2 +FLAGS.SILENT (\\Seen)") == "a OK STORE completed\r\n"
     assert client.type("b STORE 1:2 +FLAGS.SILENT (\\Seen)") == "b OK STORE completed\r\n"
     client.type("c ENABLE CONDSTORE")
-    assert lines(client.type("d STORE 1 FLAGS.SILENT ()")) == ["* 1 FETCH (MODSEQ (n))", "d OK STORE completed"]
+    assert lines(client.type("d STORE 1 FLAGS.SILENT ()")) == ["* 1 FETCH (UID 1 MODSEQ (n))", "d OK STORE completed"]
     assert lines(client.type("e STORE 1 FLAGS.SILENT ()")) == ["e OK STORE completed"]
     assert lines(client.type("f STORE 1 FLAGS (\\Seen)")) == [
-        "* 1 FETCH (FLAGS (\\Seen) MODSEQ (n))",
+        "* 1 FETCH (UID 1 FLAGS (\\Seen) MODSEQ (n))",
         "f OK STORE completed",
     ]
 
@@ -106,9 +106,9 @@ def test_store_unless_somebody_was_faster(desk: Desk) -> None:
 
     assert said[0] == "* OK [HIGHESTMODSEQ n] The highest mod-sequence"
     assert sorted(said[1:-1]) == [
-        "* 1 FETCH (MODSEQ (n))",
-        "* 2 FETCH (FLAGS (\\Answered) MODSEQ (n))",
-        "* 3 FETCH (MODSEQ (n))",
+        "* 1 FETCH (UID 2 MODSEQ (n))",
+        "* 2 FETCH (UID 3 FLAGS (\\Answered) MODSEQ (n))",
+        "* 3 FETCH (UID 4 MODSEQ (n))",
     ]
     assert said[-1] == "d OK [MODIFIED 2] Some of these messages were changed meanwhile"
     assert lines(client.type(f"e UID STORE 2:4 (UNCHANGEDSINCE {known}) +FLAGS (\\Seen)"))[-1].startswith(
@@ -124,7 +124,7 @@ def test_a_conditional_store_that_changes_nothing_tells_the_mod_sequence(desk: D
 
     said = client.type(f"c STORE 1 (UNCHANGEDSINCE {known}) +FLAGS.SILENT (\\Seen)")
 
-    assert said == f"* 1 FETCH (MODSEQ ({known}))\r\nc OK STORE completed\r\n"
+    assert said == f"* 1 FETCH (UID 1 MODSEQ ({known}))\r\nc OK STORE completed\r\n"
     assert client.type("d STORE 1 (UNCHANGEDSINCE 0) FLAGS ()").startswith("d OK [MODIFIED 1]")
 
 

@@ -287,7 +287,7 @@ def test_examine(rest: Rest) -> None:
 
 
 def test_seen_with_mod_sequences(rest: Rest) -> None:
-    """What changed comes with its new mod-sequence where the client knows these, and with QRESYNC its UID."""
+    """What changed comes with its UID and new mod-sequence where the client knows these (RFC 7162 section 3.2.4)."""
     put(rest, SIMPLE, SIMPLE)
 
     aware, resyncing = (FetchSession(rest, enabled=[each]) for each in (Extension.CONDSTORE, Extension.QRESYNC))
@@ -295,7 +295,7 @@ def test_seen_with_mod_sequences(rest: Rest) -> None:
     assert aware.news() == []
     second = resyncing.fetch("FETCH 2 (BODY[TEXT] MODSEQ)")
 
-    assert first.messages == [(1, {"BODY[TEXT]": b"Hi\r\n", "FLAGS": ["\\Seen"], "MODSEQ": 3})]
+    assert first.messages == [(1, {"BODY[TEXT]": b"Hi\r\n", "UID": 1, "FLAGS": ["\\Seen"], "MODSEQ": 3})]
     assert second.messages == [(2, {"BODY[TEXT]": b"Hi\r\n", "MODSEQ": 4, "UID": 2, "FLAGS": ["\\Seen"]})]
     assert [each.items["UID"] for each in resyncing.news()] == [1]
 

@@ -220,7 +220,7 @@ class IMAPConversation:
     async def _end(self, command: Command, response: Response) -> None:
         """Tell what happened beside the command, then how it went."""
         by_uid = command.verb.startswith("UID ")
-        await tell_news(self._context, expunges=may_expunge(command.verb), by_uid=by_uid)
+        await tell_news(self._context, expunges=may_expunge(command), by_uid=by_uid)
         self._context.session.complete(response)
 
     def _lose_mailbox(self) -> Response:

@@ -66,8 +66,7 @@ async def _vanished(context: Context, selected: Selected, action: Fetch, since: 
 
 def _told_of_changes(session: ServerSession) -> Sequence[Item]:
     """Return what is told of a message whose flags changed (RFC 7162 section 3.2.4)."""
-    uid = (Item.UID,) if session.qresync else ()
-    return (*uid, Item.FLAGS, Item.MODSEQ) if session.condstore else (Item.FLAGS,)
+    return (Item.UID, Item.FLAGS, Item.MODSEQ) if session.condstore else (Item.FLAGS,)
 
 
 class Fetching:

@@ -7,9 +7,13 @@ from typing import Final
 
 from twistedmail_mta.access.imap.context import Context
 from twistedmail_mta.access.imap.selected import NEVER, News, Selected
+from twistedmail_mta.imap.command import Command
 from twistedmail_mta.imap.flag_list import SYSTEM_FLAGS, FlagLists, flag_list
 from twistedmail_mta.imap.response import ok
+from twistedmail_mta.imap.search import Search, Sort, Thread
+from twistedmail_mta.imap.search_key import Messages
 from twistedmail_mta.imap.sequences import format_set
+from twistedmail_mta.imap.sieve import plan
 from twistedmail_mta.mailbox.flags import FIRST_KEYWORD, LAST_KEYWORD
 
 AT_ONCE: Final = 500
@@ -18,9 +22,16 @@ AT_ONCE: Final = 500
 _NUMBERS_ARE_IN_USE: Final = frozenset({"FETCH", "STORE", "SEARCH", "SORT", "THREAD"})
 
 
-def may_expunge(verb: str) -> bool:
-    """Return whether message numbers may change while this command is answered (RFC 9051 section 7.5.1)."""
-    return verb not in _NUMBERS_ARE_IN_USE
+def may_expunge(command: Command) -> bool:
+    """Return whether message numbers may change while this command is answered.
+
+    They may not where it names messages by them, even if it asks for UIDs (RFC 9051 section 7.5.1, RFC 7162
+    section 3.2.10).
+    """
+    action = command.action
+    if isinstance(action, Search | Sort | Thread) and action.by_uid:
+        return not any(isinstance(leaf, Messages) and not leaf.by_uid for leaf in plan(action.key).leaves)
+    return command.verb not in _NUMBERS_ARE_IN_USE
 
 
 async def tell_news(context: Context, *, expunges: bool, by_uid: bool = False) -> None:
@@ -34,7 +45,9 @@ async def tell_news(context: Context, *, expunges: bool, by_uid: bool = False) -
     selected = context.selected
     if selected is None or not selected.has_news:
         return
+    waited = selected.whole_until is not None
     news = selected.take_news(expunges=expunges)
+    whole_until = selected.told_until if waited and expunges else selected.whole_until
     _tell_removed(context, news)
     if selected.take_keywords():
         tell_keywords(context, selected)
@@ -46,6 +59,13 @@ async def tell_news(context: Context, *, expunges: bool, by_uid: bool = False) -
         numbers = news.flagged[start : start + AT_ONCE]
         context.session.send(b"".join(flag_lines(context, numbers, news.silent, by_uid=by_uid)))
         await context.connection.room()
+    if whole_until is not None and context.session.qresync:
+        _tell_whole(context, whole_until)
+
+
+def _tell_whole(context: Context, modseq: int) -> None:
+    """Tell up to where the client knows all, whatever mod-sequences it has seen (RFC 7162 section 3.2, section 6)."""
+    context.session.say(ok("All until then was told", b"HIGHESTMODSEQ %d" % modseq))
 
 
 def tell_keywords(context: Context, selected: Selected) -> None:
@@ -78,7 +98,7 @@ def flag_lines(
     session, selected = context.session, context.opened
     view = selected.view
     lists = FlagLists(selected.keyword_names())
-    tells_uid = by_uid or session.qresync or session.rev2  # RFC 9051 section 7.5.2 demands it of what wasn't asked for
+    tells_uid = by_uid or session.condstore or session.rev2  # RFC 7162 section 3.2.4, RFC 9051 section 7.5.2
     recent_from = NEVER if session.rev2 else selected.recent_from
     for number in numbers:
         place = selected.place(number - 1)

@@ -78,11 +78,13 @@ class Selected:
         exists: how many messages the client was told of.
         saved: what "$" stands for: UIDs, ascending (RFC 5182 section 2.1).
         recent_from: messages from this UID on are recent here (RFC 3501 section 2.3.2).
+        whole_until: the MODSEQ up to which the client knows all, while there are messages it couldn't be
+            told to be gone; None if there are none.
     """
 
     __slots__ = (
         "_gone", "_keywords", "_known", "_stop", "_told", "_told_all", "exists", "mailbox", "read_only",
-        "recent_from", "saved", "uids", "view",
+        "recent_from", "saved", "uids", "view", "whole_until",
     )  # fmt: skip
 
     def __init__(
@@ -110,6 +112,7 @@ class Selected:
         self.exists = len(view)
         self.saved: Sequence[int] = ()
         self.recent_from = recent_from
+        self.whole_until: int | None = None
         self._known = view.modseq
         self._keywords = 0  # how many the client was told of
         self._gone: set[int] = set()  # UIDs that the client still has to be told of
@@ -207,6 +210,11 @@ class Selected:
         """Whether there may be something to tell."""
         return bool(self._gone or self._known != self.view.modseq or self.view.gone)
 
+    @property
+    def told_until(self) -> int:
+        """The MODSEQ up to which changes were looked at for `take_news`."""
+        return self._known
+
     def take_news(self, *, expunges: bool) -> News:
         """Return what the client is to be told now, and take it as told.
 
@@ -246,7 +254,7 @@ class Selected:
         flagged, unknown = set[int](), set[int]()
         for change in changes:
             if isinstance(change, Removed):
-                self._gone.update(uid for uid in change.uids if uid <= last)
+                self._note_gone([uid for uid in change.uids if uid <= last], change.modseq - 1)
             elif isinstance(change, Flagged):
                 uids = {uid for uid in change.uids if uid <= last}
                 mine = told.get(change.modseq, ())
@@ -263,9 +271,15 @@ class Selected:
         """Find out what changed by looking at all messages, since too much did; returns UIDs, ascending."""
         view = self.view
         if not self.aligned:
-            self._gone.update(set(self.known_uids()).difference(view.uids))
+            self._note_gone(set(self.known_uids()).difference(view.uids), known)
         end = bisect_right(view.uids, self._last_uid)
         return [uid for uid, modseq in zip(view.uids[:end], view.modseqs, strict=False) if modseq > known]
+
+    def _note_gone(self, uids: Collection[int], before: int) -> None:
+        """Note messages that are gone, and the MODSEQ before they went."""
+        if uids and not self._gone:
+            self.whole_until = before
+        self._gone.update(uids)
 
     def _was_told(self, told: Mapping[int, Collection[int] | None], uid: int) -> bool:
         place = self.view.place(uid)
@@ -279,7 +293,7 @@ class Selected:
     def _take_gone(self) -> tuple[Sequence[int], Sequence[int]]:
         if not self._gone:
             return (), ()
-        removed, self._gone = sorted(self._gone), set()
+        removed, self._gone, self.whole_until = sorted(self._gone), set(), None
         uids = self.known_uids()
         indices = [bisect_left(uids, uid) for uid in removed]
         kept, start = array("I"), 0
