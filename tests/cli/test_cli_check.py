@@ -24,14 +24,14 @@ def test_good_site(command: Command) -> None:
 
 def test_every_mistake_of_the_file(command: Command) -> None:
     """All of them at once, each with its key path; exit status 1."""
-    command.file.write_text(SITE.replace("hostname", "hostnam").replace("mx", "imap"))
+    command.file.write_text(SITE.replace("hostname", "hostnam").replace("mx", "nntp"))
 
     result = command("check")
 
     assert result.exit_code == 1
     assert "error: server.hostname: is missing" in result.output
     assert "error: server.hostnam: is unknown; did you mean hostname?" in result.output
-    assert 'error: listen.imap.role: must be "mx", "submission", "lmtp" or "pop3"' in result.output
+    assert 'error: listen.nntp.role: must be "mx", "submission", "lmtp", "pop3" or "imap"' in result.output
 
 
 def test_file_that_is_not_there(command: Command) -> None:

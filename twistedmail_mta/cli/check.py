@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import click
 
 from twistedmail_mta.checks import Finding, errors_of, findings_of
+from twistedmail_mta.cli.making import findings_of_plugins
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json
 from twistedmail_mta.config.problems import ConfigError, key_path
 from twistedmail_mta.config.site import Site
@@ -50,6 +51,7 @@ def _look(invocation: Invocation) -> tuple[str | None, Sequence[Finding]]:
     findings = list(findings_of(chosen.site, datetime.now(UTC)))
     if not errors_of(findings):
         findings += _findings_of_directory(chosen.site)
+        findings += findings_of_plugins(chosen.site)
     return str(chosen.source), findings
 
 

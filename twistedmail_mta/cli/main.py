@@ -37,6 +37,7 @@ _COMMANDS: Final = {
     "alias": Entry("twistedmail_mta.cli.alias:alias", "Add, list, remove and import aliases."),
     "mailbox": Entry("twistedmail_mta.cli.mailbox:mailbox", "List mailboxes; import and export mail."),
     "limits": Entry("twistedmail_mta.cli.limits:limits", "Show and reset what an account has used of its limits."),
+    "plugin": Entry("twistedmail_mta.cli.plugin:plugin", "List and check the plugins of the site; begin a new one."),
     "queue": Entry("twistedmail_mta.cli.queue:queue", "Look at the mail that waits, and act on it."),
 }
 
