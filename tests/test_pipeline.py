@@ -183,12 +183,13 @@ def test_what_is_raised_later() -> None:
 
 
 @pytest.mark.parametrize("error", [PermanentError(NO), TemporaryError(LATER)])
-def test_mail_errors_are_refusals(error: MailError) -> None:
-    """Such as that of a pool that is full; where failures count for nothing they do, too."""
+def test_mail_errors_are_refusals(error: MailError, logged: list[Any]) -> None:
+    """Such as that of a pool that is full; where failures count for nothing they do, too, and are told in a line."""
     assert asked(plugin(_raise(error)), plugin(YES)) == error.reply
     abstaining = plugin(_raise(error), abstains=True)
     assert asked(abstaining, plugin(YES)) is None
     assert abstaining.failures == 1
+    assert [(event["reply"], "log_failure" in event) for event in logged] == [(error.reply, False)]
 
 
 @pytest.mark.parametrize("reply", [YES, Reply(354, "", ""), None, "550"])

@@ -128,25 +128,36 @@ class Pipeline:
         except Cancelled:
             raise  # of the session: a plugin's own is none, see `in_time`
         except MailError as error:
-            if _is_refusal(error.reply) and not plugin.abstains:
+            expected = _is_refusal(error.reply)
+            if expected and not plugin.abstains:
                 return error.reply  # what it raised, or a pool that was full
-            self._note_failure(plugin, method)
+            self._note_failure(plugin, method, error.reply if expected else None)
         except Exception:  # noqa: BLE001 - a plugin may raise anything
             self._note_failure(plugin, method)
         return None if plugin.abstains else BROKEN
 
-    def _note_failure(self, plugin: Plugin, method: str) -> None:
-        """Count a failure; log it with all details, but not each of many."""
+    def _note_failure(self, plugin: Plugin, method: str, reply: Reply | None = None) -> None:
+        """Count a failure; log it with all details, but not each of many.
+
+        Args:
+            plugin: whose it is.
+            method: what was asked.
+            reply: what was raised, where it says all there is to say, such as a daemon that doesn't answer.
+        """
         plugin.failures += 1
         now = self._clock.seconds()
-        if now - plugin.logged_at >= LOG_EVERY:
-            plugin.logged_at = now
-            self.log.failure(
-                "plugin {plugin} failed at {stage}, {count} times by now",
+        if now - plugin.logged_at < LOG_EVERY:
+            return
+        plugin.logged_at = now
+        facts: dict[str, Any] = {"plugin": plugin.name, "stage": method, "count": plugin.failures}
+        if reply is None:
+            self.log.failure("plugin {plugin} failed at {stage}, {count} times by now", event="plugin.failed", **facts)
+        else:
+            self.log.warn(
+                "plugin {plugin} had no answer at {stage}, {count} times by now: {reply}",
                 event="plugin.failed",
-                plugin=plugin.name,
-                stage=method,
-                count=plugin.failures,
+                reply=reply,
+                **facts,
             )
 
 
