@@ -188,6 +188,17 @@ def test_a_bug_is_the_servers(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> No
     assert " OK " in client.type("b SELECT INBOX")
 
 
+def test_a_login_that_the_database_fails(desk: Desk) -> None:
+    """The first login makes mailboxes; when it can't, it is no wrong password, and the session goes on."""
+    client = desk.connect()
+    desk.rest.database.refuse = TemporaryError(Reply(451, "4.3.0", "Later"))
+
+    for command in [f"LOGIN {NAME} {PASSWORD}", "AUTHENTICATE PLAIN AHVzZXIxQGV4YW1wbGUub3JnAHNlY3JldA=="] * 3:
+        assert client.type(f"a {command}") == "a NO [UNAVAILABLE] Later\r\n"
+    desk.rest.database.refuse = None
+    assert client.type(f"b LOGIN {NAME} {PASSWORD}").startswith("b OK")
+
+
 def test_a_database_that_fails(desk: Desk) -> None:
     """It is said to be for now."""
     client = desk.log_in()

@@ -103,7 +103,10 @@ class Entrance:
         context = self._context
         listener, connection = context.listener, context.connection
         self._exchange = None
-        await listener.store.make(avatar.account_id, INBOX)
+        try:
+            await listener.store.make(avatar.account_id, INBOX)
+        except MailError as error:
+            return refusal(error.reply)  # as while the disk is full, and no failure of the client's
         if not listener.attendance.enter(avatar.account_id, listener.sessions_per_account):
             return TOO_MANY_SESSIONS
         self._is_in = True
