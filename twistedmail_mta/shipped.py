@@ -15,6 +15,7 @@ SHIPPED: Final[Mapping[str, str]] = {
     "dnsbl": "twistedmail_mta.policy.dnsbl:DNSBL",
     "early": "twistedmail_mta.policy.early:Early",
     "greylist": "twistedmail_mta.policy.greylist:Greylist",
+    "headers": "twistedmail_mta.policy.headers:Headers",
     "limits": "twistedmail_mta.policy.limits:Limits",
     "names": "twistedmail_mta.policy.names:Names",
     "rspamd": "twistedmail_mta.policy.rspamd:Rspamd",
