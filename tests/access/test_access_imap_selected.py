@@ -190,6 +190,19 @@ def test_what_others_changed_before_is_told_although_it_is_forgotten() -> None:
     assert 2 not in second.silent
 
 
+def test_what_is_silent_need_not_be_looked_at_one_by_one() -> None:
+    """Who isn't told mod-sequences hears of large changes of its own nothing, and of others' all."""
+    view = a_view(REMEMBERED + 1)
+    client, host = Client(view), Host(view)
+
+    host.flag(range(1, REMEMBERED + 1), 1)
+    client.selected.told(view.modseq)
+    host.flag([2, REMEMBERED + 1], 4)
+    news = client.selected.take_news(expunges=True, modseqs=False)
+
+    assert (news.flagged, news.silent) == ([2, REMEMBERED + 1], set())
+
+
 def test_what_others_changed_before_all_was_told() -> None:
     """Once all flags of a message were told, what somebody else set before is known too; what follows isn't."""
     view = a_view(3)

@@ -46,7 +46,7 @@ async def tell_news(context: Context, *, expunges: bool, by_uid: bool = False) -
     if selected is None or not selected.has_news:
         return
     waited = selected.whole_until is not None
-    news = selected.take_news(expunges=expunges)
+    news = selected.take_news(expunges=expunges, modseqs=context.session.condstore)
     whole_until = selected.told_until if waited and expunges else selected.whole_until
     _tell_removed(context, news)
     if selected.take_keywords():

@@ -215,18 +215,19 @@ class Selected:
         """The MODSEQ up to which changes were looked at for `take_news`."""
         return self._known
 
-    def take_news(self, *, expunges: bool) -> News:
+    def take_news(self, *, expunges: bool, modseqs: bool = True) -> News:
         """Return what the client is to be told now, and take it as told.
 
         Args:
             expunges: message numbers may change now (RFC 9051 section 7.5.1).
+            modseqs: mod-sequences are told; else what is silent may be left out, as it is where that saves much.
         """
-        flagged, silent = self._catch_up()
+        flagged, silent = self._catch_up(modseqs=modseqs)
         removed, numbers = self._take_gone() if expunges else ((), ())
         exists, recent = self._take_new()
         return News(removed, numbers, exists, recent, self._numbers_of(flagged), set(self._numbers_of(silent)))
 
-    def _catch_up(self) -> tuple[Sequence[int], Sequence[int]]:
+    def _catch_up(self, *, modseqs: bool) -> tuple[Sequence[int], Sequence[int]]:
         """Note what is gone; return the UIDs of messages whose flags changed, and of which that needn't be told."""
         view, known, told, told_all = self.view, self._known, self._told, self._told_all
         if known == view.modseq:
@@ -235,11 +236,13 @@ class Selected:
         changes = view.since(known)
         if changes is not None:
             return self._collected(changes, told, told_all)
-        flagged = self._compared(known)
+        first = _without_others(told, known)
+        unheard = set() if modseqs else {modseq for modseq, uids in first.items() if uids is None}
+        flagged = self._compared(known, unheard)
         if told_all:
             all_told = {modseq: told[modseq] for modseq in told_all}
             flagged = [uid for uid in flagged if not self._was_told(all_told, uid)]
-        first = _without_others(told, known)
+        first = {modseq: uids for modseq, uids in first.items() if modseq not in unheard}
         return flagged, [uid for uid in flagged if self._was_told(first, uid)] if first else ()
 
     def _collected(
@@ -267,13 +270,25 @@ class Selected:
                 unknown |= uids - known
         return sorted(flagged), sorted(flagged - unknown)
 
-    def _compared(self, known: int) -> Sequence[int]:
-        """Find out what changed by looking at all messages, since too much did; returns UIDs, ascending."""
+    def _compared(self, known: int, unheard: Collection[int]) -> Sequence[int]:
+        """Find out what changed by looking at all messages, since too much did.
+
+        Args:
+            known: the MODSEQ that changes are above.
+            unheard: the MODSEQs of changes that need no telling.
+
+        Returns:
+            UIDs, ascending.
+        """
         view = self.view
         if not self.aligned:
             self._note_gone(set(self.known_uids()).difference(view.uids), known)
         end = bisect_right(view.uids, self._last_uid)
-        return [uid for uid, modseq in zip(view.uids[:end], view.modseqs, strict=False) if modseq > known]
+        return [
+            uid
+            for uid, modseq in zip(view.uids[:end], view.modseqs, strict=False)
+            if modseq > known and modseq not in unheard
+        ]
 
     def _note_gone(self, uids: Collection[int], before: int) -> None:
         """Note messages that are gone, and the MODSEQ before they went."""

@@ -111,8 +111,10 @@ _UNSEEN: Final = bytes(not bits & SEEN for bits in range(256))
 async def _resync(context: Context, selected: Selected, known: Resync) -> None:
     """Tell what vanished and what changed since the client looked the last time (RFC 7162 section 3.2.5)."""
     context.session.send(vanished_line(await _vanished(context, selected, known)))
+    await context.connection.room()
     indices = [index for index, modseq in enumerate(selected.columns().modseqs) if modseq > known.mod_sequence]
     if known.known_uids is not None:
+        await context.connection.room()
         asked = selected.positions(known.known_uids, by_uid=True)
         indices = sorted(set(indices).intersection(index for positions in asked for index in positions))
     for start in range(0, len(indices), AT_ONCE):
