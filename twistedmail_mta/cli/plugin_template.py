@@ -9,12 +9,11 @@ _PLUGIN: Final = '''\
 
 from __future__ import annotations
 
-from zope.interface import implementer
-
 from twistedmail_mta.config.values import Table
 from twistedmail_mta.model import Recipient, Reply
 from twistedmail_mta.plugins import Kit
 from twistedmail_mta.stages import Client, IRecipientPolicy, MailFrom
+from zope.interface import implementer
 
 
 @implementer(IRecipientPolicy)
@@ -52,12 +51,12 @@ _TEST: Final = '''\
 from __future__ import annotations
 
 import pytest
-
-from @NAME@ import @CLASS@
 from twistedmail_mta.stages import IRecipientPolicy
 from twistedmail_mta.testing.rig import Rig
 from twistedmail_mta.testing.site import Site
 from twistedmail_mta.testing.values import client, mail_from, recipient
+
+from @NAME@ import @CLASS@
 
 
 @pytest.mark.parametrize(
