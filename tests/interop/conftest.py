@@ -69,7 +69,17 @@ def certificate(root: Path) -> Path:
 def knot(root: Path, network: LoopbackNetwork) -> Iterator[Daemon]:
     """A name server with every zone of the tests."""
     postfix, exim, mta = "@ MX 10 postfix.peers.test.", "@ MX 10 exim.peers.test.", "@ MX 10 mta.peers.test."
-    hosts = {"postfix": 10, "exim": 11, "opensmtpd": 13, "mta": 20, "ours": 21, "primary": 30, "third": 31, "dead": 99}
+    hosts = {
+        "postfix": 10,
+        "exim": 11,
+        "opensmtpd": 13,
+        "mta": 20,
+        "ours": 21,
+        "primary": 30,
+        "third": 31,
+        "honest": 41,
+        "dead": 99,
+    }
     zones = {
         "peers.test": "\n".join(f"{name} A {network.address(host)}" for name, host in hosts.items()),
         "sender.test": postfix,
@@ -91,6 +101,9 @@ def knot(root: Path, network: LoopbackNetwork) -> Iterator[Daemon]:
         "alias.test": "www CNAME exim.test.",
         "large.test": "\n".join(f"@ A 192.0.2.{host}" for host in range(1, 201)),
     }
+    reverse = ".".join(reversed(network.prefix.split(".")))
+    zones[f"{reverse}.in-addr.arpa"] = "40 PTR listed.peers.test.\n41 PTR exim.peers.test.\n41 PTR honest.peers.test."
+    zones["bl.test"] = f'40.{reverse} A 127.0.0.2\n40.{reverse} TXT "Seen in a trap," " see https://bl.test/40"'
     daemon = start_knot(root, network, zones)
     yield daemon
     daemon.stop()
