@@ -141,8 +141,9 @@ async def test_refusal(ask: Ask) -> None:
     """From a score on; none where the site wants none."""
     assert await ask(spam(1000.0)) == REFUSED
     assert await ask(spam(6.0), refuse=6.0) == REFUSED
-    policy = Spamd.Options(refuse=None)
-    assert policy.refuse is None
+    changes = await ask(spam(1000.0), refuse="never", junk="never")
+    assert headers_of(changes)["X-Spam-Flag"] == "YES"
+    assert FileInto("Junk") not in changes
 
 
 @pytest_twisted.ensureDeferred

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from zope.interface import implementer
 
 from twistedmail_mta.config.values import Count, Size, Table
@@ -28,6 +29,14 @@ _MAX_FIELDS: Final = 30
 _MAX_ANSWER: Final = 1 << 20
 
 
+def _score(value: object) -> object:
+    return math.inf if value == "never" else value
+
+
+Score = Annotated[float, BeforeValidator(_score)]
+"""A score, or "never", which none reaches."""
+
+
 class SpamdOptions(Table):
     """Options of `spamd`.
 
@@ -37,7 +46,7 @@ class SpamdOptions(Table):
         max_size: octets; larger messages aren't judged.
         tag: the score from which on a message is marked as spam; None: what spamd requires.
         junk: the score from which on it is filed as spam; None: when it is marked.
-        refuse: the score from which on it is refused; None: never.
+        refuse: the score from which on it is refused.
         mailbox: where spam is filed.
         prefix: how the names of the fields begin.
         user: whose preferences count: the recipient's, where there is only one, by address or local part;
@@ -48,9 +57,9 @@ class SpamdOptions(Table):
     server: Places = (Place("127.0.0.1", 783),)
     connections: Count = 5
     max_size: Annotated[Size, Field(gt=0)] = 1 << 20
-    tag: float | None = None
-    junk: float | None = None
-    refuse: float | None = 15.0
+    tag: Score | None = None
+    junk: Score | None = None
+    refuse: Score = 15.0
     mailbox: Annotated[str, Field(min_length=1)] = JUNK
     prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,40}$")] = PREFIX
     user: Literal["address", "local", "none"] = "address"
@@ -82,7 +91,7 @@ class Spamd:
             "{id} has {score} of {required} points", event="spamd.judged", id=message.id, score=verdict.score,
             required=required,
         )  # fmt: skip
-        if options.refuse is not None and verdict.score >= options.refuse:
+        if verdict.score >= options.refuse:
             return REFUSED
         into_junk = is_spam if options.junk is None else verdict.score >= options.junk
         told = (*tags(verdict, client, options.prefix), *_reported(text, options.prefix))
