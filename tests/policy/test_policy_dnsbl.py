@@ -332,6 +332,23 @@ def test_reason_that_does_not_come() -> None:
     assert reply.text.startswith("192.0.2.99 is listed by bad.test\n")
 
 
+def test_reason_that_takes_too_long() -> None:
+    """With all that is slow a refusal still comes before the time of a plugin is over."""
+    lab = Lab()
+    listed(lab)
+    lab.names.silent.add("1.0.0.127.other.test")
+    listed(lab, "other.test")
+    plugin = DNSBL(options(BAD, {"zone": "other.test"}, tarpit_at=1), lab.kit)
+    task = lab.started(plugin.recipient(stranger(HOST), mail(), to()))
+    lab.names.silent.add(LISTED)
+
+    lab.clock.advance(4)
+    lab.clock.advance(3)
+    assert not task.done
+    lab.clock.advance(1.5)
+    assert status(result(task)) == "554 5.7.1"
+
+
 def test_names_that_hold_a_key() -> None:
     """Customers' keys are part of the zone's name: strangers are told another one."""
     lab = Lab()

@@ -45,7 +45,7 @@ class ListOptions(Exempt):
         refuse_at: the sum of weights from which on a client is refused; None: never.
         tag_at: the sum from which on messages get a header field.
         tarpit_at: the sum from which on answers are held back.
-        tarpit: how long.
+        tarpit: how long; with `patience` and a moment for the reason it is less than the plugin's `timeout`.
         tarpitted: how many are held back at once.
         at: when clients are refused for their address: when they name a recipient, or when they connect.
         patience: how long a list has for its answer.
@@ -56,7 +56,7 @@ class ListOptions(Exempt):
     refuse_at: float | None = 1.0
     tag_at: float | None = None
     tarpit_at: float | None = None
-    tarpit: Wait = 5.0
+    tarpit: Wait = 3.0
     tarpitted: Count = 100
     at: Literal["recipient", "connect"] = "recipient"
     patience: Wait = 4.0

@@ -24,6 +24,9 @@ REMEMBERED: Final = 60.0
 MOST_REMEMBERED: Final = 10_000
 COMPLAIN_EVERY: Final = 3600.0
 
+REASON_WITHIN: Final = 1.5
+"""Seconds that a list has for its reason: the refusal goes without it then."""
+
 MOST_REASON: Final = 160
 """Letters of a list's own words that are passed on."""
 
@@ -111,7 +114,7 @@ class Lists:
 
         Args:
             kit: for the questions.
-            patience: seconds that a list has for its answer.
+            patience: seconds that a list has for its answer, and for what shows that it can be believed.
         """
         self._kit = kit
         self._patience = patience
@@ -131,10 +134,9 @@ class Lists:
     async def _look_up(self, zone: Zone, subject: str, name: str) -> tuple[str, ...] | None:
         """Return the codes of a list's answer, and remember them; None when there is none that can be believed."""
         try:
-            codes = await self._answer(name)
-            trouble = await self._doubts(codes, zone, subject)
+            codes, trouble = await in_time(self._kit.clock, self._patience, self._weighed(zone, subject, name))
         except TemporaryError as error:
-            trouble = str(error.reply)
+            codes, trouble = (), str(error.reply)
         if trouble:
             self._failed.note(name, True)
             self._complain(zone, trouble)
@@ -142,23 +144,20 @@ class Lists:
         self._codes.note(name, codes)
         return codes
 
-    async def _doubts(self, codes: tuple[str, ...], zone: Zone, subject: str) -> str:
-        """Return why an answer can't be believed; empty if it can."""
+    async def _weighed(self, zone: Zone, subject: str, name: str) -> tuple[tuple[str, ...], str]:
+        """Return the codes of a list's answer, and why they can't be believed; empty if they can."""
+        codes = (await self._kit.resolver.addresses(name, "A")).records
         if not all(map(is_listing, codes)):
-            return f"it answers {', '.join(codes[:5])}, which is no listing"
-        if codes and await self._answer(_never_listed(zone, subject)):
-            return "it lists what no list may hold (RFC 5782 section 5)"
-        return ""
-
-    async def _answer(self, name: str) -> tuple[str, ...]:
-        kit = self._kit
-        return (await in_time(kit.clock, self._patience, kit.resolver.addresses(name, "A"))).records
+            return codes, f"it answers {', '.join(codes[:5])}, which is no listing"
+        if codes and (await self._kit.resolver.addresses(_never_listed(zone, subject), "A")).records:
+            return codes, "it lists what no list may hold (RFC 5782 section 5)"
+        return codes, ""
 
     async def reason(self, listing: Listing) -> str:
         """Return why something is listed, in the list's words (RFC 5782 section 2.1); empty where it doesn't say."""
         kit, name = self._kit, question(listing.zone, listing.subject)
         try:
-            answer = await in_time(kit.clock, self._patience, kit.resolver.texts(name))
+            answer = await in_time(kit.clock, REASON_WITHIN, kit.resolver.texts(name))
         except TemporaryError:
             return ""
         return printable(answer.records[0]) if answer.records else ""
