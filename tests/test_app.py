@@ -50,11 +50,14 @@ def service(directory: Path) -> tuple[SiteService, StoppableReactor]:
 
 def test_a_site_that_cannot_begin_ends_the_program(tmp_path: Path) -> None:
     """A server that runs and serves nobody would be found out too late."""
-    site, reactor = service(tmp_path)
+    reactor: Any = StoppableReactor()
+    noted: list[bool] = []
+    site = SiteService(reactor, parse_site(SITE, tmp_path, "test"), note_failure=lambda: noted.append(reactor.stopped))
 
     assert Task("begin", site._begin(BrokenParts())).done  # type: ignore[arg-type]
 
     assert reactor.stopped
+    assert noted == [False]
 
 
 def test_taken_port_is_told_without_a_traceback(tmp_path: Path) -> None:

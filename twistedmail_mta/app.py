@@ -54,10 +54,25 @@ class SiteService(Service):
 
     log: ClassVar[Logger] = Logger()
 
-    def __init__(self, reactor: IReactorSite, site: Site, trial: Trial | None = None) -> None:
+    def __init__(
+        self,
+        reactor: IReactorSite,
+        site: Site,
+        trial: Trial | None = None,
+        note_failure: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Prepare a site.
+
+        Args:
+            reactor: drives it.
+            site: what the site file says.
+            trial: of the trial site.
+            note_failure: called when it turns out that the site can't be started, before the reactor is stopped.
+        """
         self._reactor = reactor
         self._site = site
         self._trial = trial
+        self._note_failure = note_failure
         crowd = Crowd(site.limits.connections)
         self._factories = {name: _factory(table, crowd) for name, table in site.listen.items()}
         self._ports: list[tuple[str, IListeningPort]] = []
@@ -123,9 +138,11 @@ class SiteService(Service):
             raise
         except (DirectoryError, PluginError) as error:
             self.log.critical("the site can't be started: {reason}", event="site.failed", reason=str(error))
+            self._note_failure()
             self._reactor.stop()
         except Exception:  # noqa: BLE001 - whatever it is, nobody would be served
             self.log.failure("the site can't be started", event="site.failed")
+            self._note_failure()
             self._reactor.stop()
 
     async def _serve(self, parts: Parts) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import resource
@@ -63,7 +64,7 @@ def makeService(options: Options) -> MultiService:  # noqa: N802 - Twisted's nam
         user = _prepare(chosen)
     except (ConfigError, PrivilegeError, OSError) as error:
         _refuse(str(error))
-    site_service = SiteService(cast(IReactorSite, reactor), chosen.site, trial)
+    site_service = SiteService(cast(IReactorSite, reactor), chosen.site, trial, end_in_failure)
     whole = service_of(site_service, site_service.reload, user, cast(IReactorFromThreads, reactor))
     if logs_to_stdout(options):
         whole.lines = LineLog(sys.stdout, cast(IReactorLines, reactor))
@@ -160,6 +161,17 @@ def raise_file_limit() -> None:
     """Let the process open as many files as it may: each connection is one, and shells allow few."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def end_in_failure() -> None:
+    """Let the process end with status 1 whenever it ends: twistd knows of no failure once the reactor runs."""
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _prepare_trial(site: Site) -> Trial:
