@@ -303,7 +303,7 @@ def test_session_ends_as_it_should() -> None:
 
 
 def test_messages_in_turn_are_read_ahead() -> None:
-    """The second of a row brings many, and the first of none ahead is paid for more."""
+    """The first of a row brings many, and so does each that none is left for."""
     counter = Counter(mails=[b"Subject: %d\r\n\r\n" % place + b"x" * 2000 + b"\r\n" for place in range(300)])
     client = counter.log_in()
 
@@ -311,7 +311,16 @@ def test_messages_in_turn_are_read_ahead() -> None:
         assert client.type(f"RETR {number}").startswith("+OK 2")
         client.type(f"DELE {number}")
 
-    assert [len(uids) for uids in counter.store.fetched] == [1, MOST_AHEAD, MOST_AHEAD, 299 - 2 * MOST_AHEAD]
+    assert [len(uids) for uids in counter.store.fetched] == [MOST_AHEAD, MOST_AHEAD, 300 - 2 * MOST_AHEAD]
+
+
+def test_one_message_is_read_alone() -> None:
+    """Who begins anywhere but at the first may want no other; the second in turn brings many."""
+    counter = Counter(mails=[b"Subject: %d\r\n\r\n" % place for place in range(9)])
+
+    counter.log_in().type("RETR 4", "RETR 5")
+
+    assert [len(uids) for uids in counter.store.fetched] == [1, 5]
 
 
 def test_no_more_is_read_ahead_than_fits() -> None:
@@ -323,7 +332,7 @@ def test_no_more_is_read_ahead_than_fits() -> None:
     for number in range(1, len(counter.store.mails) + 1):
         assert client.type(f"RETR {number}").startswith("+OK")
 
-    assert [uids[0] - 10 for uids in counter.store.fetched] == [0, 1, 5, 7, 11]
+    assert [uids[0] - 10 for uids in counter.store.fetched] == [0, 4, 7, 11]
     assert len(counter.store.pieces) == 5
 
 

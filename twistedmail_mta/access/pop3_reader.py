@@ -33,7 +33,7 @@ class Reader:
     def __init__(self, drop: IMaildrop) -> None:
         self._drop = drop
         self._held: dict[int, bytes | None] = {}  # by number; `AHEAD` octets at most
-        self._expected = 0
+        self._expected = 1  # who begins with the first goes on
 
     async def whole(self, number: int) -> bytes:
         """Return a message of at most `WHOLE` octets.
