@@ -14,6 +14,7 @@ SHIPPED: Final[Mapping[str, str]] = {
     "clamav": "twistedmail_mta.policy.clamav:ClamAV",
     "dnsbl": "twistedmail_mta.policy.dnsbl:DNSBL",
     "early": "twistedmail_mta.policy.early:Early",
+    "footer": "twistedmail_mta.policy.footer:Footer",
     "greylist": "twistedmail_mta.policy.greylist:Greylist",
     "headers": "twistedmail_mta.policy.headers:Headers",
     "limits": "twistedmail_mta.policy.limits:Limits",
