@@ -32,6 +32,24 @@ def test_commands_without_a_tag(line: bytes) -> None:
     assert found.tag == b""
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"noop", "follows its tag"),
+        (b"select inbox", "follows its tag"),
+        (b"a inbox", "Unknown"),
+        (b"a SELECT", "less than the command takes"),
+        (b"a FETCH 1", "less than the command takes"),
+        (b"a SELECT(", "A space is missing"),
+    ],
+)
+def test_people_are_told_what_they_forgot(line: bytes, words: str) -> None:
+    found = given_as(line)
+
+    assert isinstance(found, Wrong)
+    assert words in found.text
+
+
 @pytest.mark.parametrize("line", [b"a", b"a ", b"a  NOOP", b"a FOO", b"a NOOP\0", b'a "NOOP"', b"a\tNOOP"])
 def test_what_is_no_command(line: bytes) -> None:
     """Its tag is told where there is one."""

@@ -82,7 +82,7 @@ def test_a_command_waits_for_its_answer() -> None:
         (State.AUTHENTICATED, b"UID EXPUNGE 1", b"Select a mailbox first"),
         (State.SELECTED, b"LOGIN a b", b"You have logged in already"),
         (State.SELECTED, b"XYZZY", b"Unknown command"),
-        (State.SELECTED, b"FETCH 1", b"A space is missing"),
+        (State.SELECTED, b"FETCH 1", b"There is less than the command takes"),
     ],
 )
 def test_wrong_commands_are_answered(state: State, command: bytes, answer: bytes) -> None:

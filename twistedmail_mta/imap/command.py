@@ -10,6 +10,9 @@ from twistedmail_mta.imap import append, bare, fetch, listing, login, mailboxes,
 from twistedmail_mta.imap.reader import NO_TAG, Part, tag_of
 from twistedmail_mta.imap.tokens import BadSyntax, Tokens
 
+NO_COMMAND: Final = "A command follows its tag, which is any word: a1 NOOP"
+"""Said to people who forget the tag."""
+
 Action = bare.Bare | login.Action | mailboxes.Action | listing.Action | fetch.Fetch | store.Action | search.Action
 
 
@@ -73,6 +76,8 @@ def read_command(parts: tuple[Part, ...], *, utf8: bool = False) -> Command | Wr
 
 
 def _read(tag: bytes, tokens: Tokens) -> Command:
+    if tokens.ends():
+        raise BadSyntax(NO_COMMAND)
     tokens.space()
     verb = tokens.keyword("a command")
     if verb == "UID":
@@ -80,7 +85,7 @@ def _read(tag: bytes, tokens: Tokens) -> Command:
         verb = f"UID {tokens.keyword('a command')}"
     read = _COMMANDS.get(verb)
     if read is None:
-        raise BadSyntax("Unknown command")
+        raise BadSyntax(NO_COMMAND if tag.decode().upper() in _COMMANDS else "Unknown command")
     action = read(tokens)
     tokens.end()
     return Command(tag, verb, action)

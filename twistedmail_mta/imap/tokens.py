@@ -98,6 +98,8 @@ class Tokens:
     def expect(self, octets: bytes) -> None:
         """Read just this."""
         if not self.skip(octets):
+            if self.ends():
+                raise BadSyntax("There is less than the command takes")
             raise BadSyntax("A space is missing" if octets == b" " else f"Expected {octets.decode()}")
 
     def space(self) -> None:
