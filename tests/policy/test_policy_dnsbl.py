@@ -130,6 +130,17 @@ def test_who_is_let_be(client: Any, recipient: str) -> None:
     assert lab.names.asked == []
 
 
+def test_others_who_can_be_asked() -> None:
+    """By a local part at any domain, or by the whole address."""
+    lab = Lab()
+    listed(lab)
+    plugin = DNSBL(options(exempt_recipients=["Ops", "ann@example.org"]), lab.kit)
+    recipients = ["ops@x.test", "Ann@example.org", "ann@x.test", "postmaster@x.test"]
+
+    replies = [lab.ask(plugin.recipient(stranger(HOST), mail(), to(each))) for each in recipients]
+    assert list(map(status, replies)) == ["", "", "554 5.7.1", "554 5.7.1"]
+
+
 def test_at_connect() -> None:
     """Only where the site wants that, and only for the address."""
     lab = Lab()

@@ -33,7 +33,7 @@ class Exempt(ExemptNetworks):
     """The options of a policy that judges hosts when they name a recipient.
 
     Attributes:
-        exempt_recipients: local parts that may always be written to: whoever is
+        exempt_recipients: local parts, or addresses, that may always be written to: whoever is
             refused has to be able to ask why (RFC 5321 section 4.5.1, RFC 2142 section 4).
     """
 
@@ -41,7 +41,8 @@ class Exempt(ExemptNetworks):
 
     def exempts_recipient(self, address: Address) -> bool:
         """Return whether an address may always be written to."""
-        return address.local.lower() in self.exempt_recipients
+        named = {address.local.lower(), f"{address.local}@{address.domain}".lower()}
+        return any(each.lower() in named for each in self.exempt_recipients)
 
 
 def matches(domain: str, patterns: Iterable[str]) -> bool:
