@@ -129,6 +129,7 @@ def test_folders_of_plugins(write: Write) -> None:
         ("Plugin = 1", "is no class or function that makes a plugin"),
         ("class Plugin:\n  Options = dict", "Options must be a model of pydantic's"),
         ("class Plugin:\n  on_error = 'ignore'", 'on_error must be "refuse" or "abstain"'),
+        ("class Plugin:\n  timeout = '5s'", "timeout must be seconds"),
         ("class Plugin:\n  migrations = 'CREATE TABLE {plugin}x (y)'", "migrations must be a tuple of texts"),
         ("class Plugin:\n  migrations = ('CREATE TABLE x (y)',)", "of tables that begin with {plugin}"),
         ("class Plugin:\n  migrations = (1,)", "migrations must be a tuple of texts"),

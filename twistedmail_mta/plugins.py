@@ -34,6 +34,9 @@ GROUP: Final = "twistedmail_mta.plugins"
 OWN_KEYS: Final = frozenset({"use", "timeout", "on_error", "may_send_anywhere"})
 """What the site file says of any plugin; whatever else it says is for the plugin itself."""
 
+USUAL_TIMEOUT: Final = 10.0
+"""Seconds that one call of a plugin may take, where neither it nor the site file says."""
+
 _NAME: Final = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _USE: Final = re.compile(f"{_NAME}:{_NAME}")
 _UNSAFE: Final = re.compile(r"[^a-z0-9]")
@@ -99,12 +102,14 @@ class Kind:
         migrations: SQL that makes and changes its tables, applied in order, each once; `{plugin}` is what the
             names of its tables begin with.
         abstains: whether its errors count as no answer, where the site file doesn't say; else they delay mail.
+        timeout: seconds that one call may take, where the site file doesn't say.
     """
 
     make: Callable[[Any, Kit], Any]
     options: type[BaseModel]
     migrations: Sequence[str]
     abstains: bool
+    timeout: float
 
 
 def find(use: str, path: Sequence[Path] = ()) -> Kind:
@@ -135,7 +140,10 @@ def kind_of(found: object, use: str) -> Kind:
     on_error = getattr(found, "on_error", "refuse")
     if on_error not in {"refuse", "abstain"}:
         raise PluginError(f'{use}: on_error must be "refuse" or "abstain"')
-    return Kind(found, _options(use, found), _migrations(use, found), on_error == "abstain")
+    timeout = getattr(found, "timeout", USUAL_TIMEOUT)
+    if not isinstance(timeout, float) or timeout <= 0:
+        raise PluginError(f"{use}: timeout must be seconds, a float")
+    return Kind(found, _options(use, found), _migrations(use, found), on_error == "abstain", timeout)
 
 
 def _options(use: str, found: object) -> type[BaseModel]:

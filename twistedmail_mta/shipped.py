@@ -18,6 +18,7 @@ SHIPPED: Final[Mapping[str, str]] = {
     "greylist": "twistedmail_mta.policy.greylist:Greylist",
     "headers": "twistedmail_mta.policy.headers:Headers",
     "limits": "twistedmail_mta.policy.limits:Limits",
+    "milter": "twistedmail_mta.policy.milter:Milter",
     "names": "twistedmail_mta.policy.names:Names",
     "rspamd": "twistedmail_mta.policy.rspamd:Rspamd",
     "spamd": "twistedmail_mta.policy.spamd:Spamd",

@@ -20,14 +20,14 @@ class PluginTable(Table):
 
     Attributes:
         use: the name under which an installed package offers it, or `module:attribute`.
-        timeout: seconds that one call may take.
+        timeout: seconds that one call may take; None: what the plugin says, mostly 10.
         on_error: what an exception or a timeout means: 451, or no answer; None: what the plugin says.
         may_send_anywhere: it may add recipients that this host keeps no mail for.
         options: those of its own, as they were written.
     """
 
     use: str
-    timeout: Wait = 10.0
+    timeout: Wait | None = None
     on_error: Literal["refuse", "abstain"] | None = None
     may_send_anywhere: bool = False
     options: dict[str, Any] = Field(default_factory=dict)

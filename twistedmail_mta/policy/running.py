@@ -179,4 +179,5 @@ def made(found: Found, kit: Kit) -> Plugin:
     verified(found.name, acts)
     table = found.table
     abstains = found.kind.abstains if table.on_error is None else table.on_error == "abstain"
-    return Plugin(found.name, acts, table.timeout, abstains, table.may_send_anywhere)
+    timeout = found.kind.timeout if table.timeout is None else table.timeout
+    return Plugin(found.name, acts, timeout, abstains, table.may_send_anywhere)
