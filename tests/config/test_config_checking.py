@@ -80,7 +80,7 @@ def test_directories_and_pam() -> None:
 def test_examples_of_the_sample() -> None:
     """What the sample shows in comments can be used as it stands, and says the defaults."""
     text = (Path(__file__).parents[2] / "etc" / "mta.toml").read_text()
-    section = text.partition("# Who judges passwords")[2].partition("# Routes for outgoing mail")[0]
+    section = text.partition("# Who judges passwords")[2].partition("# Plugins: ")[0]
 
     shown = checkers("".join(line.removeprefix("#   ") + "\n" for line in section.splitlines() if "#   " in line[:4]))
 

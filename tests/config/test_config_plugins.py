@@ -160,3 +160,17 @@ def test_where_no_mail_comes_in(tmp_path: Path, role: str) -> None:
     (found,) = problems(tmp_path, A + listener)
 
     assert found == f"listen.x: plugins has no meaning on a listener of role {role}"
+
+
+def test_the_shipped_sample() -> None:
+    """What etc/mta.toml says of plugins, uncommented, is what it would be in a site file, with the plugin beside it."""
+    sample = Path(__file__).parents[2] / "etc" / "mta.toml"
+    part = sample.read_text().partition("# Plugins: ")[2].partition("# Routes ")[0]
+    text = "\n".join(line.removeprefix("#   ") for line in part.splitlines() if line.startswith("#   "))
+    top, _, tables = text.replace("[listen.mx]", LISTENER).partition("\n[")
+
+    read = parse_site(BASE.replace('plugin_path = ["plugins"]', top) + "[" + tables, sample.parent, "sample")
+
+    assert [each.name for each in read.found_plugins] == ["lists", "senders"]
+    assert read.listen["mx"].plugins == ("lists", "senders")
+    assert not read.plugins["senders"].may_send_anywhere

@@ -28,6 +28,7 @@ from twistedmail_mta.stages import (
     IMessagePolicy,
     IRecipientPolicy,
     MailFrom,
+    ReplaceBody,
     Stored,
 )
 from twistedmail_mta.tasks import Promise, sleep
@@ -286,6 +287,38 @@ def test_a_session() -> None:
     assert accepted.body == b".dot\r\n"
     assert not accepted.held
     session.hang_up()
+
+
+def test_another_text() -> None:
+    """What a plugin writes in the body's place, asked by hand and in a session."""
+
+    async def write(message: Arriving) -> Changes:
+        draft = message.draft()
+        await draft.write(b"another\r\n")
+        return (ReplaceBody(await draft.finish()),)
+
+    rig = Rig(Answers(IMessagePolicy, None))
+    rig.plugin.message = lambda _, message: write(message)
+
+    (change,) = rig.ask(IMessagePolicy, client(), arriving())
+    assert rig.call(change.body.read(0, 100)) == b"another\r\n"
+
+
+def test_another_text_in_a_session() -> None:
+    """It is what was taken."""
+
+    class Writes:
+        def __init__(self, options: Any, kit: Kit) -> None: ...
+
+        async def message(self, client: Client, message: Arriving) -> Changes:
+            draft = message.draft()
+            await draft.write(b"another\r\n")
+            return (ReplaceBody(await draft.finish()),)
+
+    site = Site(Rig(implementer(IMessagePolicy)(Writes)))
+
+    assert site.connect().mail("ann@sender.test", "bob@home.test").startswith("250")
+    assert site.accepted[0].body == b"another\r\n"
 
 
 def test_several_plugins() -> None:

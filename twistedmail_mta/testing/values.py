@@ -66,7 +66,7 @@ def arriving(
     """
     octets = wire(text)
     block, body = split(octets)
-    return Arriving(id, envelope(sender, *recipients), Header(block), MemoryBody(body), len(octets))
+    return Arriving(id, envelope(sender, *recipients), Header(block), MemoryBody(body), len(octets), MemoryDraft)
 
 
 def attempted(
@@ -110,6 +110,21 @@ class MemoryBody:
     async def read(self, offset: int, size: int) -> bytes:
         """Return up to `size` octets from `offset` on."""
         return self.octets[offset : offset + size]
+
+
+class MemoryDraft:
+    """A text that a plugin writes for the place of a body; see `stages.Draft`."""
+
+    def __init__(self) -> None:
+        self._written = bytearray()
+
+    async def write(self, block: bytes) -> None:
+        """Add octets."""
+        self._written += block
+
+    async def finish(self) -> MemoryBody:
+        """Return the text."""
+        return MemoryBody(bytes(self._written))
 
 
 def wire(text: str | bytes) -> bytes:
