@@ -93,6 +93,35 @@ def test_wrong_commands_are_answered(state: State, command: bytes, answer: bytes
     assert session.bytes_to_send() == b"a1 BAD " + answer + b"\r\n"
 
 
+@pytest.mark.parametrize("uid", [b"", b"UID "])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(
+            b"CHECK",
+            b"CLOSE",
+            b"UNSELECT",
+            b"EXPUNGE",
+            b"EXPUNGE 1",
+            b"SEARCH ALL",
+            b"FETCH 1 UID",
+            b"STORE 1 FLAGS ()",
+        ),
+        *(b"COPY 1 x", b"MOVE 1 x", b"SORT (DATE) UTF-8 ALL", b"THREAD REFERENCES UTF-8 ALL"),
+    ],
+)
+def test_what_takes_a_selected_mailbox(command: bytes, uid: bytes) -> None:
+    """RFC 9051 section 6.4: all of these, and their UID forms; elsewhere nobody would know what they are about."""
+    read = told(a_session(State.SELECTED), b"a1 " + uid + command + b"\r\n")
+    if read == [Answered()]:
+        return  # there is no such form
+
+    for state, answer in ((State.AUTHENTICATED, b"Select a mailbox first"), (State.NOT_AUTHENTICATED, b"Log in first")):
+        session = a_session(state)
+        assert told(session, b"a1 " + uid + command + b"\r\n") == [Answered()]
+        assert session.bytes_to_send() == b"a1 BAD " + answer + b"\r\n"
+
+
 @pytest.mark.parametrize("command", [b"CAPABILITY", b"NOOP", b"ID NIL", b"LOGOUT"])
 @pytest.mark.parametrize("state", list(State))
 def test_what_is_allowed_anywhere(state: State, command: bytes) -> None:
