@@ -120,9 +120,11 @@ async def test_the_password(tmp_path: Any) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_too_large() -> None:
-    """Isn't judged."""
-    rspamd = Asked("reject")
-    assert await rspamd.answer(message=arriving(b"x" * 2000), max_size="1KB") is None
+    """Isn't judged; a verdict that it brought along isn't ours."""
+    rspamd, large = Asked("reject"), arriving(b"x" * 2000)
+    assert "X-Spam-Flag" in removed_by(await rspamd.answer(message=large, max_size="1KB"))
+    assert await rspamd.answer(logged_in(), large, max_size="1KB") == ()
+    assert await rspamd.answer(message=large, max_size="1KB", tag=False) is None
     assert rspamd.web.asked == []
 
 

@@ -165,9 +165,11 @@ async def test_its_own_report(ask: Ask) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_too_large(ask: Ask) -> None:
-    """Isn't judged."""
+    """Isn't judged; a verdict that it brought along isn't ours."""
     spamd = Assassin(spam(1000.0))
-    assert await ask(spamd, arriving(b"x" * 2000), max_size="1KB") is None
+    changes = await ask(spamd, arriving(b"x" * 2000), max_size="1KB")
+    assert "X-Spam-Flag" in removed_by(changes)
+    assert headers_of(changes) == {}
     assert spamd.asked == []
 
 

@@ -19,7 +19,7 @@ from twistedmail_mta.policy.daemon import DaemonError
 from twistedmail_mta.policy.first_tries import FirstTries
 from twistedmail_mta.policy.rspamd_answer import RspamdAnswer, read_answer
 from twistedmail_mta.policy.scanned import printable, verified_name
-from twistedmail_mta.policy.verdict import JUNK, PREFIX, Verdict, field_value, filed, tags
+from twistedmail_mta.policy.verdict import JUNK, PREFIX, Verdict, field_value, filed, tags, untold
 from twistedmail_mta.stages import (
     Answer,
     Arriving,
@@ -96,7 +96,7 @@ class Rspamd:
     async def message(self, client: Client, message: Arriving) -> Answer:
         """Do what rspamd wants."""
         if message.size > self._options.max_size:
-            return None
+            return untold(client, self._options.prefix) if self._options.tag else None
         answer = await self._asked(client, message)
         self._kit.log.info(
             "{id} has {score} of {required} points, {action}", event="rspamd.judged", id=message.id,

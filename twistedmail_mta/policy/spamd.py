@@ -15,7 +15,7 @@ from twistedmail_mta.model import Reply
 from twistedmail_mta.plugins import Kit
 from twistedmail_mta.policy.daemon import Connection, Daemon, DaemonError, Place, Places
 from twistedmail_mta.policy.scanned import pass_on, printable, trace_fields, verified_name
-from twistedmail_mta.policy.verdict import JUNK, PREFIX, Verdict, added, filed, tags
+from twistedmail_mta.policy.verdict import JUNK, PREFIX, Verdict, added, filed, tags, untold
 from twistedmail_mta.stages import Answer, Arriving, Change, Client, IMessagePolicy
 
 REFUSED: Final = Reply(554, "5.7.1", "Message refused, it looks like spam")
@@ -82,7 +82,7 @@ class Spamd:
         """Mark, file or refuse a message by its score."""
         options = self._options
         if message.size > options.max_size:
-            return None
+            return untold(client, options.prefix)
         judged, text = await self._judged(client, message)
         required = judged.required if options.tag is None else options.tag
         is_spam = judged.is_spam if options.tag is None else judged.score >= options.tag

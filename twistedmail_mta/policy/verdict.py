@@ -57,7 +57,12 @@ def tags(verdict: Verdict, client: Client, prefix: str = PREFIX) -> Changes:
     fields = [(f"{prefix}-Score", f"{verdict.score:.2f}"), (f"{prefix}-Status", _status(verdict))]
     if verdict.is_spam:
         fields.append((f"{prefix}-Flag", "YES"))
-    return (*without_foreign(client, _names(prefix)), *(AddHeader(*field) for field in fields))
+    return (*untold(client, prefix), *(AddHeader(*field) for field in fields))
+
+
+def untold(client: Client, prefix: str = PREFIX) -> Changes:
+    """Return the changes for a message that nobody has judged: whatever verdict a stranger brought along goes."""
+    return without_foreign(client, _names(prefix))
 
 
 def _names(prefix: str) -> Iterator[str]:
