@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 
+import imap_access
 import pytest
 from imap_access import NAME, PASSWORD, Desk
 from mail_access import Client
 
 from twistedmail_mta.access.imap import appending
+from twistedmail_mta.directory.quotas import TOO_LARGE
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IMailAccess
 from twistedmail_mta.mailbox import view
@@ -271,6 +273,15 @@ def test_append_over_quota(desk: Desk) -> None:
     desk.quotas.full = True
 
     assert client.type("a APPEND INBOX {24}") == "a NO [OVERQUOTA] Mailbox full\r\n"
+
+
+def test_append_larger_than_the_quota(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does it help there to come again, but it is the quota that is in the way (RFC 9208 section 4.3.1)."""
+    monkeypatch.setattr(imap_access, "FULL", TOO_LARGE)
+    client = desk.log_in()
+    desk.quotas.full = True
+
+    assert client.type("a APPEND INBOX {24}").startswith("a NO [OVERQUOTA] ")
 
 
 def test_a_literal8_may_hold_nul(desk: Desk) -> None:

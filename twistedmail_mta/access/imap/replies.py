@@ -9,6 +9,7 @@ from twistedmail_mta.model import Reply
 
 _CODES: Final = {
     "2.2": b"OVERQUOTA",
+    "2.3": b"OVERQUOTA",
     "3.4": b"TOOBIG",
     "7.8": b"AUTHENTICATIONFAILED",
 }
