@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import compress, islice
 from typing import Final
 
-from twistedmail_mta.imap.masks import runs_of
+from twistedmail_mta.imap.masks import indices_of, runs_of
 from twistedmail_mta.imap.search import Result
 from twistedmail_mta.imap.sequences import Range, format_ranges, runs
 
@@ -54,7 +54,8 @@ class Found:
 
     def numbers(self) -> Iterator[int]:
         """Yield what the client calls them, ascending."""
-        return compress(self.uids if self.by_uid else range(1, len(self.mask) + 1), self.mask)
+        indices = indices_of(self.mask)
+        return map(self.uids.__getitem__, indices) if self.by_uid else (index + 1 for index in indices)
 
     def ranges(self) -> Iterator[Range]:
         """Yield the same as ranges in which there is no other number."""
@@ -86,7 +87,7 @@ def numbers_line(numbers: Iterable[int], highest: int | None) -> Iterator[bytes]
     """Yield numbers, the highest mod-sequence (RFC 7162 section 3.1.6), and the end of the line."""
     following = iter(numbers)
     while some := list(islice(following, AT_ONCE)):
-        yield b" " + str(some)[1:-1].replace(",", "").encode()
+        yield b" %d" * len(some) % tuple(some)
     yield b"\r\n" if highest is None else b" (MODSEQ %d)\r\n" % highest
 
 

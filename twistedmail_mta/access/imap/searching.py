@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from twistedmail_mta.access.imap.condstore import enable_condstore
@@ -16,7 +16,7 @@ from twistedmail_mta.imap.response import Response, no, ok
 from twistedmail_mta.imap.search import Result, Search, UnknownCharset
 from twistedmail_mta.imap.search_answer import Found, esearch_line, kept, search_line
 from twistedmail_mta.imap.search_columns import ColumnKeys, SearchColumns
-from twistedmail_mta.imap.search_key import ChangedSince, Key, Messages
+from twistedmail_mta.imap.search_key import ChangedSince, Fixed, Flagged, Key, Larger, Messages, Smaller
 from twistedmail_mta.imap.sieve import Plan, Sieve, plan
 
 BAD_CHARSET: Final = no("Only US-ASCII and UTF-8 are known", b"BADCHARSET (US-ASCII UTF-8)")
@@ -69,7 +69,7 @@ async def find(context: Context, key: Key, *, by_uid: bool) -> Found:
     columns = selected.columns()
     uids, count = columns.uids[:], selected.exists
     gone = in_ranges([range(index, index + 1) for index in columns.gone], count)
-    keys = ColumnKeys(search, _columns(selected, columns))
+    keys = ColumnKeys(search, _columns(selected, columns, search.leaves))
     mask = bytearray()
     for begin in range(0, count, _at_once(search)):
         end = min(begin + _at_once(search), count)
@@ -98,16 +98,20 @@ async def _sieve(context: Context, keys: ColumnKeys, begin: int, end: int) -> Si
     return sieve
 
 
-def _columns(selected: Selected, columns: Columns) -> SearchColumns:
-    """Return copies of columns, since others may change them meanwhile."""
+def _columns(selected: Selected, columns: Columns, leaves: Sequence[Key]) -> SearchColumns:
+    """Return the columns, copied as far as the keys look at them, since others may change them meanwhile."""
+    asked = {type(leaf) for leaf in leaves}
 
     def positions(key: Messages) -> list[range]:
         return selected.positions(key.numbers, by_uid=key.by_uid)
 
+    def copied(column: array[int], *kinds: type) -> array[int]:
+        return column if asked.isdisjoint(kinds) else column[:]
+
     return SearchColumns(
-        array("q", columns.modseqs),
-        array("q", columns.flags),
-        array("q", columns.sizes),
+        copied(columns.modseqs, ChangedSince),
+        copied(columns.flags, Flagged, Fixed),
+        copied(columns.sizes, Larger, Smaller),
         {name.lower(): bit for bit, name in selected.keyword_names().items()},
         bisect_left(columns.uids, selected.recent_from),
         positions,

@@ -36,10 +36,10 @@ class Columns:
         gone: indices of messages that are gone, though the client wasn't told; they have zeros.
     """
 
-    uids: Sequence[int]
-    modseqs: Sequence[int]
-    flags: Sequence[int]
-    sizes: Sequence[int]
+    uids: array[int]
+    modseqs: array[int]
+    flags: array[int]
+    sizes: array[int]
     gone: Collection[int] = ()
 
 
