@@ -579,6 +579,24 @@ def test_enable(desk: Desk) -> None:
     assert client.type("b ENABLE CONDSTORE IMAP4rev2") == "* ENABLED IMAP4rev2\r\nb OK ENABLE completed\r\n"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("ENABLE CONDSTORE", "ENABLE QRESYNC", "STATUS Sent (HIGHESTMODSEQ)", "FETCH 1 MODSEQ", "SEARCH MODSEQ 1"),
+        *("FETCH 1 FLAGS (CHANGEDSINCE 1)", "STORE 1 (UNCHANGEDSINCE 9) FLAGS ()"),
+    ],
+)
+def test_who_turns_out_to_know_mod_sequences_is_told_the_highest(desk: Desk, command: str) -> None:
+    """RFC 7162 section 3.1: once, with a mailbox selected; without one there is none to tell."""
+    desk.put(MAIL)
+    client = desk.select()
+
+    assert client.type(f"a {command}").count("* OK [HIGHESTMODSEQ 2] ") == 1
+    assert "* OK [HIGHESTMODSEQ" not in client.type(f"b {command}")
+    client = desk.log_in()
+    assert "* OK [HIGHESTMODSEQ" not in client.type("a ENABLE CONDSTORE", "b STATUS Sent (HIGHESTMODSEQ)")
+
+
 def test_id(desk: Desk) -> None:
     """Strangers don't learn our version (RFC 2971 section 5)."""
     assert desk.connect().type("a ID NIL") == '* ID ("name" "twistedmail_mta")\r\na OK ID completed\r\n'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twistedmail_mta.access.imap.condstore import tell_highest
 from twistedmail_mta.access.imap.context import Context
 from twistedmail_mta.imap import login
 from twistedmail_mta.imap.capability import enabled_line, known_extensions
@@ -20,11 +21,13 @@ async def enable(context: Context, command: Command) -> Response:
     """Answer ENABLE (RFC 9051 section 6.3.1)."""
     action = command.action
     assert isinstance(action, login.Enable)
-    session, before = context.session, context.session.extensions
+    session, before, aware = context.session, context.session.extensions, context.session.condstore
     wanted = known_extensions(action.capabilities)
     for extension in wanted:
         session.enable(extension)
     session.send(enabled_line([extension for extension in wanted if extension not in before]))
+    if session.condstore and not aware:
+        tell_highest(context)
     return ok("ENABLE completed")
 
 

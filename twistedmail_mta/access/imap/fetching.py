@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from twistedmail_mta.access.imap.condstore import enable_condstore
 from twistedmail_mta.access.imap.context import Context
 from twistedmail_mta.access.imap.fetch_block import Block, block_of, found_among, index_blocks
 from twistedmail_mta.access.imap.fetch_plan import Plan, plan_of
 from twistedmail_mta.access.imap.fetch_values import Lines
 from twistedmail_mta.access.imap.fetch_whole import WholeMessages
 from twistedmail_mta.access.imap.selected import NEVER, Selected
-from twistedmail_mta.imap.capability import Extension
 from twistedmail_mta.imap.command import Command
 from twistedmail_mta.imap.fetch import Fetch, Item
 from twistedmail_mta.imap.flag_list import FlagLists
@@ -37,17 +37,10 @@ async def fetch(context: Context, command: Command) -> Response:
     if action.vanished and not context.session.qresync:
         return bad("Enable QRESYNC first")
     if Item.MODSEQ in action.items:
-        _enable_condstore(context, selected)
+        enable_condstore(context)
     if action.vanished and action.changed_since is not None:
         context.session.send(vanished_line(await _vanished(context, selected, action, action.changed_since)))
     return await Fetching(context, selected, action).answer()
-
-
-def _enable_condstore(context: Context, selected: Selected) -> None:
-    """Take note that the client knows mod-sequences (RFC 7162 section 3.1)."""
-    if not context.session.condstore:
-        context.session.enable(Extension.CONDSTORE)
-        context.session.say(ok("The highest mod-sequence", b"HIGHESTMODSEQ %d" % selected.view.modseq))
 
 
 async def _vanished(context: Context, selected: Selected, action: Fetch, since: int) -> Sequence[Range]:

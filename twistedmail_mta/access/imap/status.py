@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from itertools import compress
 from typing import Final
 
+from twistedmail_mta.access.imap.condstore import enable_condstore
 from twistedmail_mta.access.imap.context import Context
 from twistedmail_mta.access.imap.selecting import NO_MAILBOX
-from twistedmail_mta.imap.capability import Extension
 from twistedmail_mta.imap.command import Command
 from twistedmail_mta.imap.mailboxes import Status, StatusItem
 from twistedmail_mta.imap.names import quoted_name
@@ -44,7 +44,7 @@ async def status_line(context: Context, mailbox: Mailbox, items: Sequence[Status
         TemporaryError: it can't be read now, or is gone.
     """
     if StatusItem.HIGHESTMODSEQ in items:
-        context.session.enable(Extension.CONDSTORE)  # RFC 7162 section 3.1
+        enable_condstore(context)
     values = _of_row(mailbox) | {StatusItem.APPENDLIMIT: context.listener.message_size}
     if not _OF_THE_MESSAGES.isdisjoint(items):
         store = context.listener.store
