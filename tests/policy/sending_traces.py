@@ -117,10 +117,10 @@ def newsletter(world: World, days: float) -> Iterator[Event]:
 
 
 def shop(world: World, days: float) -> Iterator[Event]:
-    """Orders: each customer gets two or three mails, most customers are new, and more come before a feast."""
+    """Orders: each customer gets two mails, most customers are new, and more come before a feast."""
     rng = world.rng
     hosts = [world.host() for _ in range(rng.choice([1, 1, 2]))]
-    a_day, feast = rng.uniform(20, 120), rng.uniform(0, days)
+    a_day, feast = rng.uniform(15, 50), rng.uniform(0, days)
     customers: list[str] = []
     for day in range(int(days)):
         demand = a_day * (1.3 if day % 7 >= 5 else 1.0) * (1 + 1.2 * (0 <= feast - day < 10)) * rng.uniform(0.7, 1.3)
@@ -129,7 +129,7 @@ def shop(world: World, days: float) -> Iterator[Event]:
             again = customers and rng.random() < 0.25
             customer = rng.choice(customers) if again else world.stranger()
             customers.append(customer)
-            for later in (0.0, MINUTE, rng.uniform(4, 60) * HOUR):
+            for later in (0.0, rng.uniform(4, 60) * HOUR):
                 yield Event(at + later, rng.choice(hosts), (customer,), world.failing([customer], 0.01))
 
 

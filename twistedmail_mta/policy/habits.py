@@ -11,7 +11,7 @@ from the account's own networks.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 DAY: Final = 86400.0
@@ -70,9 +70,9 @@ class Count:
             self.last = self.number if passed == 1 else 0.0
             self.period, self.number = period, 0.0
 
-    def most(self, least: float, factor: float, less: float = 0.0) -> float:
-        """Return how much is no jump: so many times the peak, but for something, and in any case so much."""
-        return max(least, factor * self.peak - less)
+    def most(self, least: float, factor: float) -> float:
+        """Return how much is no jump: so many times the peak, and in any case so much."""
+        return max(least, factor * self.peak)
 
 
 @dataclass(slots=True)
@@ -118,6 +118,15 @@ class Habits:
         for count in (self.strangers, self.by_day, self.failures):
             count.roll(day, 1)
 
+    def most_strangers(self, least: float, factor: float) -> float:
+        """Return how many strangers at once are no jump.
+
+        Somebody who writes to few gets little more than `least`, one who does so
+        every day half as many again as on a day, and one who writes to a crowd
+        now and then about so many times that crowd.
+        """
+        return max(least + 1.5 * self.mean, factor * self.strangers.peak - least)
+
     @property
     def ease(self) -> float:
         """How many strangers a day may go on."""
@@ -147,31 +156,37 @@ class Habits:
 
     def written(self) -> dict[str, Any]:
         """Return it as JSON has it."""
-        counts = {name: _values(getattr(self, name)) for name in _COUNTS}
-        levels = {name: _values(getattr(self, name)) for name in _LEVELS}
-        hours = [round(each, 1) for each in self.hours]
-        return {**counts, **levels, "mean": self.mean, "days": self.days, "hours": hours, "seen": self.seen}
+        return {
+            "counts": [
+                (each.period, each.number, each.last, each.peak)
+                for each in (self.strangers, self.by_hour, self.by_day, self.failures)
+            ],
+            "levels": [(each.level, each.at) for each in (self.near, self.away)],
+            "mean": self.mean,
+            "days": self.days,
+            "hours": [int(10 * each) for each in self.hours],
+            "seen": self.seen,
+        }
 
     @classmethod
     def of(cls, written: dict[str, Any]) -> Habits:
         """Return what `written` returned."""
-        habits = cls(mean=written["mean"], days=written["days"], hours=written["hours"])
-        for name in _COUNTS:
-            setattr(habits, name, Count(*written[name]))
-        for name in _LEVELS:
-            setattr(habits, name, Level(*written[name]))
-        habits.seen = [(at, host, address) for at, host, address in written["seen"]]
-        return habits
-
-
-_COUNTS: Final = ("strangers", "by_hour", "by_day", "failures")
-_LEVELS: Final = ("near", "away")
-
-
-def _values(each: Count | Level) -> list[float]:
-    return [round(getattr(each, name.name), 3) for name in fields(each)]
+        strangers, by_hour, by_day, failures = (Count(*each) for each in written["counts"])
+        near, away = (Level(*each) for each in written["levels"])
+        return cls(
+            strangers,
+            written["mean"],
+            written["days"],
+            by_hour,
+            by_day,
+            failures,
+            [each / 10 for each in written["hours"]],
+            near,
+            away,
+            [(at, host, address) for at, host, address in written["seen"]],
+        )
 
 
 def to_json(value: dict[str, Any]) -> bytes:
     """Return the octets of what is written down."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+    return json.dumps(value, separators=(",", ":")).encode()

@@ -24,7 +24,7 @@ T = TypeVar("T")
 WRITE_AFTER: Final = 2.0
 """Seconds from the first change until it is written."""
 TRY_AGAIN_AFTER: Final = 10.0
-AT_ONCE: Final = 100
+AT_ONCE: Final = 50
 """Rows of one write: it is put together on the reactor's thread."""
 PAGE: Final = 5000
 

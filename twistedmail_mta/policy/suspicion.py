@@ -132,7 +132,7 @@ def reasons(conduct: Conduct, options: BrakeOptions, now: float) -> Iterator[str
     """Yield what is no longer normal, in words; nothing when all is."""
     habits, factor = conduct.habits, options.factor
     strangers = habits.strangers
-    if habits.near.now(now, habits.ease) > strangers.most(options.strangers, factor, options.strangers):
+    if habits.near.now(now, habits.ease) > habits.most_strangers(options.strangers, factor):
         yield (
             f"It wrote to {habits.near.level:.0f} recipients it never wrote to before, more than it can get to know "
             f"(normal: {habits.mean:.1f} a day, at most {strangers.peak:.0f})"
