@@ -400,6 +400,16 @@ def test_close_and_unselect(desk: Desk, command: str, left: int) -> None:
     assert f"(MESSAGES {left})" in client.type("c STATUS INBOX (MESSAGES)")
 
 
+def test_close_after_examine(desk: Desk) -> None:
+    """Nothing goes from what was opened read-only (RFC 9051 section 6.4.1)."""
+    client = desk.log_in()
+    client.send(b"a APPEND INBOX (\\Deleted) {24+}\r\n" + MAIL + b"\r\n")
+
+    client.type("b EXAMINE INBOX", "c CLOSE")
+
+    assert "(MESSAGES 1)" in client.type("d STATUS INBOX (MESSAGES)")
+
+
 def test_news_of_others(desk: Desk) -> None:
     """What another session does is told before the next answer: new keywords, messages, flags."""
     desk.put(MAIL)
