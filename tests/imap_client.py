@@ -137,8 +137,12 @@ class Answer:
         return found
 
     def by_uid(self) -> dict[int, dict[str, Any]]:
-        """Return what was told of messages, by UID."""
-        return {items["UID"]: items for items in self.fetched().values()}
+        """Return what was told with UIDs, by these; numbers may have changed meanwhile."""
+        found: dict[int, dict[str, Any]] = {}
+        for fetch in self.of(Fetch):
+            if "UID" in fetch.items:
+                found.setdefault(fetch.items["UID"], {}).update(fetch.items)
+        return found
 
     def searched(self) -> list[int]:
         """Return what SEARCH or SORT found."""

@@ -305,6 +305,14 @@ class IMAPMachine(RuleBasedStateMachine):
         else:
             visitor.select(name, box, examine=how == "EXAMINE")
 
+    @rule(who=st.integers(2, 3))
+    def reopen(self, who: int) -> None:
+        """A client goes away and comes back, with what it has heard."""
+        visitor = self.visitor(who)
+        name = next((name for name, box in self.boxes.items() if box is visitor.box), None)
+        if name is not None:
+            self.select(who=who, name=name, how="QRESYNC")
+
     @rule(who=WHO, expunges=st.booleans())
     def close(self, who: int, expunges: bool) -> None:
         visitor = self.visitor(who)
@@ -333,7 +341,7 @@ class IMAPMachine(RuleBasedStateMachine):
             return
         known, there = list(visitor.mirror.uids), visitor.box.mails
         answer = visitor.do(f"{'UID ' * by_uid}FETCH 1:* (UID FLAGS RFC822.SIZE{' MODSEQ' * modseq})")
-        sizes = {items["UID"]: items["RFC822.SIZE"] for items in answer.fetched().values() if "RFC822.SIZE" in items}
+        sizes = {uid: items["RFC822.SIZE"] for uid, items in answer.by_uid().items() if "RFC822.SIZE" in items}
         assert sizes == {uid: there[uid].size for uid in known if uid in there}
         assert answer.ok == (by_uid or all(uid in there for uid in known))
         assert answer.ok or answer.status.code == EXPUNGEISSUED
