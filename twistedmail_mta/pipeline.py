@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar, cast
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -49,7 +49,10 @@ class Plugin:
     logged_at: float = float("-inf")
 
 
-Method = Callable[..., Awaitable[Any]]
+_ENDS_MORE: Final = (Cancelled, GeneratorExit, KeyboardInterrupt, SystemExit)
+"""What would end the session, or the program, if a plugin could raise it."""
+
+Method = Callable[..., Coroutine[Any, Any, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,11 @@ class Pipeline:
         """Return what a plugin answers; instead of a failure what the site file says of it."""
         plugin.calls[method] += 1
         try:
-            answer: Reply | Changes | None = await in_time(self._clock, plugin.timeout, _started(ask, values))
+            coroutine = ask(*values)
+            ended, found = _begin(coroutine)
+            answer: Reply | Changes | None = (
+                found if ended else await in_time(self._clock, plugin.timeout, _rest(coroutine, found))
+            )
             if fits(stage, answer):
                 return answer
             raise TypeError(f"{method} returned {answer!r:.100}")  # noqa: TRY301 - counted as any other failure
@@ -175,7 +182,7 @@ async def in_time(clock: IReactorTime, seconds: float, coroutine: Coroutine[Any,
         raise TimeoutError(f"it took more than {seconds:g} seconds")
     try:
         return await task  # it has ended, so nobody is waited for
-    except (Cancelled, GeneratorExit, KeyboardInterrupt, SystemExit) as error:
+    except _ENDS_MORE as error:
         raise RuntimeError(f"it raised {type(error).__name__}") from error
 
 
@@ -194,8 +201,44 @@ async def _ends(task: Task[Any], clock: IReactorTime, seconds: float) -> bool:
             timer.cancel()
 
 
-async def _started(ask: Method, values: Sequence[object]) -> Any:  # noqa: ANN401 - a plugin may return anything
-    return await ask(*values)
+def _begin(coroutine: Coroutine[Any, Any, Any]) -> tuple[bool, Any]:
+    """Run a plugin's coroutine until it waits; return whether it has ended, and its answer or what it waits for.
+
+    Most never wait: they need neither a task nor a timer.
+    """
+    try:
+        return False, coroutine.send(None)
+    except StopIteration as end:
+        return True, end.value
+    except _ENDS_MORE as error:
+        raise RuntimeError(f"it raised {type(error).__name__}") from error
+
+
+async def _rest(coroutine: Coroutine[Any, Any, T], awaited: object) -> T:
+    return await _Waiting(coroutine, awaited)
+
+
+class _Waiting(Generic[T]):
+    """A coroutine that has begun, and waits for something; awaits its end."""
+
+    __slots__ = ("_awaited", "_coroutine")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T], awaited: object) -> None:
+        self._coroutine = coroutine
+        self._awaited = awaited
+
+    def __await__(self) -> Generator[Any, None, T]:
+        """Wait for it."""
+        try:
+            while True:
+                try:
+                    yield self._awaited
+                except BaseException as error:  # noqa: BLE001 - the coroutine's business
+                    self._awaited = self._coroutine.throw(error)
+                else:
+                    self._awaited = self._coroutine.send(None)
+        except StopIteration as end:
+            return cast(T, end.value)
 
 
 def _is_refusal(reply: object) -> bool:
