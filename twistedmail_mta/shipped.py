@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 SHIPPED: Final[Mapping[str, str]] = {
+    "brake": "twistedmail_mta.policy.brake:Brake",
     "clamav": "twistedmail_mta.policy.clamav:ClamAV",
     "dnsbl": "twistedmail_mta.policy.dnsbl:DNSBL",
     "early": "twistedmail_mta.policy.early:Early",

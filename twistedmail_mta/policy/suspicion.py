@@ -25,6 +25,8 @@ EACH_NETWORK: Final = 0.5
 MOST_FOR_NETWORKS: Final = 3.0
 AT_NIGHT: Final = 1.25
 AT_NIGHT_AWAY: Final = 1.5
+FRIEND: Final = 0.5
+"""What a recipient who isn't a stranger takes away of that: who is abroad writes to whom he knows, mostly."""
 SUSPECT: Final = 5.0
 """How full the vessel of strangers from unknown networks is before failures count there, too."""
 SHARE_OF_FAILURES: Final = 0.1
@@ -114,9 +116,12 @@ def take_back(conduct: Conduct, weight: Weight, now: float) -> None:
 
 def take(conduct: Conduct, host: str, recipients: Iterable[bool], now: float, *, learning: bool) -> None:
     """Count a message that was taken, with recipients of whom each is a stranger or not."""
-    strangers = list(recipients)
-    conduct.places.note(host, strangers.count(False), strangers.count(True), now, trust=learning)
-    conduct.habits.hours[int(now // 3600) % 24] += 1
+    strangers, habits, places = list(recipients), conduct.habits, conduct.places
+    known = strangers.count(False)
+    if known and not (learning or places.is_home(host, now)):
+        habits.away.add(-FRIEND * known, now, LEAST_AWAY)
+    places.note(host, known, len(strangers) - known, now, trust=learning)
+    habits.hours[int(now // 3600) % 24] += 1
 
 
 def fail(conduct: Conduct, now: float) -> None:
