@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -20,7 +22,8 @@ from twistedmail_mta.mailbox import reading, snapshot, views
 from twistedmail_mta.mailbox.store import MailboxStore
 from twistedmail_mta.tasks import TaskGroup
 
-EXAMPLES = int(os.environ.get("MTA_TEST_IMAP_MODEL", "60"))
+# The number of examples; more than by default are other ones each time.
+EXAMPLES = int(os.environ.get("MTA_TEST_IMAP_MODEL", "120"))
 FEATURES: tuple[tuple[str, ...], ...] = ((), ("CONDSTORE",), ("QRESYNC",), ("IMAP4rev2", "QRESYNC"))
 """What each of the sessions enables."""
 NAMES = ("INBOX", "INBOX", "INBOX", "Work", "Work/Old", "Junk")
@@ -55,7 +58,7 @@ class IMAPMachine(RuleBasedStateMachine):
         for name in ("INBOX", "Junk", "Work"):
             self.made(name)
         for who, name in enumerate(opened):
-            self.append(who=who, name="INBOX", flags=[], count=1)
+            self.append(who=who, name="INBOX", flags=["\\Deleted"] * (who % 2), count=1)
             self.select(who=who, name=name, how="SELECT")
         for each in flags:
             self.append(who=0, name="INBOX", flags=each, count=1)
@@ -340,7 +343,8 @@ class IMAPMachine(RuleBasedStateMachine):
         if visitor.box is None or not visitor.mirror.exists:
             return
         known, there = list(visitor.mirror.uids), visitor.box.mails
-        answer = visitor.do(f"{'UID ' * by_uid}FETCH 1:* (UID FLAGS RFC822.SIZE{' MODSEQ' * modseq})")
+        more = " MODSEQ" * (modseq or visitor.client.qresync)
+        answer = visitor.do(f"{'UID ' * by_uid}FETCH 1:* (UID FLAGS RFC822.SIZE{more})")
         sizes = {uid: items["RFC822.SIZE"] for uid, items in answer.by_uid().items() if "RFC822.SIZE" in items}
         assert sizes == {uid: there[uid].size for uid in known if uid in there}
         assert answer.ok == (by_uid or all(uid in there for uid in known))
@@ -458,5 +462,43 @@ def changed(flags: frozenset[str], change: str, names: frozenset[str]) -> frozen
 
 TestIMAPMachine = IMAPMachine.TestCase
 TestIMAPMachine.settings = settings(
-    max_examples=EXAMPLES, stateful_step_count=40, derandomize=EXAMPLES <= 100, deadline=None
+    max_examples=EXAMPLES, stateful_step_count=40, derandomize=EXAMPLES <= 120, deadline=None
 )
+
+
+@pytest.fixture
+def machine() -> Iterator[IMAPMachine]:
+    """Four sessions on an INBOX of four messages, of which the second and the fourth are to be deleted."""
+    machine = IMAPMachine()
+    machine.begin(page=100, kept=100, after=100, flags=[], opened=["INBOX"] * len(FEATURES))
+    yield machine
+    machine.teardown()
+
+
+def test_vanished_before_what_was_seen(machine: IMAPMachine) -> None:
+    """Who saw mod-sequences above that of a message which went unheard hears of it when it comes back."""
+    for who in range(len(FEATURES)):
+        machine.wait(who=who, idle=False)
+    machine.expunge(who=0, places=None)
+    machine.store(who=0, places=[0], change="+", flags=["\\Flagged"], silent=False, by_uid=False, since=None)
+
+    for who in (2, 3):
+        machine.fetch(who=who, by_uid=False, modseq=True)
+        machine.reopen(who=who)
+
+
+def test_flags_of_others_before_silent_ones(machine: IMAPMachine) -> None:
+    """Who sets flags silently hears of those that somebody else has set just before."""
+    for silent_ones in (0, 1):
+        machine.wait(who=silent_ones, idle=False)
+        machine.store(who=2, places=[0], change="+", flags=["\\Flagged"], silent=False, by_uid=False, since=None)
+        machine.store(who=silent_ones, places=[0], change="+", flags=["\\Seen"], silent=True, by_uid=False, since=None)
+        machine.wait(who=silent_ones, idle=False)
+
+
+def test_vanished_and_arrived_unheard(machine: IMAPMachine) -> None:
+    """VANISHED (EARLIER) names nothing that came, heard of or not."""
+    machine.another_process(name="INBOX", places=[0], flags=[], what="append")
+    machine.another_process(name="INBOX", places=[0, 2], flags=[], what="remove")
+
+    machine.fetch_vanished(who=2, places=[0])
