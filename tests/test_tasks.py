@@ -377,3 +377,27 @@ def test_several_who_wait_for_the_end() -> None:
 
     assert heard == ["first", "second"]
     assert len(group) == 0
+
+
+def test_a_pool_with_a_call_that_never_ends() -> None:
+    """Its end isn't waited for longer than one is willing to, and what waits behind it isn't done."""
+    reactor, gate = InlineReactor(), threading.Event()
+    pool, done = WorkerPool(reactor, "test", 1, 5), []  # type: ignore[arg-type]
+    Task("hangs", pool.run(gate.wait))
+    Task("waits", pool.run(done.append, 1))
+
+    assert not pool.stop(within=0.01)
+
+    assert done == []
+    gate.set()
+    assert pool.stop(within=30.0)
+
+
+def test_a_pool_that_ends_in_time() -> None:
+    """What waits is done first."""
+    pool, done = WorkerPool(InlineReactor(), "test", 1, 5), []  # type: ignore[arg-type]
+    for number in range(3):
+        Task("waits", pool.run(done.append, number))
+
+    assert pool.stop(within=30.0)
+    assert done == [0, 1, 2]

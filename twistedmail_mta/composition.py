@@ -12,9 +12,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from twisted.internet.interfaces import IReactorCore
+from twisted.logger import Logger
 
 from twistedmail_mta.access import pop3_conversation
 from twistedmail_mta.access.imap import conversation as imap_conversation
@@ -85,8 +86,11 @@ from twistedmail_mta.tls.server import ServerTLS
 
 IO_THREADS: Final = 2
 IO_BACKLOG: Final = 2000
-POLICY_THREADS: Final = 2
-POLICY_BACKLOG: Final = 500
+PLUGIN_THREADS: Final = 2
+PLUGIN_BACKLOG: Final = 200
+"""Of each plugin that uses threads at all; what one does there keeps no other waiting."""
+PLUGIN_THREADS_END: Final = 5.0
+"""Seconds that a plugin's threads have to end when the server stops."""
 PREFERENCES: Final[dict[str, Literal[4, 6] | None]] = {"any": None, "ipv4": 4, "ipv6": 6}
 STRANGERS_IDLE: Final = 180.0
 """Seconds that an IMAP client may take to log in; RFC 9051 section 5.4 bounds only sessions after that."""
@@ -104,6 +108,8 @@ class Parts:
     Attributes:
         tls: the certificates; None without.
     """
+
+    log: ClassVar[Logger] = Logger()
 
     def __init__(self, reactor: IReactorSite, site: Site, own_addresses: Iterable[str]) -> None:
         """Open what is open from the start; blocks, so before the reactor serves.
@@ -153,7 +159,7 @@ class Parts:
         )
         self._visits = Visits(reactor)
         self._attendance = Attendance()
-        self._policy_threads = WorkerPool(reactor, "policy", POLICY_THREADS, POLICY_BACKLOG)
+        self._plugin_pools: list[tuple[str, WorkerPool]] = []
         self.plugins = Plugins(
             site.found_plugins,
             site.server.hostname,
@@ -162,12 +168,18 @@ class Parts:
             self._resolver,
             self._http,
             self.database,
-            self._policy_threads,
+            self._plugin_threads,
             AccountMail(self._queue_control()),
             self._notices(),
         )
         self._observation = Observation(self.plugins.observers, self.tasks)
         self._checks = {name: self._recipient_check(table) for name, table in site.relayed.items()}
+
+    def _plugin_threads(self, name: str) -> WorkerPool:
+        """Return the threads of one plugin; they begin when it gives them work."""
+        pool = WorkerPool(self._reactor, f"plugin-{name}", PLUGIN_THREADS, PLUGIN_BACKLOG)
+        self._plugin_pools.append((name, pool))
+        return pool
 
     def _queue_control(self) -> QueueControl:
         """Return the hand that plugins have on the queue, once it is there."""
@@ -405,7 +417,9 @@ class Parts:
             await self.tenure.end()
         await self.bodies.close()
         await self.database.close()
-        self._policy_threads.stop()
+        for name, pool in self._plugin_pools:
+            if not pool.stop(PLUGIN_THREADS_END):
+                self.log.warn("plugin {plugin} still has work on its threads", event="plugin.failed", plugin=name)
         self._io.stop()
         self._logins.close()
 

@@ -247,6 +247,8 @@ def _is_refusal(reply: object) -> bool:
 
 def fits(stage: type[Interface], answer: object) -> bool:
     """Return whether a plugin may answer so at a stage; those who only take note may answer anything."""
+    if answer is None:
+        return True
     if stage is IMessagePolicy and isinstance(answer, tuple):
         return all(map(is_sound, answer))
-    return answer is None or _is_refusal(answer) or (isinstance(answer, Reply) and answer.accepts) or stage in OBSERVERS
+    return _is_refusal(answer) or (isinstance(answer, Reply) and answer.accepts) or stage in OBSERVERS

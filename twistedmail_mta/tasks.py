@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import partial
 from threading import Lock, Thread
+from time import monotonic
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, cast
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -330,16 +331,25 @@ class WorkerPool:
         elif len(self._threads) < self._size:
             self._spawn()
 
-    def stop(self) -> None:
-        """Let the waiting calls end, then the threads; returns when they have."""
+    def stop(self, within: float | None = None) -> bool:
+        """Let the waiting calls end, then the threads; return whether they have.
+
+        Args:
+            within: seconds to wait for them; None: as long as it takes.  Past that threads are left to themselves, and
+                end with the process; calls that wait aren't made any more.
+        """
         with self._lock:
             self._stopped = True
             idle, self._idle = self._idle, []
         for gate in idle:
             gate.open(None)
+        deadline = None if within is None else monotonic() + within
         for thread in self._threads:
-            thread.join()
+            thread.join(None if deadline is None else max(0.0, deadline - monotonic()))
+        if any(thread.is_alive() for thread in self._threads):
+            return False
         self._work()  # a call that came just now, if this isn't the reactor's thread
+        return True
 
     def _spawn(self) -> None:
         thread = Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)

@@ -75,7 +75,7 @@ class Site:
             self.around.names,
             self.around.web,
             self.database,
-            cast(WorkerPool, AtOnce()),
+            lambda _: cast(WorkerPool, AtOnce()),
             self.around.account_mail,
             self.around.notices,
         )

@@ -37,6 +37,8 @@ plaintext_login = ["127.0.0.0/8"]
 PLUGINS = '''\
 """Plugins of a site, beside the site file."""
 
+from threading import Event
+
 from twistedmail_mta.config.values import Table
 from twistedmail_mta.model import Reply
 from twistedmail_mta.stages import (
@@ -53,7 +55,7 @@ class Doorman:
         refused: str
 
     def __init__(self, options, kit):
-        self.refused = options.refused
+        self.refused, self.kit = options.refused, kit
 
     async def logged_in(self, client):
         return Reply(535, "5.7.8", "not today") if client.account.startswith("ben@") else None
@@ -66,6 +68,8 @@ class Doorman:
                 await Promise()
             case "broken":
                 raise ZeroDivisionError
+            case "hung":
+                await self.kit.run_in_thread(Event().wait)
 
 
 @implementer(IMessagePolicy, IMailboxObserver, IDeliveredObserver, IDeferredObserver)
@@ -139,7 +143,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory, sink: Sink) -> Iterator[Run
     for address in (ANN, f"ben@{HOME}"):
         site.add_account(address, PASSWORD)
     site.mta("alias", "add", f"away@{HOME}", "eve@else.test")
-    for name in ("nobody", "slow", "broken"):
+    for name in ("nobody", "slow", "broken", "hung"):
         site.mta("alias", "add", f"{name}@{HOME}", ANN)
     yield site
     assert site.stop() == 0
@@ -206,6 +210,21 @@ def test_what_becomes_of_mail(judged: RunningSite, sink: Sink) -> None:
     send(judged, "Subject: hi\n\ntext\n", f"away@{HOME}", "open")
 
     wait_until(lambda: "judge: delivered eve@else.test 250" in judged.log)
+
+
+def test_threads_that_never_end(judged: RunningSite) -> None:
+    """They are the plugin's own: others have theirs, and the server stops all the same."""
+    with smtp(judged) as client:
+        client.ehlo()
+        client.mail("joe@strangers.test")
+        for _ in range(3):
+            assert client.rcpt(f"hung@{HOME}")[0] == 451
+
+    send(judged, "Subject: hi\n\ncounted on another thread\n")
+
+    assert judged.stop() == 0
+    assert "plugin doorman still has work on its threads" in judged.log
+    judged.start()
 
 
 def test_tables_outlive_the_server(judged: RunningSite) -> None:

@@ -75,7 +75,7 @@ def _ask_here(found: Found, hostname: str, state_dir: Path, question: Mapping[st
             cast(IResolver, None),
             cast(IHTTPClient, None),
             ImmediateDatabase(database),
-            cast(WorkerPool, ImmediatePool()),
+            lambda _: cast(WorkerPool, ImmediatePool()),
             AccountMail(queue_control(database, state_dir)),
         )
         finished(plugins.start())

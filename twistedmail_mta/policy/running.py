@@ -38,7 +38,7 @@ class Plugins:
         resolver: IResolver,
         http: IHTTPClient,
         database: IDatabase,
-        threads: WorkerPool,
+        threads: Callable[[str], WorkerPool],
         account_mail: IAccountMail | None = None,
         notices: INotices | None = None,
     ) -> None:
@@ -52,7 +52,7 @@ class Plugins:
             resolver: for their questions to the DNS.
             http: for those to web services.
             database: for their tables.
-            threads: for what they do that takes long.
+            threads: returns those of the plugin of a name, for what it does that takes long.
             account_mail: the queued mail of accounts.
             notices: for mail to the administrator.
 
@@ -78,7 +78,7 @@ class Plugins:
                 tasks=tasks,
                 log=Logger(namespace=f"plugin.{each.name}"),
                 prefix=table_prefix(each.name),
-                _threads=threads,
+                _threads=threads(each.name),
                 account_mail=account_mail,
                 notices=notices,
             )
