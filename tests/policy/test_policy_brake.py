@@ -112,6 +112,18 @@ def test_failures() -> None:
     assert stopped(site) == [ANN]
 
 
+def test_recipients_that_do_not_exist_here() -> None:
+    """Our own refusals of them count as failures; other refusals don't."""
+    site = settled()
+    for n in range(16):
+        run(site.plugin.refused(client(HOME), Reply(550, "5.7.1", "no")))
+        run(site.plugin.refused(client(account=None), GONE))
+        assert site.send(client(HOME), f"friend{n % 10}@else.test") is None
+    for _ in range(16):
+        run(site.plugin.refused(client(HOME), GONE))
+    assert "16 recipients failed today" in reasons(site)
+
+
 @pytest.mark.parametrize(("pause", "most", "words"), [(1, 200, "this hour"), (100, 500, "this day")])
 def test_rates(pause: float, most: int, words: str) -> None:
     """Also of mail to friends."""

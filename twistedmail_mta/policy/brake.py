@@ -32,6 +32,7 @@ from twistedmail_mta.stages import (
     IMailPolicy,
     IMessagePolicy,
     IRecipientPolicy,
+    IRefusalObserver,
     MailFrom,
 )
 from twistedmail_mta.tasks import sleep
@@ -41,6 +42,8 @@ MOST_ROWS: Final = 50_000
 MOST_OPEN: Final = 20_000
 KEEP: Final = 400 * 86400.0
 TRY_AGAIN: Final = 10.0
+NO_SUCH_RECIPIENT: Final = frozenset({"5.1.1", "5.1.2", "5.1.6", "5.1.10"})
+"""Of RFC 3463 section 3.2 and RFC 7505 section 4.2."""
 
 
 @dataclass(slots=True)
@@ -56,7 +59,7 @@ class Underway:
     strangers: set[Address] = field(default_factory=set)
 
 
-@implementer(IMailPolicy, IRecipientPolicy, IMessagePolicy, IEndedObserver, IBouncedObserver)
+@implementer(IMailPolicy, IRecipientPolicy, IMessagePolicy, IRefusalObserver, IEndedObserver, IBouncedObserver)
 class Brake:
     """Stops accounts."""
 
@@ -153,10 +156,18 @@ class Brake:
         if taken:
             await self._acquaintances.meet(account, underway.weights)
 
+    async def refused(self, client: Client, reply: Reply) -> None:
+        """Count recipients that don't exist, as we say."""
+        if client.account is not None and reply.status in NO_SUCH_RECIPIENT:
+            await self._fail(client.account)
+
     async def bounced(self, attempt: Attempted) -> None:
-        """Count a failure of an account's mail."""
-        account = attempt.account
-        if account is None or account in self._stops or self._options.exempts(account):
+        """Count recipients that failed."""
+        if attempt.account is not None:
+            await self._fail(attempt.account)
+
+    async def _fail(self, account: str) -> None:
+        if account in self._stops or self._options.exempts(account):
             return
         conduct = await self._conduct.open(account)
         fail(conduct, self._kit.now())
