@@ -93,6 +93,18 @@ def test_installed_package_is_the_wheels(installed: Path) -> None:
     assert int(count) == len(list((ROOT / "twistedmail_mta" / "store" / "migrations").glob("*.sql")))
 
 
+def test_installed_plugins(installed: Path) -> None:
+    """Whoever looks for plugins sees those that ship, and the test kit is there for new ones."""
+    python = installed / "venv" / "bin" / "python"
+    script = (
+        "from importlib.metadata import entry_points; import twistedmail_mta.testing.site;"
+        "from twistedmail_mta.plugins import GROUP; from twistedmail_mta.shipped import SHIPPED;"
+        "assert {point.name: point.value for point in entry_points(group=GROUP)} == SHIPPED; print('equal')"
+    )
+
+    assert run(installed, python, "-c", script) == "equal\n"
+
+
 def test_twistd_knows_the_checkout(tmp_path: Path) -> None:
     """With the checkout and its plugins on PYTHONPATH nothing needs to be installed."""
     path = os.pathsep.join((str(ROOT / "plugins"), str(ROOT)))

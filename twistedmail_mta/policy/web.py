@@ -64,9 +64,9 @@ class _VerifiedTLS:
 class WebClient:
     """`IHTTPClient` on the reactor.
 
-    Twisted's own `Agent` does it.  treq on top of it would bring six libraries
-    more for what no plugin needs: redirections, cookies, forms; and it bounds
-    neither the answer nor the time for all of it.
+    Twisted's own `Agent` does it.  treq on top of it offers redirections,
+    cookies and forms, which no plugin needs, and bounds neither the answer nor
+    the time for all of it.
     """
 
     def __init__(self, reactor: IReactorWeb, tls: ClientTLS) -> None:
