@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from imap_responses import Continuation, Listed, Status, Told
+from imap_responses import Continuation, Fetch, Listed, Status, Told
 
 _NAME = re.compile(r"<([a-z][a-z0-9]*)>")
 ANYTHING = b"<*>"
@@ -63,6 +63,7 @@ class Likeness:
             Continuation: lambda *_: True,
             Listed: self._same_listed,
             Told: self._same_told,
+            Fetch: self._same_fetch,
             bytes: lambda expected, heard: expected in (heard, ANYTHING),
             dict: self._same_items,
             list: self._same_all,
@@ -80,6 +81,10 @@ class Likeness:
             exact = expected.kind == "FLAGS"
             return heard.kind == expected.kind and _among(expected.value, heard.value, exact=exact)
         return self._same_fields(expected, heard)
+
+    def _same_fetch(self, expected: Fetch, heard: Fetch) -> bool:
+        items = {name: value for name, value in heard.items.items() if name != "UID" or name in expected.items}
+        return expected.number == heard.number and self._same_items(expected.items, items)
 
     def _same_fields(self, expected: Any, heard: Any) -> bool:
         return all(self._same(getattr(expected, each.name), getattr(heard, each.name)) for each in fields(expected))

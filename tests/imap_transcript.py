@@ -16,7 +16,7 @@ A file is named after its RFC.  Lines:
 "<name>" is a number that the server chooses, the same wherever it stands; "<*>" in quotes is any string.  Texts
 for people aren't compared, nor is a response code that isn't written.  Capabilities written must be among those
 told, those with "-" before them must not.  Responses of LIST, LSUB, SELECT and NOOP come in any order.  What every
-account has is listed only where it is written; so are RECENT, and attributes that tell of children and special uses.
+account has is listed only where it is written; so are RECENT, UID, and attributes that tell of children and uses.
 """
 
 from __future__ import annotations
