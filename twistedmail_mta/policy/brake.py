@@ -43,7 +43,7 @@ MOST_OPEN: Final = 20_000
 KEEP: Final = 400 * 86400.0
 TRY_AGAIN: Final = 10.0
 NO_SUCH_RECIPIENT: Final = frozenset({"5.1.1", "5.1.2", "5.1.6", "5.1.10"})
-"""Of RFC 3463 section 3.2 and RFC 7505 section 4.2."""
+"""RFC 3463 section 3.2; the last is of domains without mail (RFC 7505)."""
 
 
 @dataclass(slots=True)

@@ -203,7 +203,8 @@ class Ledger(Generic[T]):
         written = [(name, now, each) for name, each in octets.items() if each]
         gone = [name for name, each in octets.items() if not each and name in self._rows]
         gone += self._outdated(len(written), batch)
-        await self._kit.database.write(partial(self._apply, written=written, gone=[(name,) for name in gone]))
+        apply = partial(self._apply, written=written, gone=[(name,) for name in gone])
+        await self._kit.database.write(apply, size=sum(map(len, octets.values())))
         for name in gone:
             self._rows.pop(name, None)
         for name, _, _ in written:
