@@ -36,6 +36,14 @@ MAILS = (
 )
 
 
+class RunningClock(Clock):
+    """A clock on which every look costs a millisecond, as work does."""
+
+    def seconds(self) -> float:
+        self.rightNow += 0.001
+        return self.rightNow
+
+
 @implementer(IMaildrop)
 class MemoryDrop:
     """A snapshot of some messages, whose reads wait at a gate if the test says so."""

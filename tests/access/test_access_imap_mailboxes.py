@@ -186,6 +186,40 @@ def test_the_mailbox_that_is_open_can_be_deleted(desk: Desk) -> None:
     assert "* BYE" in other.said() + other.type("c NOOP")
 
 
+def test_a_mailbox_that_another_deletes_ends_the_session(desk: Desk) -> None:
+    """Its message numbers mean nothing any more (RFC 2180 section 3.3)."""
+    client, other = desk.log_in(), desk.log_in()
+    client.type("a CREATE x", "b SELECT x")
+
+    other.type("c DELETE x")
+
+    assert client.type("d FETCH 1 FLAGS") == (
+        "* BYE The selected mailbox was deleted\r\nd NO [NONEXISTENT] The selected mailbox was deleted\r\n"
+    )
+    assert not client.connected
+
+
+@pytest.mark.parametrize(
+    "names", [("user1@example.org", "user2@example.org"), ("user2@example.org", "user1@example.org")]
+)
+def test_accounts_see_nothing_of_one_another(desk: Desk, names: tuple[str, str]) -> None:
+    """Whoever of them was there first."""
+    owner, stranger = (desk.log_in(name) for name in names)
+    owner.send(b"a CREATE private\r\nb SUBSCRIBE private\r\nc APPEND private {24+}\r\n" + MAIL + b"\r\n")
+    stranger.send(b"a APPEND INBOX {24+}\r\n" + MAIL + b"\r\nb SELECT INBOX\r\n")
+
+    for command in ("STATUS private (MESSAGES)", "DELETE private", "RENAME private mine"):
+        assert stranger.type(f"c {command}").startswith("c NO [NONEXISTENT]")
+    for command in ("COPY 1 private", "MOVE 1 private", "APPEND private {24+}\r\n" + MAIL.decode()):
+        assert stranger.type(f"d {command}").startswith("d NO [TRYCREATE]")
+    for command in ('LIST "" *', 'LIST (SUBSCRIBED) "" *', 'LSUB "" *'):
+        assert "private" not in stranger.type(f"e {command}")
+    for command in ("SELECT private", "EXAMINE private"):
+        assert "f NO [NONEXISTENT]" in stranger.type(f"f {command}")
+    assert stranger.type("g CREATE private").startswith("g OK")
+    assert "(MESSAGES 1)" in owner.type("d STATUS private (MESSAGES)")
+
+
 def test_a_renamed_mailbox_stays_open(desk: Desk) -> None:
     client = desk.log_in()
     client.type("a CREATE x", "b SELECT x", "c RENAME x y")

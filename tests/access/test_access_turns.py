@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mail_access import FREE, LOGIN, MAILS, Counter
+from mail_access import FREE, LOGIN, MAILS, Counter, RunningClock
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, globalLogPublisher
 
@@ -26,14 +26,6 @@ LINES = [
     b"CAPA",
 ]
 LINES += [b"LANG fr", b"AUTH PLAIN", b"*", b"USER x", b"PASS y", b"RETR 99", b"\xff\x00", b"", b"x" * 3000]
-
-
-class RunningClock(Clock):
-    """A clock on which every look costs a millisecond, as work does."""
-
-    def seconds(self) -> float:
-        self.rightNow += 0.001
-        return self.rightNow
 
 
 def test_others_get_their_turn() -> None:
