@@ -71,6 +71,7 @@ def findings_of(site: Site, now: datetime) -> Iterator[Finding]:
     yield from _alias_files(site, user)
     yield from _checkers(site, user)
     yield from _logins(site, user)
+    yield from _plugin_path(site)
     yield from _plaintext(site)
     yield from _open_lmtp(site)
 
@@ -237,6 +238,20 @@ def _login(way: WayTable | LDAPTable, path: str, user: User) -> Iterator[Finding
         read_secret(way.auth.login.password_source)
     except (OSError, ValueError) as error:
         yield Finding("warning", path, f"the password isn't to be found from here: {error}")
+
+
+def _plugin_path(site: Site) -> Iterator[Finding]:
+    """Whoever writes modules there runs them as the user who starts the server, which is root."""
+    for place, folder in enumerate(site.plugin_path):
+        path = key_path(("plugin_path", place))
+        if not folder.is_dir():
+            yield Finding("warning", path, f"there is no folder {folder}")
+            continue
+        for each in (folder, *sorted(file for file in folder.glob("*.py") if file.exists())):
+            status = each.stat()
+            if status.st_mode & 0o022 or status.st_uid not in (0, os.geteuid()):
+                text = f"{each} can be changed by others, and is imported as {running_user().name}"
+                yield Finding("warning", path, f"{text}: chown {running_user().name} {each}; chmod go-w {each}")
 
 
 def _plaintext(site: Site) -> Iterator[Finding]:

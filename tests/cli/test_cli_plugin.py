@@ -49,6 +49,8 @@ def with_plugins(command: Command) -> Command:
     folder = command.file.parent / "plugins"
     folder.mkdir()
     (folder / "cli_test_plugins.py").write_text(PLUGINS)
+    folder.chmod(0o755)
+    (folder / "cli_test_plugins.py").chmod(0o644)
     write(command, 'plugins = ["judge"]\n', use(judge="Judge", notes="Notes"))
     return command
 
@@ -203,3 +205,18 @@ def test_new_names_that_are_none(command: Command, tmp_path: Path, name: str) ->
 def test_new_names_that_are_taken(command: Command, tmp_path: Path) -> None:
     """Such a module would never be found."""
     assert "Python has a module email already" in command("plugin", "new", "email", "--folder", str(tmp_path)).output
+
+
+def test_folders_that_others_can_write_to(with_plugins: Command) -> None:
+    """Their modules are imported as root: worth a warning, as is a folder that isn't there."""
+    folder = with_plugins.file.parent / "plugins"
+    (folder / "cli_test_plugins.py").chmod(0o664)
+    with_plugins.file.write_text(with_plugins.file.read_text().replace('["plugins"]', '["plugins", "none"]'))
+
+    result = with_plugins("check")
+
+    assert result.exit_code == 0
+    assert f"warning: plugin_path[0]: {folder / 'cli_test_plugins.py'} can be changed by others" in result.output
+    assert f"warning: plugin_path[1]: there is no folder {folder.parent / 'none'}" in result.output
+    folder.chmod(0o777)
+    assert f"warning: plugin_path[0]: {folder} can be changed by others" in with_plugins("check").output
