@@ -14,6 +14,7 @@ from twistedmail_mta.directory.quotas import TOO_LARGE
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IMailAccess
 from twistedmail_mta.mailbox import view
+from twistedmail_mta.mailbox.view import MailboxView
 from twistedmail_mta.model import Reply
 
 MAIL = b"Subject: hello\r\n\r\ntext\r\n"
@@ -400,6 +401,31 @@ def test_close_and_unselect(desk: Desk, command: str, left: int) -> None:
     assert f"(MESSAGES {left})" in client.type("c STATUS INBOX (MESSAGES)")
 
 
+def test_views_of_mailboxes_are_given_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever opened one: they stay in memory for as long as somebody has them."""
+    store, held = desk.rest.store, list[MailboxView]()
+    really_open, really_leave = store.open, store.leave
+
+    async def open_view(mailbox: int) -> MailboxView:
+        held.append(await really_open(mailbox))
+        return held[-1]
+
+    def leave(left: MailboxView) -> None:
+        held.remove(left)
+        really_leave(left)
+
+    monkeypatch.setattr(store, "open", open_view)
+    monkeypatch.setattr(store, "leave", leave)
+    client = desk.select()
+    assert len(held) == 1
+    for command in ("STATUS Sent (UNSEEN)", "SELECT Sent", "EXAMINE Sent", "CLOSE", "SELECT Sent", "SELECT none"):
+        client.type(f"a {command}")
+    assert not held
+    client.type("b SELECT Sent", "c LOGOUT")
+    desk.select().hang_up()
+    assert not held
+
+
 def test_close_after_examine(desk: Desk) -> None:
     """Nothing goes from what was opened read-only (RFC 9051 section 6.4.1)."""
     client = desk.log_in()
@@ -507,6 +533,12 @@ def test_resynchronization(desk: Desk) -> None:
     assert "* VANISHED (EARLIER) 2\r\n" in said
     assert "* 2 FETCH (UID 3 FLAGS (\\Seen) MODSEQ (" in said
     assert "* 1 FETCH" not in said
+    for known, answer in ((f"{validity} {modseq} 1,3", " FETCH "), (f"{validity} {modseq} 2", "* VANISHED ")):
+        said = client.type(f"c SELECT INBOX (QRESYNC ({known}))")
+        assert [each for each in (" FETCH ", "* VANISHED ") if each in said] == [answer]
+    said = client.type(f"d SELECT INBOX (QRESYNC ({int(validity) - 1} {modseq}))")
+    assert "VANISHED" not in said
+    assert "FETCH" not in said
 
 
 def test_qresync_must_be_enabled(desk: Desk) -> None:
@@ -528,6 +560,18 @@ def test_idle(desk: Desk) -> None:
 
     assert client.said() == "* 2 EXISTS\r\n* 2 RECENT\r\n"
     assert client.type("DONE") == "a OK IDLE completed\r\n"
+
+
+def test_idle_tells_what_goes(desk: Desk) -> None:
+    """Message numbers may change at any time meanwhile (RFC 9051 section 7.5.1)."""
+    desk.put(MAIL, MAIL)
+    client, other = desk.select(), desk.select()
+    client.type("a IDLE")
+
+    other.type("b STORE 1 FLAGS.SILENT (\\Deleted)", "c EXPUNGE")
+    desk.rest.clock.advance(0)
+
+    assert "* 1 EXPUNGE\r\n" in client.said()
 
 
 def test_idle_tells_what_happened_before(desk: Desk) -> None:

@@ -40,6 +40,19 @@ def behind(desk: Desk) -> Client:
     return client
 
 
+# EXPUNGE
+
+
+def test_uid_expunge_takes_only_those_it_names(desk: Desk) -> None:
+    r"""Of the messages with \Deleted (RFC 9051 section 6.4.9)."""
+    client = desk.select()
+    client.type("a STORE 1:3 FLAGS.SILENT (\\Deleted)")
+
+    assert client.type("b UID EXPUNGE 2,4,99").startswith("* 2 EXPUNGE\r\nb OK")
+    assert client.type("c UID EXPUNGE 5:*").startswith("c OK")  # up to 4, which is the last
+    assert client.type("d FETCH 1:* UID").count("FETCH (") == 3
+
+
 # STORE
 
 

@@ -47,4 +47,4 @@ def test_a_search_with_many_keys(desk: Desk) -> None:
     """It asks all messages for some keys at a time."""
     keys = " ".join(f"KEYWORD k{number}" for number in range(99))
 
-    assert answer(desk, desk.select(), f"SEARCH NOT ({keys})").startswith("* SEARCH 1 2 3 ")
+    assert answer(desk, desk.select(), f"SEARCH {keys}").startswith("* SEARCH\r\n")
