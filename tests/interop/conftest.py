@@ -104,6 +104,7 @@ def knot(root: Path, network: LoopbackNetwork) -> Iterator[Daemon]:
     reverse = ".".join(reversed(network.prefix.split(".")))
     zones[f"{reverse}.in-addr.arpa"] = "40 PTR listed.peers.test.\n41 PTR exim.peers.test.\n41 PTR honest.peers.test."
     zones["bl.test"] = f'40.{reverse} A 127.0.0.2\n40.{reverse} TXT "Seen in a trap," " see https://bl.test/40"'
+    zones["signed.test"] = '_dmarc TXT "v=DMARC1; p=reject"'
     daemon = start_knot(root, network, zones)
     yield daemon
     daemon.stop()

@@ -293,6 +293,13 @@ def aborted(session: FilterSession) -> FilterSession:
     return session
 
 
+def begun(session: FilterSession) -> FilterSession:
+    """After another MAIL."""
+    answered(session, session.mail(b"<ann@sender.test>", (), {}))
+    session.bytes_to_send()
+    return session
+
+
 def greeted(session: FilterSession) -> FilterSession:
     """After another EHLO."""
     answered(session, session.hello(b"again", {}))
@@ -304,15 +311,17 @@ def greeted(session: FilterSession) -> FilterSession:
 @pytest.mark.parametrize(
     ("session", "last"),
     [
-        (in_message(), b"AK"),
-        (aborted(in_message()), b"K"),
+        (in_message(), b"AQ"),
+        (aborted(in_message()), b"Q"),
         (judged(in_message(), b"c"), b"K"),
+        (aborted(judged(in_message(), b"c")), b"K"),
+        (begun(judged(in_message(), b"c")), b"AQ"),
         (judged(in_message(), b"a"), b"Q"),
         (judged(in_message(), b"r"), b"Q"),
         (judged(in_message(), b"t"), b"Q"),
         (judged(in_message(), b"d"), b"Q"),
         (greeted(judged(in_message(), b"c")), b"Q"),
-        (in_message(version=5), b"AQ"),
+        (judged(in_message(version=5), b"c"), b"Q"),
         (in_message(Step.NO_MAIL), b"Q"),
         (agreed(), b""),
     ],

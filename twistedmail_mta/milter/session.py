@@ -241,14 +241,14 @@ class FilterSession:
             self.state = State.CLIENT
             if self._told_of_message:
                 self._output.append(commands.ABORT)
-                self._at_rest = True
+                self._at_rest = False
 
     def part(self) -> bool:
         """Forget the client; return whether another one may follow on this connection, else it is ended.
 
         libmilter hears of another client, which it does since version 6, only
-        where a message was aborted, or was judged and nothing refused: anywhere
-        else it overhears that, and the client that follows as well.
+        behind a message that it was asked to judge and let pass: anywhere else it
+        overhears that, and the client that follows as well.
         """
         self.abort()
         stays = self.state is State.AGREED or (self._at_rest and self.agreement.version >= VERSION)

@@ -62,11 +62,13 @@ class Filter:
     Attributes:
         name: where it is, as the site file says.
         patience: how long it is waited for.
+        takes_turns: it hasn't failed to answer about a second client on a connection yet.
     """
 
     def __init__(self, name: str, patience: Patience, clock: IReactorTime) -> None:
         self.name = name
         self.patience = patience
+        self.takes_turns = True
         self._clock = clock
         self._endpoint = endpoint_of(name, clock)  # a running site's clock is its reactor
         self._idle: dict[Link, IDelayedCall] = {}  # the last one was used last
@@ -84,7 +86,7 @@ class Filter:
             MilterError: it doesn't speak the protocol.
             TimeoutError: it isn't there in time.
         """
-        if self._idle and not fresh:
+        if self._idle and self.takes_turns and not fresh:
             link, timer = self._idle.popitem()
             timer.cancel()
             return link, False
@@ -124,7 +126,7 @@ class Filter:
         """Take back a connection whose client is gone, or has nothing more to tell; no answer is awaited on it."""
         if link.lost:
             return
-        if not link.session.part():
+        if not link.session.part() or not self.takes_turns:
             link.end()
             return
         link.flush()

@@ -125,19 +125,31 @@ class Talk:
             return self._met
         self._greeting, self._greeted, self._told = None, None, None
         self._link, is_fresh = await self._filter.link()
-        try:
-            self._met = await self._connect(client)
-        except LinkLost:  # it was kept, and the filter has ended, or didn't know of other clients
-            if is_fresh:
-                raise
-            self._link, _ = await self._filter.link(fresh=True)
-            self._met = await self._connect(client)
+        if is_fresh or not await self._meet_again(client):
+            self._met = await self._connect(client, self._filter.patience.command)
         return self._settled()
 
-    async def _connect(self, client: Client) -> Outcome:
+    async def _meet_again(self, client: Client) -> bool:
+        """Tell of a client on a connection that was used for others; return False, with a new one, if that fails.
+
+        The filter may have ended meanwhile.  One that doesn't answer hasn't heard that another client follows.
+        """
+        link = self._open
+        try:
+            self._met = await self._connect(client, self._filter.patience.connect)
+            return True
+        except LinkLost:
+            pass
+        except (MilterError, TimeoutError):
+            self._filter.takes_turns = False
+            link.drop()
+        self._link, _ = await self._filter.link(fresh=True)
+        return False
+
+    async def _connect(self, client: Client, seconds: float) -> Outcome:
         name, given = macros.client_name(client, self._name).encode(), self._macros(client)
         host = address_of(client.host)
-        return await self._command(lambda filter_: filter_.connect(name, host, client.port, given))
+        return await self._ask(lambda filter_: filter_.connect(name, host, client.port, given), seconds)
 
     async def _greet(self, client: Client) -> Outcome:
         outcome = await self._meet(client)
