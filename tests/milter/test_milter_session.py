@@ -390,6 +390,15 @@ def test_answers_to_nothing() -> None:
         session.next_answer()
 
 
+@pytest.mark.parametrize("octets", [encode(b"c") * 2, encode(b"c") + b"\0"])
+def test_more_answers_than_questions(octets: bytes) -> None:
+    """No verdict may be taken for that on something else."""
+    session = in_message()
+    assert answered(session, session.data({}), octets) is Verdict.CONTINUE
+    with pytest.raises(MilterError):
+        session.end_of_message({})
+
+
 @pytest.mark.parametrize(
     ("action", "octets"),
     [

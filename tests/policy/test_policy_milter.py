@@ -634,6 +634,24 @@ def test_clients_hear_the_filters_words(letter: str, line: str) -> None:
             break
 
 
+def test_filters_that_end_the_session() -> None:
+    """With 421, and the connection is closed."""
+    session = Site(rig(ScriptedFilter({"M": encode(b"4")}))).connect()
+    assert session.mail("ann@sender.test", "bob@home.test") == "421 4.7.0 Server closing connection\r\n"
+    assert not session.connected
+
+
+def test_what_is_said_unasked() -> None:
+    """Between clients as well: that connection isn't used any more."""
+    scripted = ScriptedFilter()
+    made = rig(scripted)
+    told_to_the_end(made)
+    made.ask(IDisconnectObserver, client())
+    scripted.line.link.dataReceived(CONTINUE)
+    assert told_to_the_end(made) == ()
+    assert [line.letters for line in scripted.lines] == ["O" + WHOLE + "K", "O" + WHOLE]
+
+
 def test_failures_delay_mail() -> None:
     """Unless the site file says otherwise."""
     mail = ("ann@sender.test", "bob@home.test")

@@ -54,7 +54,8 @@ class FilterSession:
 
     Each command returns whether the filter answers it: then nothing may be told
     before `next_answer` has given the last of it.  Commands that the filter doesn't
-    want aren't sent.
+    want aren't sent.  They raise `MilterError` where the filter has said more than
+    it was asked.
 
     Attributes:
         agreement: what was agreed on.
@@ -274,6 +275,8 @@ class FilterSession:
     def _tell(
         self, packet: bytes, letter: bytes, silent: Step, stage: Stage | None = None, macros: Macros = NONE
     ) -> bool:
+        if len(self._reader):  # it would be taken for the answer to this
+            raise MilterError("the filter says something that nobody asked")
         if stage is not None:
             self._give(stage, letter, macros)
         self._output.append(packet)
