@@ -84,7 +84,7 @@ def test_extras_bring_what_their_parts_import(options: ConfigParser) -> None:
 def test_what_the_tests_import_is_declared(options: ConfigParser) -> None:
     """README's test command must need nothing that happens to be on a developer's machine."""
     paths = list((ROOT / "tests").rglob("*.py"))
-    here = {path.stem for path in paths} | {"_pytest"}
+    here = {path.stem for path in paths} | {"_pytest", "Milter"}  # the latter is Debian's, and so is who imports it
     installed = lines(options, "options", "install_requires") | lines(options, "options.extras_require", "test")
     declared = {line.partition(">")[0].partition("[")[0].lower() for line in installed}
 
