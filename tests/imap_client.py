@@ -183,6 +183,7 @@ class Client:
         self._prefix = prefix
         self._count = 0
         self._running: list[tuple[str, str]] = []
+        self._aware_after: dict[str, bool] = {}
         self._opening: Mirror | None = None
         self._left = False
         greeting = self.read()
@@ -235,8 +236,7 @@ class Client:
 
     def _sent(self, tag: str, verb: str, text: bytes) -> None:
         self._running.append((tag, verb))
-        if _AWARE.match(text.decode("latin-1")):
-            self.aware = True
+        self._aware_after[tag] = bool(_AWARE.match(text.decode("latin-1")))
         if verb in ("SELECT", "EXAMINE"):
             assert len(self._running) == 1, "not known which answers are whose"
             self._name = _selected_name(text)
@@ -275,7 +275,7 @@ class Client:
 
     def _open(self) -> None:
         """A mailbox is being opened; what is said of the old one goes before CLOSED."""
-        self._opening = Mirror(self._name, self.ledger)
+        self._opening, self._was_closed = Mirror(self._name, self.ledger), self.mirror is None
         if self.mirror is None:
             self.mirror, self._opening = self._opening, None
 
@@ -288,12 +288,12 @@ class Client:
                 assert answer.status.code == ("READ-ONLY" if verb == "EXAMINE" else "READ-WRITE")
                 self.mirror.read_only = verb == "EXAMINE"
                 self.mirror.opened()
-            else:
+            elif answer.status.condition == "NO" or self._was_closed:
                 self.mirror = None
         if verb in ("CLOSE", "UNSELECT") and answer.ok:
             self.mirror = None
-        if verb == "ENABLE":
-            self.enabled |= {name for names in answer.told("ENABLED") for name in names}
+        told = self._aware_after.pop(answer.status.tag, False)
+        self.aware = self.aware or (told and answer.ok)
         if self.mirror is not None:
             self.mirror.check()
         self._check_results(verb, answer)
@@ -337,7 +337,7 @@ class Client:
         if status.condition == "BYE" and not (self._running and self._running[0][1] == "LOGOUT"):
             self._left = True
         if status.code == "CLOSED":
-            assert self._opening is not None, "CLOSED although nothing was open, or is being opened"
+            assert self.mirror is not None, "CLOSED although nothing was open (RFC 9051 section 3.4)"
             self.mirror, self._opening = self._opening, None
             return
         if self.mirror is not None:
@@ -346,6 +346,9 @@ class Client:
     def _data(self, response: Response) -> None:
         if isinstance(response, Told) and response.kind == "CAPABILITY":
             self.capabilities = response.value
+        if isinstance(response, Told) and response.kind == "ENABLED":
+            assert self.running == "ENABLE"
+            self.enabled |= set(response.value)
         if isinstance(response, Fetch) and "FLAGS" in response.items:
             solicited = self.running in ("FETCH", "UID FETCH")
             assert solicited or not self.aware or "MODSEQ" in response.items, f"{response} without MODSEQ"

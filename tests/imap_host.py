@@ -19,6 +19,8 @@ from twistedmail_mta.access.imap.conversation import IMAPConversation, turned_aw
 from twistedmail_mta.access.imap.listener import IMAPListener
 from twistedmail_mta.access.terms import Terms
 from twistedmail_mta.crowd import Crowd
+from twistedmail_mta.directory.limits import Limits
+from twistedmail_mta.directory.quotas import Usage
 from twistedmail_mta.errors import PermanentError
 from twistedmail_mta.interfaces import IAuthenticator, IBodyStore, ILogins, IMailAccess
 from twistedmail_mta.model import InlineBody, Reply
@@ -62,6 +64,10 @@ class Plenty:
 
     async def reserve(self, deliveries: Any, size: int) -> None:
         """There is always room."""
+
+    async def usage(self, account: int) -> Usage:
+        """Much may be held, and nothing is."""
+        return Usage(Limits(octets=1 << 40, messages=1 << 20))
 
     async def refusal_of_copies(self, account: int, octets: int, messages: int) -> None:
         """There is always room."""

@@ -111,10 +111,11 @@ class Mirror:
         """Return where a message is; one of those whose UIDs weren't told, where it can be none else."""
         if uid in self.uids:
             return self.uids.index(uid)
-        known = [each for each in self.uids if each is not None]
-        assert self.uids.count(None), f"VANISHED {uid}, which isn't there"
-        assert uid > max(known, default=0), f"VANISHED {uid}, which isn't there"
-        return len(self.uids) - 1
+        below = [index for index, each in enumerate(self.uids) if each is not None and each < uid]
+        above = [index for index, each in enumerate(self.uids) if each is not None and each > uid]
+        place = (above[0] if above else len(self.uids)) - 1
+        assert place > (below[-1] if below else -1), f"VANISHED {uid}, which isn't there"
+        return place
 
     def _drop(self, index: int) -> None:
         uid = self.uids.pop(index)
