@@ -6,16 +6,15 @@ of it goes through the messages one by one.
 
 from __future__ import annotations
 
-import re
 import sys
 from array import array
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import compress
 from typing import Final
 
 _YES: Final = b"\1"
 _NO: Final = b"\0"
-_A_YES: Final = re.compile(_YES)
 _FEW: Final = 4
 """One of so many is few: then looking for them costs less than going through all."""
 _WIDTH: Final = 8
@@ -32,6 +31,7 @@ def mask_of(number: int, count: int) -> bytes:
     return number.to_bytes(count, "little")
 
 
+@lru_cache(8)
 def all_of(count: int) -> int:
     """Return the mask of so many messages that says yes for each, as a number."""
     return number_of(_YES * count)
@@ -82,11 +82,15 @@ def runs_of(mask: bytes) -> Iterator[range]:
         begin = mask.find(_YES, end)
 
 
-def indices_of(mask: bytes) -> Iterator[int]:
-    """Yield the indices where it says yes; few of many without making a number of each."""
-    if mask.count(_YES) * _FEW < len(mask):
-        return (found.start() for found in _A_YES.finditer(mask))
-    return compress(range(len(mask)), mask)
+def indices_of(mask: bytes, first: int = 0) -> Iterable[int]:
+    """Return the indices where it says yes, counted from `first`; few of many without making a number of each."""
+    if mask.count(_YES) * _FEW >= len(mask):
+        return compress(range(first, first + len(mask)), mask)
+    found, place = [], first - 1
+    for nos in mask.split(_YES)[:-1]:
+        place += len(nos) + 1
+        found.append(place)
+    return found
 
 
 def spread(answers: Iterable[int], where: bytes) -> bytes:

@@ -52,10 +52,14 @@ class Found:
         """Return what the client calls a message."""
         return self.uids[index] if self.by_uid else index + 1
 
-    def numbers(self) -> Iterator[int]:
-        """Yield what the client calls them, ascending."""
-        indices = indices_of(self.mask)
-        return map(self.uids.__getitem__, indices) if self.by_uid else (index + 1 for index in indices)
+    def numbers(self) -> Iterable[int]:
+        """Return what the client calls them, ascending."""
+        if not self.by_uid:
+            return indices_of(self.mask, 1)
+        uids = self.uids
+        if uids and uids[-1] - uids[0] == len(uids) - 1:  # none is missing
+            return indices_of(self.mask, uids[0])
+        return map(uids.__getitem__, indices_of(self.mask))
 
     def ranges(self) -> Iterator[Range]:
         """Yield the same as ranges in which there is no other number."""

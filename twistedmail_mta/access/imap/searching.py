@@ -68,13 +68,14 @@ async def find(context: Context, key: Key, *, by_uid: bool) -> Found:
         enable_condstore(context)
     columns = selected.columns()
     uids, count = columns.uids[:], selected.exists
-    gone = in_ranges([range(index, index + 1) for index in columns.gone], count)
+    gone = in_ranges([range(index, index + 1) for index in columns.gone], count) if columns.gone else b""
     keys = ColumnKeys(search, _columns(selected, columns, search.leaves))
     mask = bytearray()
     for begin in range(0, count, _at_once(search)):
         end = min(begin + _at_once(search), count)
         sieve = await _sieve(context, keys, begin, end)
-        sieve.drop(gone[begin:end])
+        if gone:
+            sieve.drop(gone[begin:end])
         if not sieve.decided:
             mask += await context.listener.store.search(selected.mailbox.id, uids[begin:end], sieve)
         else:
