@@ -239,7 +239,7 @@ def test_saved_results_lose_what_is_gone() -> None:
     host.remove([3])
     client.hear(expunges=True)
 
-    assert client.selected.saved == [1, 4]
+    assert list(client.selected.saved) == [1, 4]
     assert client.selected.positions(parse_set(b"$"), by_uid=False) == [range(1), range(2, 3)]
 
 

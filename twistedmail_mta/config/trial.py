@@ -126,6 +126,7 @@ State: {state_dir}    Account: {ACCOUNT}    Password: {password}
 Send a first message with curl (it asks for the password; then type a text and end it with Ctrl-D), and read it:
   curl -k --ssl-reqd smtp://127.0.0.1:2587 -u {ACCOUNT} --mail-from {ACCOUNT} --mail-rcpt {ACCOUNT} -T -
   curl -k --ssl-reqd pop3://127.0.0.1:2110/1 -u {ACCOUNT}
+  curl -k --ssl-reqd 'imap://127.0.0.1:2143/INBOX;MAILINDEX=1' -u {ACCOUNT}
 Mail to other addresses goes to {SINK} and never to the world; until an SMTP server listens there
 it waits: see it with `mta queue list`.  For more, write a site file, mta.toml."""
 

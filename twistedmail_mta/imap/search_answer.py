@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress, islice
@@ -136,7 +137,7 @@ def ends(found: Found, results: frozenset[Result]) -> Sequence[int] | None:
     return first if first == last else first + last
 
 
-def kept(found: Found, results: frozenset[Result]) -> list[int]:
+def kept(found: Found, results: frozenset[Result]) -> array[int]:
     """Return the UIDs that "$" stands for afterwards (RFC 5182 section 2.4), ascending."""
     indices = ends(found, results)
-    return list(compress(found.uids, found.mask)) if indices is None else [found.uids[index] for index in indices]
+    return array("I", compress(found.uids, found.mask) if indices is None else map(found.uids.__getitem__, indices))

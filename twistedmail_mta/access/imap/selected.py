@@ -319,7 +319,7 @@ class Selected:
         self.uids, self.exists = kept, len(kept)
         if self.saved:
             gone = set(removed)
-            self.saved = [uid for uid in self.saved if uid not in gone]
+            self.saved = array("I", [uid for uid in self.saved if uid not in gone])
         self._align()
         return removed, [index + 1 for index in reversed(indices)]
 
