@@ -255,6 +255,9 @@ class ChangeSender:
 class FileInto:
     """Deliver into a mailbox other than INBOX, such as "Junk", made where it is missing.
 
+    Copies that the queue delivers, of an alias for very many mailboxes or for a recipient whose success is to be
+    reported, go to INBOX all the same.
+
     Attributes:
         mailbox: its name.
         recipient: whose copy; None for all that are kept here.
