@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 _LENIENT: Final = "mail.eight-bit"
 """Takes what isn't UTF-8 for Windows-1252, octet by octet: no letter is lost that a reader may look for."""
+_READ_LENIENTLY: Final = frozenset({"utf_8", "cp1252"})
 _ASCII: Final = bytes(range(128))
 
 _WIDER: Final = {
@@ -134,15 +135,17 @@ class _Marked:
 
 
 def _decoder(codec: str) -> _Decoding:
-    return codecs.getincrementaldecoder(codec)(_LENIENT if codec in ("utf_8", "cp1252") else "replace")
+    return codecs.getincrementaldecoder(codec)(_LENIENT if codec in _READ_LENIENTLY else "replace")
 
 
 def decoded_text(charset: bytes | None, octets: bytes) -> str:
     """Return octets in a charset, all at hand, as text."""
-    decoder = TextDecoder(charset)
-    if decoder.keeps_ascii and octets.isascii():
+    codec, keeps_ascii = _codec_of(charset)
+    if keeps_ascii and octets.isascii():
         return octets.decode("ascii")
-    return decoder.decode(octets, final=True)
+    if codec in _READ_LENIENTLY:
+        return octets.decode(codec, _LENIENT)
+    return TextDecoder(charset).decode(octets, final=True)
 
 
 @lru_cache(maxsize=256)
