@@ -10,6 +10,7 @@ from imap_access import NAME, PASSWORD, Desk
 from mail_access import Client
 
 from twistedmail_mta.access.imap import appending
+from twistedmail_mta.access.imap.turns import APART
 from twistedmail_mta.directory.quotas import TOO_LARGE
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IMailAccess
@@ -599,6 +600,24 @@ def test_idle_with_a_client_that_takes_nothing(desk: Desk) -> None:
     desk.rest.clock.advance(0)
 
     assert client.said() == "* 3 EXISTS\r\n* 3 RECENT\r\n"
+
+
+def test_idlers_of_a_large_change_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a view doesn't remember costs each session a look at all messages: not all of them at once."""
+    monkeypatch.setattr("twistedmail_mta.mailbox.view.REMEMBERED", 0)
+    desk = Desk(options={"sessions_per_account": 5})
+    idlers, other = [desk.select() for _ in range(3)], desk.log_in()
+    for idler in idlers:
+        idler.type("a IDLE")
+
+    other.send(b"b APPEND INBOX {24+}\r\n" + MAIL + b"\r\n")
+    told = []
+    for _ in range(3):
+        told.append([idler.said() != "" for idler in idlers])
+        desk.rest.clock.advance(APART)
+    told.append([idler.said() != "" for idler in idlers])
+
+    assert [sum(each) for each in told] == [0, 2, 1, 0]
 
 
 def test_idle_without_a_mailbox(desk: Desk) -> None:

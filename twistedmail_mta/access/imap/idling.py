@@ -33,6 +33,13 @@ class Idling:
             return False
         return selected is not None and selected.has_news
 
+    def _wait(self) -> float:
+        """Return the seconds until this session's turn: what can be told at once, is."""
+        context = self._context
+        if context.opened.remembers_news:
+            return 0
+        return context.listener.turns.wait(context.listener.terms.clock.seconds())
+
     async def finish(self) -> None:
         """Wait until what is being told is told."""
         telling = self._telling
@@ -48,7 +55,7 @@ class Idling:
     async def _tell(self) -> None:
         context = self._context
         try:
-            await sleep(context.listener.terms.clock, 0)  # what comes in the same turn is told with it
+            await sleep(context.listener.terms.clock, self._wait())  # what comes meanwhile is told with it
             while self._may_tell():
                 if context.opened.view.gone:
                     context.connection.end(Ending.MAILBOX_GONE)

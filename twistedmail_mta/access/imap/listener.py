@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from twistedmail_mta.access.imap.attendance import Attendance
+from twistedmail_mta.access.imap.turns import Turns
 from twistedmail_mta.access.terms import Terms
 from twistedmail_mta.directory.quotas import Quotas
 from twistedmail_mta.interfaces import IAuthenticator, IBodyStore, ILogins
@@ -33,6 +34,7 @@ class IMAPListener:
         quotas: how much accounts may hold.
         new_id: makes message ids.
         now: seconds since the epoch.
+        turns: keeps sessions apart that have much to find out at the same time.
     """
 
     terms: Terms
@@ -52,3 +54,4 @@ class IMAPListener:
     logins: ILogins
     new_id: Callable[[], int]
     now: Callable[[], float]
+    turns: Turns = field(default_factory=Turns)

@@ -211,6 +211,11 @@ class Selected:
         return bool(self._gone or self._known != self.view.modseq or self.view.gone)
 
     @property
+    def remembers_news(self) -> bool:
+        """Whether what is to be told is known without a look at all messages."""
+        return self.view.since(self._known) is not None
+
+    @property
     def told_until(self) -> int:
         """The MODSEQ up to which changes were looked at for `take_news`."""
         return self._known
