@@ -199,6 +199,20 @@ def test_a_mailbox_that_another_deletes_ends_the_session(desk: Desk) -> None:
     assert not client.connected
 
 
+@pytest.mark.parametrize(("command", "begin"), [("SELECT INBOX", "* OK [CLOSED]"), ("UNSELECT", "d OK")])
+def test_who_leaves_a_deleted_mailbox_goes_on(desk: Desk, command: str, begin: str) -> None:
+    """Nothing of it is needed for that."""
+    client, other = desk.log_in(), desk.log_in()
+    client.type("a CREATE x", "b SELECT x")
+    other.type("c DELETE x")
+
+    said = client.type(f"d {command}")
+
+    assert said.startswith(begin)
+    assert "d OK" in said
+    assert client.type("e STATUS INBOX (MESSAGES)").endswith("e OK STATUS completed\r\n")
+
+
 @pytest.mark.parametrize(
     "names", [("user1@example.org", "user2@example.org"), ("user2@example.org", "user1@example.org")]
 )

@@ -34,6 +34,9 @@ TOO_MANY_LOGINS: Final = bye("Too many failed logins")
 NO_TLS: Final = bad("TLS is not available")
 SERVER_BUG: Final = no("Local error, please try again later", b"SERVERBUG")
 
+LEAVING: Final = frozenset({"SELECT", "EXAMINE", "UNSELECT"})
+"""What can be done also where the selected mailbox was deleted."""
+
 LAST_WORDS: Final = {
     Ending.IDLE: bye("Idle for too long"),
     Ending.FLOODED: bye("Too much input"),
@@ -200,7 +203,7 @@ class IMAPConversation:
     async def _response_to(self, command: Command) -> Response:
         """Carry a command out."""
         selected = self._context.selected
-        if selected is not None and selected.view.gone:
+        if selected is not None and selected.view.gone and command.verb not in LEAVING:
             return self._lose_mailbox()
         response = await self._guarded(FAMILIES[command.verb](self._context, command))
         return SERVER_BUG if response is None else response
