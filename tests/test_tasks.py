@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -401,3 +401,26 @@ def test_a_pool_that_ends_in_time() -> None:
 
     assert pool.stop(within=30.0)
     assert done == [0, 1, 2]
+
+
+def test_a_coroutine_thrown_away_closes_what_it_times_in_either_order() -> None:
+    """The collector closes the coroutines of a cycle in any order: neither may run on or complain."""
+    closed: list[str] = []
+
+    async def timed() -> None:
+        try:
+            await Promise[None]()
+        finally:
+            closed.append("timed")
+
+    for inner_first in (True, False):
+        inner = timed()
+
+        async def times(inner: Coroutine[Any, Any, None] = inner) -> None:
+            await within(Clock(), 5, inner)
+
+        outer = times()
+        outer.send(None)
+        for coroutine in (inner, outer) if inner_first else (outer, inner):
+            coroutine.close()
+    assert closed == ["timed", "timed"]

@@ -270,6 +270,9 @@ class _Timed(Generic[T]):
             while True:
                 try:
                     yield self._awaited
+                except GeneratorExit:  # it is thrown away, and what it runs perhaps was already
+                    coroutine.close()
+                    raise
                 except BaseException as error:  # noqa: BLE001 - the coroutine's business
                     self._awaited = coroutine.throw(error)
                 else:
