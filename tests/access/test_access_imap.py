@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import imap_access
 import pytest
 from imap_access import NAME, PASSWORD, Desk
 from mail_access import Client
+from memory_bodies import MemoryBodies, MemoryWriter
 
 from twistedmail_mta.access.imap import appending
 from twistedmail_mta.access.imap.turns import APART
@@ -16,7 +19,8 @@ from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IMailAccess
 from twistedmail_mta.mailbox import view
 from twistedmail_mta.mailbox.view import MailboxView
-from twistedmail_mta.model import Reply
+from twistedmail_mta.model import FileBody, Reply
+from twistedmail_mta.tasks import Promise
 
 MAIL = b"Subject: hello\r\n\r\ntext\r\n"
 ELSEWHERE = {"plaintext_login": ()}
@@ -239,6 +243,49 @@ def test_append_to_the_open_mailbox(desk: Desk) -> None:
     said = client.send(b"a APPEND INBOX {24+}\r\n" + MAIL + b"\r\n")
 
     assert said.startswith("* 1 EXISTS\r\n* 1 RECENT\r\na OK [APPENDUID ")
+
+
+class FileWriter(MemoryWriter):
+    """Its body is in a file."""
+
+    async def finish(self) -> FileBody:  # type: ignore[override]
+        return FileBody("b1", len(self.data))
+
+
+class FileBodies(MemoryBodies):
+    """Bodies in files; remembers which were removed."""
+
+    removed: Sequence[str] = ()
+
+    def writer(self) -> MemoryWriter:
+        return FileWriter(self)
+
+    async def remove(self, names: Iterable[str]) -> None:
+        self.removed = [*self.removed, *names]
+
+
+@pytest.mark.parametrize("failure", [None, TemporaryError(Reply(452, "4.3.1", "Disk full"))])
+def test_a_client_that_goes_away_while_its_messages_are_written(failure: Exception | None) -> None:
+    """What is committed keeps its files, although nobody waits any more; what isn't has none."""
+    bodies, gate = FileBodies(), Promise[None]()
+    desk = Desk(options={"bodies": bodies})
+    database, client = desk.rest.database, desk.log_in()
+    write = database.write
+
+    async def slowly(*asked: Any, **options: Any) -> Any:
+        await gate
+        database.refuse = failure
+        return await write(*asked, **options)
+
+    database.write = slowly  # type: ignore[method-assign]
+    assert not client.send(b"a APPEND INBOX {24+}\r\n" + MAIL + b"\r\n")
+    client.hang_up()
+    assert desk.quotas.held == 24  # the transaction goes on
+    gate.resolve(None)
+
+    kept = list(database.connection.execute("SELECT file FROM body"))
+    assert (kept, bodies.removed) == (([("b1",)], ()) if failure is None else ([], ["b1"]))
+    assert desk.quotas.held == 0
 
 
 def test_bare_line_feeds_are_mended(desk: Desk) -> None:

@@ -22,6 +22,7 @@ from twistedmail_mta.mailbox.intake import Intake
 from twistedmail_mta.mailbox.mailboxes import Mailbox
 from twistedmail_mta.model import Address, Delivery, FileBody
 from twistedmail_mta.smtp.data import LineEnds
+from twistedmail_mta.tasks import Cancelled
 
 HELD: Final = 16 << 20
 """Octets in memory of the messages of one command: headers, and bodies that aren't in files."""
@@ -136,24 +137,36 @@ class Appending:
         if self._mailbox is None or self._refusal is not None:
             self.abandon()
             return self._refusal or NO_MAILBOX
+        listener, mailbox = self._context.listener, self._mailbox
         messages, self._messages = self._messages, []
+        reserved, self._reserved = self._reserved, []
+        # From here on the bodies belong to the store: the client's going away neither stops the writer nor takes them.
+        uids = await listener.terms.tasks.shield("imap.append", self._hand_over(mailbox.id, messages, reserved))
+        return ok("APPEND completed", b"APPENDUID %d %b" % (mailbox.uid_validity, format_set(uids)))
+
+    async def _hand_over(self, mailbox: int, messages: Sequence[Incoming], reserved: Sequence[int]) -> Sequence[int]:
         try:
-            uids = await self._context.listener.store.append(self._mailbox.id, messages)
-        except BaseException:
-            self._messages = messages
-            self.abandon()
+            return await self._context.listener.store.append(mailbox, messages)
+        except Cancelled:
+            raise  # the transaction may go on: the sweep finds out whether a row names the files
+        except Exception:
+            self._forget(messages)
             raise
-        self._release()
-        return ok("APPEND completed", b"APPENDUID %d %b" % (self._mailbox.uid_validity, format_set(uids)))
+        finally:
+            self._release(reserved)
 
     def abandon(self) -> None:
         """Forget what was taken."""
-        self._release()
+        reserved, self._reserved = self._reserved, []
+        self._release(reserved)
         if self._intake is not None:
             self._intake.abandon()
             self._intake = None
-        files = [message.body.name for message in self._messages if isinstance(message.body, FileBody)]
-        self._messages = []
+        messages, self._messages = self._messages, []
+        self._forget(messages)
+
+    def _forget(self, messages: Sequence[Incoming]) -> None:
+        files = [message.body.name for message in messages if isinstance(message.body, FileBody)]
         if files:
             self._context.listener.terms.tasks.start("imap.append.abandon", self._remove(files))
 
@@ -166,10 +179,9 @@ class Appending:
     def _fail(self, response: Response) -> None:
         self._refusal = response
 
-    def _release(self) -> None:
-        for size in self._reserved:
+    def _release(self, reserved: Sequence[int]) -> None:
+        for size in reserved:
             self._context.listener.quotas.release(self._deliveries, size)
-        self._reserved = []
 
 
 def _unfit(message: Message, most: int) -> Response | None:
