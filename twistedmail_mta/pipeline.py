@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Generic, TypeVar, cast
+from typing import Any, ClassVar, Final, TypeVar
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import Interface
@@ -14,7 +15,7 @@ from zope.interface import Interface
 from twistedmail_mta.errors import MailError
 from twistedmail_mta.model import Reply
 from twistedmail_mta.stages import OBSERVERS, Change, Changes, IMessagePolicy, is_sound, stages_of
-from twistedmail_mta.tasks import Cancelled, Promise, Task
+from twistedmail_mta.tasks import Begun, Cancelled, Promise, Task
 
 T = TypeVar("T")
 
@@ -214,31 +215,8 @@ def _begin(coroutine: Coroutine[Any, Any, Any]) -> tuple[bool, Any]:
         raise RuntimeError(f"it raised {type(error).__name__}") from error
 
 
-async def _rest(coroutine: Coroutine[Any, Any, T], awaited: object) -> T:
-    return await _Waiting(coroutine, awaited)
-
-
-class _Waiting(Generic[T]):
-    """A coroutine that has begun, and waits for something; awaits its end."""
-
-    __slots__ = ("_awaited", "_coroutine")
-
-    def __init__(self, coroutine: Coroutine[Any, Any, T], awaited: object) -> None:
-        self._coroutine = coroutine
-        self._awaited = awaited
-
-    def __await__(self) -> Generator[Any, None, T]:
-        """Wait for it."""
-        try:
-            while True:
-                try:
-                    yield self._awaited
-                except BaseException as error:  # noqa: BLE001 - the coroutine's business
-                    self._awaited = self._coroutine.throw(error)
-                else:
-                    self._awaited = self._coroutine.send(None)
-        except StopIteration as end:
-            return cast(T, end.value)
+async def _rest(coroutine: Coroutine[Any, Any, T], awaited: Deferred[Any]) -> T:
+    return await Begun(coroutine, awaited)
 
 
 def _is_refusal(reply: object) -> bool:

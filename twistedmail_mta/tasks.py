@@ -246,27 +246,20 @@ async def within(clock: IReactorTime, seconds: float, coroutine: Coroutine[Any, 
             timer.cancel()
 
 
-class _Timed(Generic[T]):
-    """Awaits a coroutine, and knows what it waits for."""
+class Begun(Generic[T]):
+    """Awaits a coroutine that has run to its first wait."""
 
-    __slots__ = ("_awaited", "_coroutine", "expired")
+    __slots__ = ("_awaited", "_coroutine")
 
-    def __init__(self, coroutine: Coroutine[Deferred[Any], None, T]) -> None:
-        self.expired = False
+    def __init__(self, coroutine: Coroutine[Deferred[Any], None, T], awaited: Deferred[Any] | None) -> None:
+        """Go on with a coroutine, from what it waits for."""
         self._coroutine = coroutine
-        self._awaited: Deferred[Any] | None = None
-
-    def expire(self) -> None:
-        """Raise `Cancelled` where the coroutine waits."""
-        self.expired = True
-        if self._awaited is not None:
-            self._awaited.cancel()
+        self._awaited = awaited
 
     def __await__(self) -> Generator[Any, None, T]:
         """Wait for its end."""
         coroutine = self._coroutine
         try:
-            self._awaited = coroutine.send(None)
             while True:
                 try:
                     yield self._awaited
@@ -279,6 +272,30 @@ class _Timed(Generic[T]):
                     self._awaited = coroutine.send(None)
         except StopIteration as end:
             return cast(T, end.value)
+
+
+class _Timed(Begun[T]):
+    """Awaits a coroutine from its begin on, and can end its waiting."""
+
+    __slots__ = ("expired",)
+
+    def __init__(self, coroutine: Coroutine[Deferred[Any], None, T]) -> None:
+        super().__init__(coroutine, None)
+        self.expired = False
+
+    def expire(self) -> None:
+        """Raise `Cancelled` where the coroutine waits."""
+        self.expired = True
+        if self._awaited is not None:
+            self._awaited.cancel()
+
+    def __await__(self) -> Generator[Any, None, T]:
+        """Begin it, and wait for its end."""
+        try:
+            self._awaited = self._coroutine.send(None)
+        except StopIteration as end:
+            return cast(T, end.value)
+        return (yield from super().__await__())
 
 
 class WorkerPool:

@@ -12,7 +12,7 @@ from imap_commands import action
 
 from twistedmail_mta.imap.list_answer import Known, Told, in_order, listed, listed_subscribed
 from twistedmail_mta.imap.listing import List, ListSubscribed, Return, Selection
-from twistedmail_mta.imap.names import parents, read_pattern
+from twistedmail_mta.imap.names import parents, read_patterns
 
 FRUIT = Known(
     [(name, None) for name in ("INBOX", "Fruit", "Fruit/Apple", "Fruit/Banana", "Tofu", "Vegetable")]
@@ -288,16 +288,16 @@ def naive(
     fitting = set(uses) if Selection.SUBSCRIBED not in selection else subscriptions
     if Selection.SPECIAL_USE in selection:
         fitting = {name for name in fitting if uses.get(name) is not None}
-    matching = {name for name in fitting if any(read_pattern(text).matches(name) for text in patterns if text)}
+    matching = {name for name in fitting if any(read_patterns((text,)).matches(name) for text in patterns if text)}
     found = dict.fromkeys(matching, False)
     if not selection - {Selection.REMOTE}:
         levels = {level for name in uses for level in parents(name)}
-        ends = [read_pattern(text) for text in patterns if text.endswith("%")]
+        ends = [read_patterns((text,)) for text in patterns if text.endswith("%")]
         return found | {level: False for level in levels if any(pattern.matches(level) for pattern in ends)}
     if Selection.RECURSIVEMATCH in selection:
         found = {name: any(other.startswith(name + "/") for other in fitting) for name in matching}
         for level in {level for name in fitting - matching for level in parents(name)}:
-            if any(read_pattern(text).matches(level) for text in patterns if text):
+            if any(read_patterns((text,)).matches(level) for text in patterns if text):
                 found[level] = True
     return found
 
@@ -308,7 +308,7 @@ def test_any_subscriptions(mailboxes: list[str], subscriptions: list[str], patte
 
     told = [each for each in listed_subscribed(ListSubscribed("", pattern), known) if each is not None]
 
-    matches = read_pattern(pattern).matches
+    matches = read_patterns((pattern,)).matches
     expected = {name: name in mailboxes for name in subscriptions if matches(name)}
     levels = {level for name in subscriptions for level in parents(name)} if pattern.endswith("%") else set()
     expected |= {level: False for level in levels - set(subscriptions) if matches(level)}
@@ -319,8 +319,8 @@ def test_any_subscriptions(mailboxes: list[str], subscriptions: list[str], patte
 @given(st.lists(st.text("ab/ ", min_size=1, max_size=6), max_size=10), st.text("abI/*%", max_size=8))
 def test_levels_above_are_those_that_match(names: list[str], pattern: str) -> None:
     for name in [*names, *(f"INBOX/{name}" for name in names)]:
-        found = [name[:end] for end in read_pattern(pattern).matching_parents(name)]
-        assert found == [level for level in parents(name) if read_pattern(pattern).matches(level)]
+        found = [name[:end] for end in read_patterns((pattern,)).matching_parents(name)]
+        assert found == [level for level in parents(name) if read_patterns((pattern,)).matches(level)]
 
 
 @given(NAMES)

@@ -110,20 +110,13 @@ class Pattern:
             places = ((places & fitting) << 1) | (places & stay)
 
 
-def read_pattern(text: str) -> Pattern:
-    """Return a pattern: "*" stands for anything, "%" for anything within a level (RFC 9051 section 6.3.9).
-
-    Args:
-        text: decoded, the reference before it.
-    """
-    return read_patterns((text,))
-
-
 def read_patterns(texts: Iterable[str]) -> Pattern:
     """Return what stands for all that any of these patterns stands for.
 
+    In each "*" stands for anything, "%" for anything within a level (RFC 9051 section 6.3.9).
+
     Args:
-        texts: as `read_pattern` takes them; none of those that are too long can match.
+        texts: decoded, the reference before each; none of those that are too long can match.
     """
     letters: dict[str, int] = {}
     place, begin, anything, within, end = 1, 0, 0, 0, 0

@@ -176,10 +176,6 @@ class Selected:
         """Return where in the view's arrays the message is that has this index here; None when it is gone."""
         return index if self.aligned else self.view.place(self.uids[index])
 
-    def is_recent(self, uid: int) -> bool:
-        """Return whether this session is the first to see a message."""
-        return uid >= self.recent_from
-
     def keyword_names(self) -> Mapping[int, str]:
         """Return the mailbox's keywords by the number of their bit."""
         return self.view.keywords
