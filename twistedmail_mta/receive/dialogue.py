@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
 from twisted.logger import Logger
-from zope.interface import Interface
 
 from twistedmail_mta import stages
 from twistedmail_mta.errors import MailError, PermanentError, TemporaryError
@@ -108,7 +107,7 @@ class Dialogue:
         """Let plugins take note of a refusal, and the client wait for them."""
         plugins = self._listener.plugins
         if plugins.asks(stages.IRefusalObserver):
-            await plugins.tell(stages.IRefusalObserver, self._seen, reply)
+            await plugins.tell(stages.IRefusalObserver, self._listener.seen(self._client), reply)
 
     def drop(self) -> None:
         """Forget the transaction under way, if any, and what it has written."""
@@ -128,27 +127,11 @@ class Dialogue:
 
     # Commands
 
-    async def _ask(self, stage: type[Interface], *values: object) -> None:
-        """Ask the plugins of a stage.
-
-        Raises:
-            MailError: one of them refuses.
-        """
-        plugins = self._listener.plugins
-        if plugins.asks(stage):
-            refusal = await plugins.refusal(stage, self._seen, *values)
-            if refusal is not None:
-                raise MailError(refusal)
-
-    @property
-    def _seen(self) -> stages.Client:
-        return self._client.as_seen(self._listener.name, self._listener.role.name)
-
     async def _hello(self, event: smtp.Hello) -> None:
         self.drop()
         self._client.helo, self._client.extended = event.name, event.extended
         self._offer()
-        await self._ask(stages.IHelloPolicy)
+        await self._listener.ask(self._client, stages.IHelloPolicy)
         self._session.send_reply(replies.HELLO)
 
     def _offer(self) -> None:
@@ -170,7 +153,7 @@ class Dialogue:
         if unwell is not None:
             raise TemporaryError(unwell)
         transaction = Transaction(listener, client, event.address, event.parameters)
-        await self._ask(stages.IMailPolicy, transaction.mail_from)
+        await self._listener.ask(self._client, stages.IMailPolicy, transaction.mail_from)
         self._transaction = transaction
         self._session.send_reply(replies.SENDER_OK)
 
@@ -236,7 +219,7 @@ class Dialogue:
             return
         self._client.submitter, self._client.mechanism = outcome, login.mechanism
         try:
-            await self._ask(stages.ILoginPolicy)
+            await self._listener.ask(self._client, stages.ILoginPolicy)
         except BaseException:
             self._client.submitter = None
             raise

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
+from zope.interface import Interface
 
+from twistedmail_mta import stages
 from twistedmail_mta.config.limits import ListenerLimits
 from twistedmail_mta.config.roles import Role
+from twistedmail_mta.errors import MailError
 from twistedmail_mta.interfaces import IAcceptance, IAuthenticator, IBodyStore, IDatabase, ILogins, IQuotas
 from twistedmail_mta.model import LocalMail, Message
 from twistedmail_mta.networks import Network
 from twistedmail_mta.pipeline import Pipeline
 from twistedmail_mta.receive.admission import Admission
+from twistedmail_mta.receive.client import Client
 from twistedmail_mta.tasks import TaskGroup
 
 
@@ -65,3 +69,23 @@ class Listener:
     tasks: TaskGroup
     plugins: Pipeline
     stored: Callable[[Message, LocalMail], None]
+
+    def seen(self, client: Client) -> stages.Client:
+        """Return a client as plugins are told of it."""
+        return client.as_seen(self.name, self.role.name)
+
+    async def ask(self, client: Client, stage: type[Interface], *values: object) -> None:
+        """Ask the plugins of a stage.
+
+        Args:
+            client: whom it is about.
+            stage: its interface.
+            values: what its method is told besides the client.
+
+        Raises:
+            MailError: one of them refuses.
+        """
+        if self.plugins.asks(stage):
+            refusal = await self.plugins.refusal(stage, self.seen(client), *values)
+            if refusal is not None:
+                raise MailError(refusal)

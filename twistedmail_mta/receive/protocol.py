@@ -137,8 +137,7 @@ class ServerProtocol(Protocol):
         """Ask the plugins whether the client is let in; what it says meanwhile waits."""
         client, listener = self._client, self._listener
         assert client is not None
-        seen = client.as_seen(listener.name, listener.role.name)
-        refusal = await listener.plugins.refusal(IConnectPolicy, seen)
+        refusal = await listener.plugins.refusal(IConnectPolicy, listener.seen(client))
         self._serving = None
         if self._closing:
             return
@@ -378,8 +377,7 @@ class ServerProtocol(Protocol):
         listener = self._listener
         if listener.plugins.asks(IDisconnectObserver):
             client.describe_tls = None  # there is nothing to ask any more
-            seen = client.as_seen(listener.name, listener.role.name)
-            listener.tasks.start("plugin.tell", listener.plugins.tell(IDisconnectObserver, seen))
+            listener.tasks.start("plugin.tell", listener.plugins.tell(IDisconnectObserver, listener.seen(client)))
 
 
 def _cancel(call: IDelayedCall | None) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from twisted.logger import Logger
-from zope.interface import Interface
 
 from twistedmail_mta import stages
 from twistedmail_mta.errors import MailError, PermanentError
@@ -85,14 +84,13 @@ class Transaction:
         listener = self._listener
         meant, expansion = await listener.admission.admit(address, self._client.submitter, relays=listener.role.relays)
         if meant not in self._addressees:
-            await self._ask(
-                stages.IRecipientPolicy, self.mail_from, Recipient(meant, parameters.notify, parameters.orcpt)
-            )
+            recipient = Recipient(meant, parameters.notify, parameters.orcpt)
+            await listener.ask(self._client, stages.IRecipientPolicy, self.mail_from, recipient)
             if len(self._addressees) >= listener.limits.recipients:
                 raise MailError(replies.TOO_MANY_RECIPIENTS)
             if expansion is not None and 0 < len(expansion.deliveries) <= MOST_AT_ONCE:
                 await self._reservations.reserve(expansion.deliveries)
-            self._addressees[meant] = Addressee(Recipient(meant, parameters.notify, parameters.orcpt), expansion)
+            self._addressees[meant] = Addressee(recipient, expansion)
         self._named.append(meant)
 
     @property
@@ -100,22 +98,6 @@ class Transaction:
         """What MAIL said, as plugins are told."""
         parameters = self._parameters
         return stages.MailFrom(id_text(self.id), self._sender, parameters.size, mail_words(parameters))
-
-    async def _ask(self, stage: type[Interface], *values: object) -> None:
-        """Ask the plugins of a stage.
-
-        Raises:
-            MailError: one of them refuses.
-        """
-        plugins = self._listener.plugins
-        if plugins.asks(stage):
-            refusal = await plugins.refusal(stage, self._seen, *values)
-            if refusal is not None:
-                raise MailError(refusal)
-
-    @property
-    def _seen(self) -> stages.Client:
-        return self._client.as_seen(self._listener.name, self._listener.role.name)
 
     async def add_block(self, block: bytes) -> None:
         """Take octets of the message; after a refusal they are dropped.
@@ -130,8 +112,10 @@ class Transaction:
             await intake.add(block)
             if not self._header_seen and intake.in_body:
                 self._header_seen = True
-                if self._listener.plugins.asks(stages.IHeaderPolicy):
-                    await self._ask(stages.IHeaderPolicy, self._asked_envelope(), Header(intake.header))
+                listener = self._listener
+                if listener.plugins.asks(stages.IHeaderPolicy):
+                    header = Header(intake.header)
+                    await listener.ask(self._client, stages.IHeaderPolicy, self._asked_envelope(), header)
         except Cancelled:
             raise
         except MailError as error:
@@ -245,7 +229,8 @@ class Transaction:
             len(text.header.block) + text.body.size,
             drafts.begin,
         )
-        refusal, changes = await listener.plugins.judgement(stages.IMessagePolicy, self._seen, arriving)
+        seen = listener.seen(self._client)
+        refusal, changes = await listener.plugins.judgement(stages.IMessagePolicy, seen, arriving)
         if refusal is not None:
             raise MailError(refusal)
         if not changes:
@@ -334,7 +319,8 @@ class Transaction:
         self.abandon()
         listener = self._listener
         if listener.plugins.asks(stages.IEndedObserver):
-            told = listener.plugins.tell(stages.IEndedObserver, self._seen, self.mail_from, self._taken)
+            seen = listener.seen(self._client)
+            told = listener.plugins.tell(stages.IEndedObserver, seen, self.mail_from, self._taken)
             listener.tasks.start("plugin.tell", told)
 
 
