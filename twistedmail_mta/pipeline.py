@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import Interface
 
 from twistedmail_mta.errors import MailError
 from twistedmail_mta.model import Reply
 from twistedmail_mta.stages import OBSERVERS, Change, Changes, IMessagePolicy, is_sound, stages_of
-from twistedmail_mta.tasks import Begun, Cancelled, Promise, Task
+from twistedmail_mta.tasks import Begun, Cancelled, Promise, Task, TaskGroup
 
 T = TypeVar("T")
 
@@ -50,6 +51,9 @@ class Plugin:
     logged_at: float = float("-inf")
 
 
+_REFUSALS: Final = range(400, 600)
+_ANSWERS: Final = frozenset({*range(200, 300), *_REFUSALS})
+
 _ENDS_MORE: Final = (Cancelled, GeneratorExit, KeyboardInterrupt, SystemExit)
 """What would end the session, or the program, if a plugin could raise it."""
 
@@ -64,6 +68,24 @@ class Asked:
     change: Change
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What one plugin is asked, or told, at one stage: by the method of that name."""
+
+    stage: type[Interface]
+    plugin: Plugin
+    method: str
+    ask: Method
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """An answer that isn't there yet, and what it waits for."""
+
+    coroutine: Coroutine[Any, Any, Any]
+    awaited: Deferred[Any]
+
+
 class Pipeline:
     """The plugins of one listener, by the stages at which they act."""
 
@@ -71,11 +93,12 @@ class Pipeline:
 
     def __init__(self, plugins: Sequence[Plugin], clock: IReactorTime) -> None:
         self._clock = clock
-        self._stages: dict[type[Interface], list[tuple[Plugin, str, Method]]] = {}
+        self._stages: dict[type[Interface], list[_Question]] = {}
         for plugin in plugins:
             for stage in stages_of(plugin.acts):
                 (method,) = stage.names()
-                self._stages.setdefault(stage, []).append((plugin, method, getattr(plugin.acts, method)))
+                question = _Question(stage, plugin, method, getattr(plugin.acts, method))
+                self._stages.setdefault(stage, []).append(question)
 
     def asks(self, stage: type[Interface]) -> bool:
         """Return whether anybody is asked at a stage; where nobody is, it costs no more than this."""
@@ -88,10 +111,12 @@ class Pipeline:
             stage: its interface.
             values: what its method is told.
         """
-        for plugin, method, ask in self._stages.get(stage, ()):
-            answer = await self._answer(stage, plugin, method, ask, values)
+        for question in self._stages.get(stage, ()):
+            answer = self._ask(question, values)
+            if isinstance(answer, _Waiting):
+                answer = await self._wait(question, answer)
             if isinstance(answer, Reply):
-                return None if answer.accepts else self._refused(plugin, method, answer)
+                return None if answer.accepts else self._refused(question, answer)
         return None
 
     async def judgement(self, stage: type[Interface], *values: object) -> tuple[Reply | None, Sequence[Asked]]:
@@ -100,66 +125,110 @@ class Pipeline:
         All are told what came: no plugin sees another's changes.
         """
         asked: list[Asked] = []
-        for plugin, method, ask in self._stages.get(stage, ()):
-            answer = await self._answer(stage, plugin, method, ask, values)
+        for question in self._stages.get(stage, ()):
+            answer = self._ask(question, values)
+            if isinstance(answer, _Waiting):
+                answer = await self._wait(question, answer)
             if isinstance(answer, Reply):
-                return (None, asked) if answer.accepts else (self._refused(plugin, method, answer), ())
-            asked += [Asked(plugin, change) for change in answer or ()]
+                return (None, asked) if answer.accepts else (self._refused(question, answer), ())
+            asked += [Asked(question.plugin, change) for change in answer or ()]
         return None, asked
 
     async def tell(self, stage: type[Interface], *values: object) -> None:
         """Tell those who take note of something; what they return is nobody's business."""
-        for plugin, method, ask in self._stages.get(stage, ()):
-            await self._answer(stage, plugin, method, ask, values)
+        await self._tell(self._stages.get(stage, ()), values)
 
-    def _refused(self, plugin: Plugin, method: str, reply: Reply) -> Reply:
+    def tell_soon(self, tasks: TaskGroup, stage: type[Interface], *values: object) -> None:
+        """Likewise, and let nobody wait for it; what isn't done at once is one of `tasks`."""
+        questions = self._stages.get(stage, ())
+        for place, question in enumerate(questions):
+            answer = self._ask(question, values)
+            if isinstance(answer, _Waiting):
+                tasks.start("plugin.tell", self._go_on_telling(question, answer, questions[place + 1 :], values))
+                return
+
+    async def _go_on_telling(
+        self, question: _Question, waiting: _Waiting, others: Sequence[_Question], values: Sequence[object]
+    ) -> None:
+        await self._wait(question, waiting)
+        await self._tell(others, values)
+
+    async def _tell(self, questions: Sequence[_Question], values: Sequence[object]) -> None:
+        for question in questions:
+            answer = self._ask(question, values)
+            if isinstance(answer, _Waiting):
+                await self._wait(question, answer)
+
+    def _refused(self, question: _Question, reply: Reply) -> Reply:
         self.log.info(
-            "plugin {plugin} refuses at {stage}: {reply}", event="plugin.refused", plugin=plugin.name, stage=method,
+            "plugin {plugin} refuses at {stage}: {reply}",
+            event="plugin.refused",
+            plugin=question.plugin.name,
+            stage=question.method,
             reply=reply,
-        )  # fmt: skip
+        )
         return reply
 
-    async def _answer(
-        self, stage: type[Interface], plugin: Plugin, method: str, ask: Method, values: Sequence[object]
-    ) -> Reply | Changes | None:
-        """Return what a plugin answers; instead of a failure what the site file says of it."""
-        plugin.calls[method] += 1
+    def _ask(self, question: _Question, values: Sequence[object]) -> Reply | Changes | _Waiting | None:
+        """Return what a plugin answers, or instead of a failure what the site file says; or that it has to wait.
+
+        Most never wait: they need neither a task nor a timer.
+        """
+        question.plugin.calls[question.method] += 1
         try:
-            coroutine = ask(*values)
-            ended, found = _begin(coroutine)
-            answer: Reply | Changes | None = (
-                found if ended else await in_time(self._clock, plugin.timeout, _rest(coroutine, found))
-            )
-            if fits(stage, answer):
-                return answer
-            raise TypeError(f"{method} returned {answer!r:.100}")  # noqa: TRY301 - counted as any other failure
+            coroutine = question.ask(*values)
+            awaited = coroutine.send(None)
+        except StopIteration as end:
+            return None if end.value is None else self._checked(question, end.value)
+        except _ENDS_MORE as error:
+            return self._instead(question, _harmless(error))
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+            return self._instead(question, error)
+        return _Waiting(coroutine, awaited)
+
+    async def _wait(self, question: _Question, waiting: _Waiting) -> Reply | Changes | None:
+        """Return what a plugin answers that had to wait, or what counts instead."""
+        try:
+            answer = await in_time(self._clock, question.plugin.timeout, _rest(waiting))
         except Cancelled:
             raise  # of the session: a plugin's own is none, see `in_time`
-        except MailError as error:
-            expected = _is_refusal(error.reply)
-            if expected and not plugin.abstains:
-                return error.reply  # what it raised, or a pool that was full
-            self._note_failure(plugin, method, error.reply if expected else None)
-        except Exception:  # noqa: BLE001 - a plugin may raise anything
-            self._note_failure(plugin, method)
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+            return self._instead(question, error)
+        return self._checked(question, answer)
+
+    def _checked(self, question: _Question, answer: object) -> Reply | Changes | None:
+        if fits(question.stage, answer):
+            return cast(Reply | Changes | None, answer)
+        return self._instead(question, TypeError(f"{question.method} returned {answer!r:.100}"))
+
+    def _instead(self, question: _Question, error: Exception) -> Reply | None:
+        """Note a failure; return what counts instead of an answer."""
+        plugin = question.plugin
+        reply = error.reply if isinstance(error, MailError) and _is_refusal(error.reply) else None
+        if reply is not None and not plugin.abstains:
+            return reply  # what it raised, or a pool that was full
+        self._note_failure(question, error, reply)
         return None if plugin.abstains else BROKEN
 
-    def _note_failure(self, plugin: Plugin, method: str, reply: Reply | None = None) -> None:
+    def _note_failure(self, question: _Question, error: Exception, reply: Reply | None) -> None:
         """Count a failure; log it with all details, but not each of many.
 
         Args:
-            plugin: whose it is.
-            method: what was asked.
-            reply: what was raised, where it says all there is to say, such as a daemon that doesn't answer.
+            question: what was asked.
+            error: what was raised, or should have been.
+            reply: what it says, where that is all there is to say, such as of a daemon that doesn't answer.
         """
+        plugin = question.plugin
         plugin.failures += 1
         now = self._clock.seconds()
         if now - plugin.logged_at < LOG_EVERY:
             return
         plugin.logged_at = now
-        facts: dict[str, Any] = {"plugin": plugin.name, "stage": method, "count": plugin.failures}
+        facts: dict[str, Any] = {"plugin": plugin.name, "stage": question.method, "count": plugin.failures}
         if reply is None:
-            self.log.failure("plugin {plugin} failed at {stage}, {count} times by now", event="plugin.failed", **facts)
+            failure = Failure(error)
+            text = "plugin {plugin} failed at {stage}, {count} times by now"
+            self.log.failure(text, failure, event="plugin.failed", **facts)
         else:
             self.log.warn(
                 "plugin {plugin} had no answer at {stage}, {count} times by now: {reply}",
@@ -184,7 +253,7 @@ async def in_time(clock: IReactorTime, seconds: float, coroutine: Coroutine[Any,
     try:
         return await task  # it has ended, so nobody is waited for
     except _ENDS_MORE as error:
-        raise RuntimeError(f"it raised {type(error).__name__}") from error
+        raise _harmless(error) from error
 
 
 async def _ends(task: Task[Any], clock: IReactorTime, seconds: float) -> bool:
@@ -202,25 +271,19 @@ async def _ends(task: Task[Any], clock: IReactorTime, seconds: float) -> bool:
             timer.cancel()
 
 
-def _begin(coroutine: Coroutine[Any, Any, Any]) -> tuple[bool, Any]:
-    """Run a plugin's coroutine until it waits; return whether it has ended, and its answer or what it waits for.
-
-    Most never wait: they need neither a task nor a timer.
-    """
-    try:
-        return False, coroutine.send(None)
-    except StopIteration as end:
-        return True, end.value
-    except _ENDS_MORE as error:
-        raise RuntimeError(f"it raised {type(error).__name__}") from error
+async def _rest(waiting: _Waiting) -> Any:  # noqa: ANN401 - what a plugin answers
+    return await Begun(waiting.coroutine, waiting.awaited)
 
 
-async def _rest(coroutine: Coroutine[Any, Any, T], awaited: Deferred[Any]) -> T:
-    return await Begun(coroutine, awaited)
+def _harmless(error: BaseException) -> Exception:
+    """Return an error that ends no more than this call, with what was raised as its cause."""
+    harmless = RuntimeError(f"it raised {type(error).__name__}")
+    harmless.__cause__ = error
+    return harmless
 
 
 def _is_refusal(reply: object) -> bool:
-    return isinstance(reply, Reply) and reply.code in range(400, 600)
+    return isinstance(reply, Reply) and reply.code in _REFUSALS
 
 
 def fits(stage: type[Interface], answer: object) -> bool:
@@ -229,4 +292,4 @@ def fits(stage: type[Interface], answer: object) -> bool:
         return True
     if stage is IMessagePolicy and isinstance(answer, tuple):
         return all(map(is_sound, answer))
-    return _is_refusal(answer) or (isinstance(answer, Reply) and answer.accepts) or stage in OBSERVERS
+    return (isinstance(answer, Reply) and answer.code in _ANSWERS) or stage in OBSERVERS

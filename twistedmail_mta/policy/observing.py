@@ -51,11 +51,11 @@ class Observation:
             outcome.remote,
             settlement.claim.attempts + 1,
         )
-        self._tasks.start("plugin.tell", self._pipeline.tell(stage, attempt))
+        self._pipeline.tell_soon(self._tasks, stage, attempt)
 
     def stored(self, message: Message, local: LocalMail) -> None:
         """Hear what went into mailboxes with its acceptance."""
         if self._pipeline.asks(stages.IMailboxObserver):
             mailboxes = tuple((delivery.address, delivery.mailbox) for delivery in local.deliveries)
             told = stages.Stored(id_text(message.id), message.envelope.sender, mailboxes, message.size)
-            self._tasks.start("plugin.tell", self._pipeline.tell(stages.IMailboxObserver, told))
+            self._pipeline.tell_soon(self._tasks, stages.IMailboxObserver, told)

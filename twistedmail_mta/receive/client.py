@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from twistedmail_mta import stages
 from twistedmail_mta.interfaces import ISubmitter
@@ -12,6 +12,8 @@ from twistedmail_mta.interfaces import ISubmitter
 @dataclass(slots=True)
 class Client:
     """What a session has learnt about its client; STARTTLS makes it forget all but the host.
+
+    It changes by its methods alone.
 
     Attributes:
         host: the client's address.
@@ -38,6 +40,7 @@ class Client:
     port: int = 0
     local_host: str = ""
     local_port: int = 0
+    _seen: stages.Client | None = field(default=None, init=False)
 
     @property
     def encrypted(self) -> bool:
@@ -51,6 +54,11 @@ class Client:
 
     def as_seen(self, listener: str, role: str) -> stages.Client:
         """Return what plugins are told of it."""
+        if self._seen is None:
+            self._seen = self._as_seen(listener, role)
+        return self._seen
+
+    def _as_seen(self, listener: str, role: str) -> stages.Client:
         return stages.Client(
             session=self.session,
             listener=listener,
@@ -67,6 +75,26 @@ class Client:
             has_spoken=self.has_spoken,
         )
 
+    def greet(self, name: str, *, extended: bool) -> None:
+        """Note what it calls itself, and whether it did so with EHLO."""
+        self.helo, self.extended = name, extended
+        self._seen = None
+
+    def log_in(self, submitter: ISubmitter | None, mechanism: str) -> None:
+        """Note who it is; None: nobody, after all."""
+        self.submitter, self.mechanism = submitter, mechanism
+        self._seen = None
+
+    def encrypt(self, describe_tls: Callable[[], str]) -> None:
+        """Note that the connection is encrypted from now on."""
+        self.describe_tls = describe_tls
+        self._seen = None
+
     def forget(self) -> None:
         """Drop what was said in clear, as RFC 3207 section 4.2 demands."""
         self.helo, self.extended, self.submitter = "", False, None
+        self._seen = None
+
+    def leave(self) -> None:
+        """Note that the connection is gone: nothing can be asked of it any more."""
+        self.describe_tls = None

@@ -129,7 +129,7 @@ class Dialogue:
 
     async def _hello(self, event: smtp.Hello) -> None:
         self.drop()
-        self._client.helo, self._client.extended = event.name, event.extended
+        self._client.greet(event.name, extended=event.extended)
         self._offer()
         await self._listener.ask(self._client, stages.IHelloPolicy)
         self._session.send_reply(replies.HELLO)
@@ -153,7 +153,8 @@ class Dialogue:
         if unwell is not None:
             raise TemporaryError(unwell)
         transaction = Transaction(listener, client, event.address, event.parameters)
-        await self._listener.ask(self._client, stages.IMailPolicy, transaction.mail_from)
+        if listener.plugins.asks(stages.IMailPolicy):
+            await listener.ask(client, stages.IMailPolicy, transaction.mail_from)
         self._transaction = transaction
         self._session.send_reply(replies.SENDER_OK)
 
@@ -217,11 +218,11 @@ class Dialogue:
         if isinstance(outcome, Reply):
             self._session.send_reply(outcome)
             return
-        self._client.submitter, self._client.mechanism = outcome, login.mechanism
+        self._client.log_in(outcome, login.mechanism)
         try:
             await self._listener.ask(self._client, stages.ILoginPolicy)
         except BaseException:
-            self._client.submitter = None
+            self._client.log_in(None, "")
             raise
         self._stop_watching = self._listener.logins.watch(outcome, self._end_login)
         self._session.authenticated()

@@ -147,7 +147,8 @@ class ServerProtocol(Protocol):
             return
         self._say_hello()
         self._read(wanted=True)
-        self.dataReceived(b"")  # what came meanwhile
+        if self._session.has_input:
+            self.dataReceived(b"")  # what came meanwhile
 
     def _say_hello(self) -> None:
         protocol = "LMTP" if self._listener.role.lmtp else "ESMTP"
@@ -272,7 +273,7 @@ class ServerProtocol(Protocol):
         creator = self._listener.tls
         assert creator is not None and self._client is not None  # noqa: PT018 - offered only then
         self._outlet.start_tls(creator)
-        self._client.describe_tls = lambda: describe_tls(self.transport)
+        self._client.encrypt(lambda: describe_tls(self.transport))
 
     def _is_idle(self) -> bool:
         return self._serving is None and (self._dialogue is None or not self._dialogue.in_transaction)
@@ -376,8 +377,8 @@ class ServerProtocol(Protocol):
         """Let plugins forget the client."""
         listener = self._listener
         if listener.plugins.asks(IDisconnectObserver):
-            client.describe_tls = None  # there is nothing to ask any more
-            listener.tasks.start("plugin.tell", listener.plugins.tell(IDisconnectObserver, listener.seen(client)))
+            client.leave()
+            listener.plugins.tell_soon(listener.tasks, IDisconnectObserver, listener.seen(client))
 
 
 def _cancel(call: IDelayedCall | None) -> None:

@@ -74,6 +74,7 @@ class Transaction:
         self._header_seen = False
         self._held = False
         self._taken = False
+        self._mail_from: stages.MailFrom | None = None
 
     async def add_recipient(self, address: Address, parameters: RcptParameters) -> None:
         """Take one more recipient; one that is there already stays one.
@@ -85,7 +86,8 @@ class Transaction:
         meant, expansion = await listener.admission.admit(address, self._client.submitter, relays=listener.role.relays)
         if meant not in self._addressees:
             recipient = Recipient(meant, parameters.notify, parameters.orcpt)
-            await listener.ask(self._client, stages.IRecipientPolicy, self.mail_from, recipient)
+            if listener.plugins.asks(stages.IRecipientPolicy):
+                await listener.ask(self._client, stages.IRecipientPolicy, self.mail_from, recipient)
             if len(self._addressees) >= listener.limits.recipients:
                 raise MailError(replies.TOO_MANY_RECIPIENTS)
             if expansion is not None and 0 < len(expansion.deliveries) <= MOST_AT_ONCE:
@@ -96,8 +98,12 @@ class Transaction:
     @property
     def mail_from(self) -> stages.MailFrom:
         """What MAIL said, as plugins are told."""
-        parameters = self._parameters
-        return stages.MailFrom(id_text(self.id), self._sender, parameters.size, mail_words(parameters))
+        if self._mail_from is None or self._mail_from.sender is not self._sender:
+            parameters = self._parameters
+            self._mail_from = stages.MailFrom(
+                id_text(self.id), self._sender, parameters.size, mail_words(parameters)
+            )
+        return self._mail_from
 
     async def add_block(self, block: bytes) -> None:
         """Take octets of the message; after a refusal they are dropped.
@@ -320,8 +326,7 @@ class Transaction:
         listener = self._listener
         if listener.plugins.asks(stages.IEndedObserver):
             seen = listener.seen(self._client)
-            told = listener.plugins.tell(stages.IEndedObserver, seen, self.mail_from, self._taken)
-            listener.tasks.start("plugin.tell", told)
+            listener.plugins.tell_soon(listener.tasks, stages.IEndedObserver, seen, self.mail_from, self._taken)
 
 
 def _delivered_to(mailboxes: Sequence[Delivery]) -> str:
