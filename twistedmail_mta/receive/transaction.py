@@ -100,9 +100,7 @@ class Transaction:
         """What MAIL said, as plugins are told."""
         if self._mail_from is None or self._mail_from.sender is not self._sender:
             parameters = self._parameters
-            self._mail_from = stages.MailFrom(
-                id_text(self.id), self._sender, parameters.size, mail_words(parameters)
-            )
+            self._mail_from = stages.MailFrom(id_text(self.id), self._sender, parameters.size, mail_words(parameters))
         return self._mail_from
 
     async def add_block(self, block: bytes) -> None:
