@@ -20,7 +20,7 @@ from twisted.logger import Logger
 from twistedmail_mta.access.factory import AccessFactory
 from twistedmail_mta.access.imap.conversation import IMAPConversation
 from twistedmail_mta.access.pop3_conversation import POP3Conversation
-from twistedmail_mta.composition import IReactorSite, Parts
+from twistedmail_mta.composition.parts import IReactorSite, Parts
 from twistedmail_mta.config.endpoints import widened
 from twistedmail_mta.config.listening import ListenTable
 from twistedmail_mta.config.site import Site

@@ -54,7 +54,7 @@ def makeService(options: Options) -> MultiService:  # noqa: N802 - Twisted's nam
     from twisted.internet import reactor  # noqa: PLC0415 - importing it installs it
 
     from twistedmail_mta.app import SiteService  # noqa: PLC0415 - `twistd --help` doesn't wait for it
-    from twistedmail_mta.composition import IReactorSite  # noqa: PLC0415 - nor for this
+    from twistedmail_mta.composition.parts import IReactorSite  # noqa: PLC0415 - nor for this
 
     sys.setswitchinterval(SWITCH_INTERVAL)
     raise_file_limit()

@@ -86,7 +86,7 @@ def _numbers(numbers: Sequence[int]) -> dict[str, object]:
 
 def _lanes(invocation: Invocation, domains: Groups) -> dict[str, list[int]]:
     """Add up the domains that go the same way; a running server knows which MX hosts they share."""
-    from twistedmail_mta.composition import make_router  # noqa: PLC0415 - it imports the whole server
+    from twistedmail_mta.composition.settings import make_router  # noqa: PLC0415 - it imports the whole server
 
     with invocation.database() as database:
         added = {domain.name for domain in database.read(list_domains)}

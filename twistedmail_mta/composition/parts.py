@@ -1,0 +1,241 @@
+"""Everything behind the listeners of one site, put together, begun and closed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from functools import partial
+from typing import Final
+
+from twisted.internet.interfaces import IReactorCore
+
+from twistedmail_mta.access.imap.attendance import Attendance
+from twistedmail_mta.access.imap.listener import IMAPListener
+from twistedmail_mta.access.pop3_listener import POP3Listener
+from twistedmail_mta.access.visits import Visits
+from twistedmail_mta.composition.extending import PluginQueue, PluginThreads, account_mail, notices
+from twistedmail_mta.composition.listeners import Behind, imap_listener, incoming_listener, pop3_listener
+from twistedmail_mta.composition.sending import Sending
+from twistedmail_mta.composition.settings import nameservers_of
+from twistedmail_mta.config.site import Site
+from twistedmail_mta.deliver.dial import IReactorDelivery
+from twistedmail_mta.deliver.local import MailboxAgent
+from twistedmail_mta.directory.checkers import IReactorLogins
+from twistedmail_mta.directory.live_logins import LiveLogins
+from twistedmail_mta.directory.quotas import Quotas
+from twistedmail_mta.directory.realm import MailRealm
+from twistedmail_mta.directory.resolution import Directory
+from twistedmail_mta.directory.site_domains import site_domains
+from twistedmail_mta.directory.site_logins import SiteLogins
+from twistedmail_mta.directory.tables import add_account, find_account
+from twistedmail_mta.dns.exchange import IReactorDNS
+from twistedmail_mta.dns.resolver import make_resolver
+from twistedmail_mta.interfaces import Transaction
+from twistedmail_mta.mailbox.maildrop import open_maildrop
+from twistedmail_mta.mailbox.store import MailboxStore
+from twistedmail_mta.policy.observing import Observation
+from twistedmail_mta.policy.running import Plugins
+from twistedmail_mta.policy.web import IReactorWeb, WebClient
+from twistedmail_mta.receive.listener import Listener
+from twistedmail_mta.spool.owners import Host
+from twistedmail_mta.spool.spool import Spool
+from twistedmail_mta.spool.sweep import Sweep
+from twistedmail_mta.spool.tenure import begin_tenure, boot_name
+from twistedmail_mta.store.bodies import BodyStore
+from twistedmail_mta.store.changes import Changes
+from twistedmail_mta.store.database import open_database
+from twistedmail_mta.store.files import BODIES_NAME, DATABASE_NAME
+from twistedmail_mta.tasks import TaskGroup, WorkerPool
+from twistedmail_mta.tls.client import ClientTLS
+from twistedmail_mta.tls.server import ServerTLS
+
+IO_THREADS: Final = 2
+IO_BACKLOG: Final = 2000
+PROCESS: Final = 0
+"""The number of the only process there is."""
+
+
+class IReactorSite(IReactorCore, IReactorDelivery, IReactorDNS, IReactorLogins, IReactorWeb):
+    """What of the reactor a site uses."""
+
+
+class Parts:
+    """Everything behind the listeners of one site, put together.
+
+    Attributes:
+        tls: the certificates; None without.
+    """
+
+    def __init__(self, reactor: IReactorSite, site: Site, own_addresses: Iterable[str]) -> None:
+        """Open what is open from the start; blocks, so before the reactor serves.
+
+        Raises:
+            OSError: a file can't be opened.
+            SchemaError: the database is of a newer release.
+            UnusableDatabase: it is no database, or can't be opened.
+            CertificateError: a certificate can't be used.
+            ValueError: a file of recipients can't be understood.
+            PluginError: a plugin can't be made.
+        """
+        state = site.server.state_dir
+        self._reactor = reactor
+        self._site = site
+        self.tasks = TaskGroup()
+        self._begun = False
+        self.tls = ServerTLS(site.tls) if site.tls is not None else None
+        self.database = open_database(reactor, state / DATABASE_NAME)
+        self._io = WorkerPool(reactor, "io", IO_THREADS, IO_BACKLOG)
+        self.bodies = BodyStore(self._io, state / BODIES_NAME)
+        self._resolver = make_resolver(reactor, nameservers_of(site), site.dns.timeout)
+        client_tls = ClientTLS(site.outbound.ca_file)
+        self._http = WebClient(reactor, client_tls)
+        self.changes = Changes(self.database, reactor)
+        self.directory = Directory(
+            self.database, site_domains(site.domains), site.server.admin, self.changes, reactor, self.tasks, self._io
+        )
+        hosts = self.directory.hosts
+        self._sending = Sending(
+            reactor, site, own_addresses, self._resolver, client_tls, hosts, self.bodies, self._io
+        )  # fmt: skip
+        self._quotas = Quotas(self.database, self.directory)
+        self.mailboxes = MailboxStore(self.database, self.bodies, self.tasks, time.time)
+        self.changes.subscribe(self.mailboxes.look_at_all)
+        self._live_logins = LiveLogins(self.database, self.changes, reactor)
+        self._logins = SiteLogins(
+            reactor,
+            self.database,
+            site.checker,
+            MailRealm(self.directory.separators, partial(open_maildrop, self.mailboxes), self.directory.synonyms),
+            self._live_logins.end,
+        )
+        self._visits = Visits(reactor)
+        self._attendance = Attendance()
+        self._plugin_threads = PluginThreads(reactor)
+        self._plugin_queue = PluginQueue()
+        self.plugins = Plugins(
+            site.found_plugins,
+            site.server.hostname,
+            reactor,
+            time.time,
+            self._resolver,
+            self._http,
+            self.database,
+            self._plugin_threads.of,
+            account_mail(self._plugin_queue, self.database, self.bodies, reactor),
+            notices(self._plugin_queue, site),
+        )
+        self._observation = Observation(self.plugins.observers, self.tasks)
+
+    async def begin(self) -> None:
+        """Take up the queue where the last process left it.
+
+        Raises:
+            TemporaryError: the database can't be written.
+            DirectoryError: a domain stands in the site file and in the database.
+            PluginError: a plugin can't start.
+        """
+        await self.plugins.start()
+        await self.directory.begin()
+        self.tenure = await begin_tenure(self.database, self._reactor, time.monotonic, Host(boot_name(), PROCESS))
+        self.sweep = Sweep(self.database, self.bodies, self.tenure)
+        self.spool = Spool(self.database, self.bodies, self.tasks, self.tenure, self.mailboxes.note)
+        mailbox_agent = MailboxAgent(self.directory, self.mailboxes, self.bodies, self._reactor)
+        self.queue = self._sending.queue(self.spool, {"mailbox": mailbox_agent}, self._observation.attempted)
+        self._behind = self._everything_behind()
+        await self.sweep.give_back_claims()
+        await self.mailboxes.undo_unfinished()
+        self.changes.start()
+        self.queue.start()
+        self._plugin_queue.begin(self.spool, self.queue)
+        self._begun = True
+
+    def _everything_behind(self) -> Behind:
+        return Behind(
+            tls=self.tls,
+            database=self.database,
+            bodies=self.bodies,
+            directory=self.directory,
+            quotas=self._quotas,
+            mailboxes=self.mailboxes,
+            authenticator=self._logins.authenticator,
+            logins=self._live_logins,
+            visits=self._visits,
+            attendance=self._attendance,
+            queue=self.queue,
+            new_id=self.spool.new_id,
+            stored=self._observation.stored,
+            clock=self._reactor,
+            tasks=self.tasks,
+        )
+
+    def speaks_imap(self, name: str) -> bool:
+        """Return whether IMAP is spoken on a listener where mail is fetched, not POP3."""
+        return self._site.listen[name].role == "imap"
+
+    def pop3_listener(self, name: str, version: str) -> POP3Listener:
+        """Return one listener of role pop3, with all that its sessions need."""
+        return pop3_listener(self._site, name, self._behind, version)
+
+    def imap_listener(self, name: str, version: str) -> IMAPListener:
+        """Return one listener of role imap, with all that its sessions need."""
+        return imap_listener(self._site, name, self._behind, version)
+
+    def listener(self, name: str) -> Listener:
+        """Return one listener of the site file where mail arrives, with all that its sessions need."""
+        plugins = self.plugins.pipeline(self._site.listen[name].plugins)
+        return incoming_listener(self._site, name, self._behind, self._sending.checks, plugins)
+
+    async def add_login(self, address: str, password: str) -> None:
+        """Make an account unless it exists."""
+        stored = await self._logins.store(password)
+        now = time.time()
+
+        def add(tx: Transaction) -> None:
+            if find_account(tx, address) is None:
+                add_account(tx, address, stored, now)
+
+        await self.database.write(add)
+
+    def reload(self) -> bool:
+        """Read certificates, recipients and passwords again; return whether the new certificates are in use."""
+        self._sending.read_files()
+        self.directory.reload()
+        self._logins.reload()
+        return self.tls is None or self.tls.reload()
+
+    def note_wishes(self, recipients: Iterable[tuple[int, int, int | None]], *, wanted: bool) -> None:
+        """Hear what an operator did to recipients, and look at the queue at once."""
+        self.spool.note_wishes(recipients, wanted)
+        self.queue.poke()
+
+    async def directory_changed(self) -> None:
+        """Hear that another process has changed domains, accounts or aliases.
+
+        Raises:
+            TemporaryError: the domains can't be read now; it is tried again.
+        """
+        self.changes.notice()
+        await self.directory.refresh()
+
+    async def lanes_of(self, domains: Iterable[str]) -> dict[str, str]:
+        """Return the lanes of domains whose mail goes by MX, as far as they are known or soon found out."""
+        return await self._sending.lanes_of(domains)
+
+    async def close(self) -> None:
+        """Stop delivering, finish what is on its way to the disk, and close every file."""
+        self.changes.stop()
+        self._live_logins.stop()
+        if self._begun:
+            await self.queue.stop()
+        await self._sending.close()
+        await self.plugins.stop()
+        self._resolver.stop()
+        await self._http.close()
+        await self.tasks.finish()
+        if self._begun:
+            await self.tenure.end()
+        await self.bodies.close()
+        await self.database.close()
+        self._plugin_threads.stop()
+        self._io.stop()
+        self._logins.close()

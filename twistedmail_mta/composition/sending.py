@@ -1,0 +1,159 @@
+"""The way out: what calls other hosts, which way mail goes, and the queue before it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from random import SystemRandom
+
+from twistedmail_mta.composition.settings import (
+    PREFERENCES,
+    lane_terms,
+    make_router,
+    outbound_of,
+    reach_of,
+    schedule_of,
+    utc_offset,
+)
+from twistedmail_mta.config.hosting import DomainTable
+from twistedmail_mta.config.secrets import read_secret
+from twistedmail_mta.config.site import Site
+from twistedmail_mta.deliver.agent import DeliveryAgent
+from twistedmail_mta.deliver.callout import Callout
+from twistedmail_mta.deliver.dial import Dialer, IReactorDelivery
+from twistedmail_mta.deliver.lane_names import lane_names
+from twistedmail_mta.deliver.maildir import MaildirAgent, MaildirCheck
+from twistedmail_mta.deliver.mx import Hosts
+from twistedmail_mta.deliver.plan import LanePlan
+from twistedmail_mta.deliver.pool import Pool
+from twistedmail_mta.deliver.providers import shipped_providers
+from twistedmail_mta.directory.recipients import RecipientFile
+from twistedmail_mta.interfaces import IDeliveryAgent, IRecipientCheck, IResolver
+from twistedmail_mta.model import Message, Settlement
+from twistedmail_mta.queue.bounce import Reports
+from twistedmail_mta.queue.lanes import LaneLimits
+from twistedmail_mta.queue.precedence import burden_of_this_thread
+from twistedmail_mta.queue.runner import QueueLimits, QueueRunner
+from twistedmail_mta.spool.spool import Spool
+from twistedmail_mta.store.bodies import BodyStore
+from twistedmail_mta.tasks import WorkerPool
+from twistedmail_mta.tls.client import ClientTLS
+
+
+class Sending:
+    """What takes mail to other hosts, and asks them whom they know.
+
+    Attributes:
+        checks: who knows the recipients of relayed domains, by the domain's name; None takes any.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - all that it is made of
+        self,
+        reactor: IReactorDelivery,
+        site: Site,
+        own_addresses: Iterable[str],
+        resolver: IResolver,
+        tls: ClientTLS,
+        hosts: Callable[[str], bool],
+        bodies: BodyStore,
+        io: WorkerPool,
+    ) -> None:
+        """Put it together.
+
+        Args:
+            reactor: drives it.
+            site: the site file.
+            own_addresses: where we listen.
+            resolver: for names.
+            tls: makes the client's side of TLS.
+            hosts: whether mail for a domain is kept here.
+            bodies: of the messages.
+            io: threads for files.
+
+        Raises:
+            OSError: a file of recipients can't be read.
+            ValueError: it can't be understood.
+        """
+        self._reactor = reactor
+        self._site = site
+        self._bodies = bodies
+        self._io = io
+        self._dialer = Dialer(reactor, outbound_of(site), tls, read_secret)
+        self._plan = LanePlan(resolver, shipped_providers(), lane_terms(site), reactor.seconds)
+        self._pool = Pool(self._dialer, reactor, messages_of=self._plan.messages_of)
+        preferred = PREFERENCES[site.outbound.prefer]
+        self._hosts = Hosts(resolver, reach_of(site, own_addresses), SystemRandom(), preferred)
+        self._router = make_router(site, hosts)
+        self._hosts_domain = hosts
+        self._callout = Callout(self._dialer, self._hosts, self._router, reactor)
+        self.checks = {name: self._recipient_check(table) for name, table in site.relayed.items()}
+
+    def _recipient_check(self, table: DomainTable) -> IRecipientCheck | None:
+        kind, _, path = table.recipients.partition(":")
+        if kind == "file":
+            return RecipientFile(Path(path))
+        if kind == "any":
+            return None
+        hop = table.next_hop(self._site.outbound)
+        return MaildirCheck(self._io, hop.host) if hop.local == "maildir" else self._callout
+
+    def queue(
+        self,
+        spool: Spool,
+        local: Mapping[str, IDeliveryAgent],
+        observe: Callable[[Message, Settlement], None],
+    ) -> QueueRunner:
+        """Return the queue; it doesn't run yet.
+
+        Args:
+            spool: the mail.
+            local: who delivers what stays on this host, by the kind of next hop.
+            observe: told what became of each recipient that was tried.
+        """
+        site = self._site
+        maildir_agent = MaildirAgent(self._io, self._bodies, site.server.hostname, time.time())
+        agents = {"maildir": maildir_agent, **local}
+        return QueueRunner(
+            spool,
+            self._router,
+            DeliveryAgent(self._pool, self._hosts, self._bodies, agents),
+            self._reports(spool.new_id),
+            self._reactor,
+            now=time.time,
+            spread=SystemRandom().random,
+            limits=QueueLimits(LaneLimits(concurrency=site.outbound.concurrency)),
+            plan=self._plan,
+            burden=burden_of_this_thread(),
+            observe=observe,
+        )
+
+    def _reports(self, new_id: Callable[[], int]) -> Reports:
+        site = self._site
+        return Reports(
+            host=site.server.hostname,
+            admin=site.server.admin,
+            new_id=new_id,
+            offset=utc_offset,
+            schedule=schedule_of(site),
+            language=site.reports.language,
+            return_size=site.reports.return_size,
+            copy_to=site.reports.copy_to,
+            hosts=self._hosts_domain,
+        )
+
+    def read_files(self) -> None:
+        """Read the files of recipients again; one that can't be used is left as it was."""
+        for check in self.checks.values():
+            if isinstance(check, RecipientFile):
+                check.reload()
+
+    async def lanes_of(self, domains: Iterable[str]) -> dict[str, str]:
+        """Return the lanes of domains whose mail goes by MX, as far as they are known or soon found out."""
+        return await lane_names(domains, self._router, self._plan, self._reactor)
+
+    async def close(self) -> None:
+        """End every connection to others."""
+        await self._callout.close()
+        await self._pool.close()
+        await self._dialer.close()
