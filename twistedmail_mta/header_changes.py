@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from twistedmail_mta.mail.header import Header
-from twistedmail_mta.stages import AddHeader, HeaderChange, InsertHeader, RemoveHeader, ReplaceHeader
+from twistedmail_mta.stages import AddHeader, ChangeHeader, HeaderChange, InsertHeader, RemoveHeader, ReplaceHeader
 
 
 def with_change(header: Header, change: HeaderChange) -> Header:
-    """Return the header with one change made; it is sound (see `stages.is_sound`)."""
+    """Return the header with one change made; it is sound (see `stages.is_sound`).
+
+    Where there is nothing to change, it is the same object.
+    """
     match change:
         case AddHeader(name, value, last):
             return (header.append if last else header.prepend)(field_line(name, value))
@@ -19,6 +22,8 @@ def with_change(header: Header, change: HeaderChange) -> Header:
             return header.changed(name.encode(), occurrence, b"") or header
         case ReplaceHeader(name, value, occurrence):
             return _replaced(header, name.encode(), field_line(name, value), occurrence)
+        case ChangeHeader(name, old, new):
+            return header.with_value(name.encode(), octets_of(old), octets_of(new)) or header
 
 
 def _replaced(header: Header, name: bytes, line: bytes, occurrence: int | None) -> Header:
@@ -29,4 +34,14 @@ def _replaced(header: Header, name: bytes, line: bytes, occurrence: int | None) 
 
 def field_line(name: str, value: str) -> bytes:
     """Return a header field with its CRLF; what isn't UTF-8 stands in the value as surrogates (PEP 383)."""
-    return f"{name}: {value}\r\n".encode("utf-8", "surrogateescape")
+    return octets_of(f"{name}: {value}\r\n")
+
+
+def octets_of(value: str) -> bytes:
+    """Return the octets of a field's value."""
+    return value.encode("utf-8", "surrogateescape")
+
+
+def value_of(octets: bytes) -> str:
+    """Return the octets of a field's value as a plugin names them in a change; `octets_of` undoes it."""
+    return octets.decode("utf-8", "surrogateescape")

@@ -215,6 +215,20 @@ class ReplaceHeader:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeHeader:
+    """Put another value in the place of one, in the first field of a name that has it; no other octet changes.
+
+    Both are as `Header.get_all` gives them; what isn't UTF-8 stands in them as
+    surrogates (PEP 383).  Where no field has the old value, as after somebody
+    else's change, nothing is done.
+    """
+
+    name: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReplaceBody:
     """Put another text in the place of the body; the last one that is asked for counts.
 
@@ -242,6 +256,21 @@ class RemoveRecipient:
     """Send nothing to one of the recipients; a message without any left is taken and discarded."""
 
     address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRecipient:
+    """Send to another address what was for one of the recipients, with the same wishes about reports.
+
+    Both is done, or nothing: where the new one can't be had for good, the
+    message goes to the old one still, and the log warns of it; where it can't
+    be had for now, the message is refused for now.  It is one kept here, or
+    any other if the plugin's table says `may_send_anywhere`.  Other changes go
+    on naming the recipient as it came.
+    """
+
+    old: Address
+    new: Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,13 +314,16 @@ def is_sound(change: object) -> bool:
             return bool(_NAME.fullmatch(name) and _VALUE.fullmatch(value))
         case InsertHeader(index, name, value):
             return index >= 0 and bool(_NAME.fullmatch(name) and _VALUE.fullmatch(value))
+        case ChangeHeader(name, _, new):
+            return bool(_NAME.fullmatch(name) and _VALUE.fullmatch(new))
         case RemoveHeader(name):
             return bool(_NAME.fullmatch(name))
     return isinstance(change, Change)
 
 
-HeaderChange = AddHeader | InsertHeader | RemoveHeader | ReplaceHeader
-Change = HeaderChange | ReplaceBody | AddRecipient | RemoveRecipient | ChangeSender | FileInto | Hold
+HeaderChange = AddHeader | InsertHeader | RemoveHeader | ReplaceHeader | ChangeHeader
+RecipientChange = AddRecipient | RemoveRecipient | ChangeRecipient
+Change = HeaderChange | ReplaceBody | RecipientChange | ChangeSender | FileInto | Hold
 Changes = tuple[Change, ...]
 
 Answer = Reply | Changes | None

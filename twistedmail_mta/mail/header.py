@@ -167,6 +167,24 @@ class Header:
             return None
         return Header(self.block[: start[0]] + field + self.block[self._end(start[1]) :])
 
+    def with_value(self, name: bytes, old: bytes, new: bytes) -> Header | None:
+        """Return the header with `new` in the place of a value, in the first field of a name that has it.
+
+        Args:
+            name: of the field.
+            old: the value, as `get_all` gives it.
+            new: what comes.
+
+        Returns:
+            None where no such field has it.
+        """
+        for _, start in self._starts(name):
+            value = self.block[start : self._end(start)]
+            if value.strip() == old:
+                begin = start + value.find(old)
+                return Header(self.block[:begin] + new + self.block[begin + len(old) :])
+        return None
+
     def _places(self) -> Iterator[tuple[int, int, int]]:
         """Yield where each field starts, where its value does, and where it ends."""
         found = _FIELD_NAME.match(self.block)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -14,11 +14,13 @@ from twistedmail_mta.header_changes import with_change
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.model import Address, Expansion, Recipient
 from twistedmail_mta.pipeline import Asked
-from twistedmail_mta.receive.addressees import Addressee
 from twistedmail_mta.receive.admission import Admission
+from twistedmail_mta.receive.naming import Named
 from twistedmail_mta.stages import (
     AddHeader,
     AddRecipient,
+    ChangeHeader,
+    ChangeRecipient,
     ChangeSender,
     FileInto,
     Hold,
@@ -37,7 +39,8 @@ class Judgement:
     Attributes:
         header: of the message.
         sender: the reverse-path.
-        addressees: whom it is for, by the recipient's address.
+        named: whom it is for.
+        reserve: keeps room in the mailboxes of one who is put in another's place.
         filed: mailboxes other than INBOX, by recipient; None stands for all of them.
         held: why the message is to wait for an operator; empty if it isn't.
         body: what stands in the body's place; None if it stays.
@@ -45,7 +48,8 @@ class Judgement:
 
     header: Header
     sender: Address
-    addressees: dict[Address, Addressee]
+    named: Named
+    reserve: Callable[[Expansion | None], Awaitable[None]]
     filed: dict[Address | None, str] = field(default_factory=dict)
     held: str = ""
     body: stages.Body | None = None
@@ -59,10 +63,14 @@ class Judgement:
             changes: all of them.
             admission: says which recipients can be added.
             queue_id: the message's, for the log.
+
+        Raises:
+            MailError: it can't be said now who is to get the message.
         """
         for asked in changes:
             done = await self._change(asked, admission)
-            self.log.info(
+            tell = self.log.warn if not done and isinstance(asked.change, ChangeRecipient) else self.log.info
+            tell(
                 "plugin {plugin} asked to change {queue_id}{undone}: {change}",
                 event="plugin.changed",
                 plugin=asked.plugin.name,
@@ -75,37 +83,65 @@ class Judgement:
     async def _change(self, asked: Asked, admission: Admission) -> bool:
         """Make one change; return whether it could be made."""
         match asked.change:
+            case ChangeHeader() as change:
+                before, self.header = self.header, with_change(self.header, change)
+                return self.header is not before
             case AddHeader() | InsertHeader() | RemoveHeader() | ReplaceHeader() as change:
                 self.header = with_change(self.header, change)
             case ReplaceBody(body):
                 self.body = body
             case ChangeSender(sender):
                 self.sender = sender
-            case RemoveRecipient(address):
-                return self.addressees.pop(address, None) is not None
-            case AddRecipient(address, notify, orcpt):
-                recipient = Recipient(address, notify, orcpt)
-                return await self._add(recipient, admission, anywhere=asked.plugin.may_send_anywhere)
+            case AddRecipient() | RemoveRecipient() | ChangeRecipient() as change:
+                return await self._readdress(change, admission, anywhere=asked.plugin.may_send_anywhere)
             case FileInto(mailbox, recipient):
                 self.filed[recipient] = mailbox
             case Hold(reason):
                 self.held = reason or asked.plugin.name
         return True
 
+    async def _readdress(self, change: stages.RecipientChange, admission: Admission, *, anywhere: bool) -> bool:
+        match change:
+            case RemoveRecipient(address):
+                return self.named.remove(address)
+            case AddRecipient(address, notify, orcpt):
+                return await self._add(Recipient(address, notify, orcpt), admission, anywhere=anywhere)
+            case ChangeRecipient(old, new):
+                return await self._move(old, new, admission, anywhere=anywhere)
+
     async def _add(self, recipient: Recipient, admission: Admission, *, anywhere: bool) -> bool:
         try:
             expansion = await admission.admit_copy(recipient.address, anywhere=anywhere)
         except MailError:
             return False
-        self.addressees.setdefault(recipient.address, Addressee(recipient, expansion))
+        self.named.add(recipient, expansion)
+        return True
+
+    async def _move(self, old: Address, new: Address, admission: Admission, *, anywhere: bool) -> bool:
+        """Put another in the place of a recipient, who stays if that one is refused for good."""
+        standing = self.named.standing(old)
+        if standing is None or standing.address == new:
+            return standing is not None
+        try:
+            expansion = await admission.admit_copy(new, anywhere=anywhere)
+            if new not in self.named.addressees:
+                await self.reserve(expansion)
+        except MailError as error:
+            if error.reply.is_permanent:
+                return False
+            raise
+        self.named.move(old, new, expansion)
         return True
 
     def _file(self) -> None:
         """Name the mailboxes that copies go to."""
-        for address, addressee in self.addressees.items() if self.filed else ():
-            mailbox = self.filed.get(address) or self.filed.get(None)
+        if not self.filed:
+            return
+        filed = {None if address is None else self.named.now(address): name for address, name in self.filed.items()}
+        for address, addressee in self.named.addressees.items():
+            mailbox = filed.get(address) or filed.get(None)
             if mailbox is not None and addressee.expansion is not None:
-                self.addressees[address] = replace(addressee, expansion=_filed(addressee.expansion, mailbox))
+                self.named.addressees[address] = replace(addressee, expansion=_filed(addressee.expansion, mailbox))
 
 
 def _filed(expansion: Expansion, mailbox: str) -> Expansion:

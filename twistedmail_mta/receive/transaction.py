@@ -20,6 +20,7 @@ from twistedmail_mta.model import (
     Address,
     Delivery,
     Envelope,
+    Expansion,
     LocalMail,
     Message,
     Recipient,
@@ -33,6 +34,7 @@ from twistedmail_mta.receive.body_text import BodyText
 from twistedmail_mta.receive.client import Client
 from twistedmail_mta.receive.judgement import Judgement
 from twistedmail_mta.receive.listener import Listener
+from twistedmail_mta.receive.naming import Named
 from twistedmail_mta.receive.reservations import Reservations
 from twistedmail_mta.receive.rewriting import Drafts, Text, rewritten
 from twistedmail_mta.receive.submission import Completion, complete_header
@@ -90,10 +92,18 @@ class Transaction:
                 await listener.ask(self._client, stages.IRecipientPolicy, self.mail_from, recipient)
             if len(self._addressees) >= listener.limits.recipients:
                 raise MailError(replies.TOO_MANY_RECIPIENTS)
-            if expansion is not None and 0 < len(expansion.deliveries) <= MOST_AT_ONCE:
-                await self._reservations.reserve(expansion.deliveries)
+            await self._reserve(expansion)
             self._addressees[meant] = Addressee(recipient, expansion)
         self._named.append(meant)
+
+    async def _reserve(self, expansion: Expansion | None) -> None:
+        """Keep room in the mailboxes that the acceptance would fill.
+
+        Raises:
+            MailError: there is none.
+        """
+        if expansion is not None and 0 < len(expansion.deliveries) <= MOST_AT_ONCE:
+            await self._reservations.reserve(expansion.deliveries)
 
     @property
     def mail_from(self) -> stages.MailFrom:
@@ -239,9 +249,11 @@ class Transaction:
             raise MailError(refusal)
         if not changes:
             return text
-        judgement = Judgement(text.header, self._sender, dict(self._addressees))
+        named = Named(self._addressees)
+        judgement = Judgement(text.header, self._sender, named, self._reserve)
         await judgement.apply(changes, listener.admission, queue_id)
-        self._sender, self._addressees, self._held = judgement.sender, judgement.addressees, bool(judgement.held)
+        self._sender, self._addressees, self._held = judgement.sender, named.addressees, bool(judgement.held)
+        self._named = [named.now(each) for each in self._named]
         self._distribution = distribute(self._addressees.values(), hold=self._held)
         if not self._addressees:
             return text
