@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, TypeVar, cast
 
@@ -15,7 +15,19 @@ from zope.interface import Interface
 
 from twistedmail_mta.errors import MailError
 from twistedmail_mta.model import Reply
-from twistedmail_mta.stages import OBSERVERS, Change, Changes, IMessagePolicy, is_sound, stages_of
+from twistedmail_mta.stages import (
+    GRANTS,
+    OBSERVERS,
+    POLICIES,
+    Change,
+    Changes,
+    Grant,
+    IMessagePolicy,
+    IRelayGrant,
+    is_grant,
+    is_sound,
+    stages_of,
+)
 from twistedmail_mta.tasks import Begun, Cancelled, Promise, Task, TaskGroup
 
 T = TypeVar("T")
@@ -38,6 +50,7 @@ class Plugin:
         may_send_anywhere: it may add recipients that this host keeps no mail for.
         calls: how often it was asked, by the stage's method.
         failures: how often it raised, took too long, or answered nonsense.
+        grants: for how many recipients it let mail be sent on.
         logged_at: when its last failure was logged with all details, in the clock's seconds.
     """
 
@@ -48,6 +61,7 @@ class Plugin:
     may_send_anywhere: bool = False
     calls: Counter[str] = field(default_factory=Counter)
     failures: int = 0
+    grants: int = 0
     logged_at: float = float("-inf")
 
 
@@ -56,6 +70,8 @@ _ANSWERS: Final = frozenset({*range(200, 300), *_REFUSALS})
 
 _ENDS_MORE: Final = (Cancelled, GeneratorExit, KeyboardInterrupt, SystemExit)
 """What would end the session, or the program, if a plugin could raise it."""
+
+_Answer = Reply | Changes | Grant | None
 
 Method = Callable[..., Coroutine[Any, Any, Any]]
 
@@ -87,15 +103,28 @@ class _Waiting:
 
 
 class Pipeline:
-    """The plugins of one listener, by the stages at which they act."""
+    """The plugins of one listener, or those under [relay], by the stages at which they are asked."""
 
     log: ClassVar[Logger] = Logger()
 
-    def __init__(self, plugins: Sequence[Plugin], clock: IReactorTime) -> None:
+    def __init__(
+        self,
+        plugins: Sequence[Plugin],
+        clock: IReactorTime,
+        stages: Collection[type[Interface]] = (*POLICIES, *OBSERVERS),
+    ) -> None:
+        """Put plugins together.
+
+        Args:
+            plugins: in their order.
+            clock: for their time limits.
+            stages: those at which they are asked: all but `IRelayGrant`, since a listener's list can't make anybody
+                one who grants.
+        """
         self._clock = clock
         self._stages: dict[type[Interface], list[_Question]] = {}
         for plugin in plugins:
-            for stage in stages_of(plugin.acts):
+            for stage in filter(stages.__contains__, stages_of(plugin.acts)):
                 (method,) = stage.names()
                 question = _Question(stage, plugin, method, getattr(plugin.acts, method))
                 self._stages.setdefault(stage, []).append(question)
@@ -131,8 +160,26 @@ class Pipeline:
                 answer = await self._wait(question, answer)
             if isinstance(answer, Reply):
                 return (None, asked) if answer.accepts else (self._refused(question, answer), ())
-            asked += [Asked(question.plugin, change) for change in answer or ()]
+            if isinstance(answer, tuple):
+                asked += [Asked(question.plugin, change) for change in answer]
         return None, asked
+
+    async def grant(self, *values: object) -> tuple[Plugin, Grant] | Reply | None:
+        """Ask whether mail may be sent on; return who granted it, or the first refusal, or None.
+
+        Args:
+            values: what `IRelayGrant.may_relay` is told.
+        """
+        for question in self._stages.get(IRelayGrant, ()):
+            answer = self._ask(question, values)
+            if isinstance(answer, _Waiting):
+                answer = await self._wait(question, answer)
+            if isinstance(answer, Grant):
+                question.plugin.grants += 1
+                return question.plugin, answer
+            if isinstance(answer, Reply):
+                return self._refused(question, answer)
+        return None
 
     async def tell(self, stage: type[Interface], *values: object) -> None:
         """Tell those who take note of something; what they return is nobody's business."""
@@ -169,7 +216,7 @@ class Pipeline:
         )
         return reply
 
-    def _ask(self, question: _Question, values: Sequence[object]) -> Reply | Changes | _Waiting | None:
+    def _ask(self, question: _Question, values: Sequence[object]) -> _Answer | _Waiting:
         """Return what a plugin answers, or instead of a failure what the site file says; or that it has to wait.
 
         Most never wait: they need neither a task nor a timer.
@@ -186,7 +233,7 @@ class Pipeline:
             return self._instead(question, error)
         return _Waiting(coroutine, awaited)
 
-    async def _wait(self, question: _Question, waiting: _Waiting) -> Reply | Changes | None:
+    async def _wait(self, question: _Question, waiting: _Waiting) -> _Answer:
         """Return what a plugin answers that had to wait, or what counts instead."""
         try:
             answer = await in_time(self._clock, question.plugin.timeout, _rest(waiting))
@@ -196,9 +243,9 @@ class Pipeline:
             return self._instead(question, error)
         return self._checked(question, answer)
 
-    def _checked(self, question: _Question, answer: object) -> Reply | Changes | None:
+    def _checked(self, question: _Question, answer: object) -> _Answer:
         if fits(question.stage, answer):
-            return cast(Reply | Changes | None, answer)
+            return cast(_Answer, answer)
         return self._instead(question, TypeError(f"{question.method} returned {answer!r:.100}"))
 
     def _instead(self, question: _Question, error: Exception) -> Reply | None:
@@ -290,6 +337,8 @@ def fits(stage: type[Interface], answer: object) -> bool:
     """Return whether a plugin may answer so at a stage; those who only take note may answer anything."""
     if answer is None:
         return True
+    if stage in GRANTS:
+        return is_grant(answer) or _is_refusal(answer)
     if stage is IMessagePolicy and isinstance(answer, tuple):
         return all(map(is_sound, answer))
     return (isinstance(answer, Reply) and answer.code in _ANSWERS) or stage in OBSERVERS

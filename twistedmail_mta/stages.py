@@ -3,7 +3,8 @@
 A plugin is any object that provides one or more of the interfaces below.  Each
 has one async method; values go in, an answer comes out.  A plugin can refuse,
 delay, change or abstain, and never grant: who may send where is decided by the
-core before anybody is asked.
+core before anybody is asked.  One interface is the exception, `IRelayGrant`,
+which counts only for plugins that the site file names under [relay].
 """
 
 from __future__ import annotations
@@ -326,6 +327,28 @@ RecipientChange = AddRecipient | RemoveRecipient | ChangeRecipient
 Change = HeaderChange | ReplaceBody | RecipientChange | ChangeSender | FileInto | Hold
 Changes = tuple[Change, ...]
 
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Mail of this client for this recipient may be sent on, though neither is known here.
+
+    Nothing else lets mail through: no other value, however it looks, and no failure.
+
+    Attributes:
+        reason: why, in printable ASCII; the log says it.
+    """
+
+    reason: str
+
+
+_REASON: Final = re.compile("[ -~]{1,200}")
+
+
+def is_grant(answer: object) -> bool:
+    """Return whether an answer lets mail be sent on: a `Grant`, and one that says why."""
+    return isinstance(answer, Grant) and isinstance(answer.reason, str) and bool(_REASON.fullmatch(answer.reason))
+
+
 Answer = Reply | Changes | None
 """A reply of 4xx or 5xx refuses; one of 2xx ends this stage's asking; changes are made, and the next is asked.
 
@@ -369,6 +392,21 @@ class IRecipientPolicy(Interface):
 
     def recipient(client: Client, mail: MailFrom, recipient: Recipient) -> Awaitable[Reply | None]:
         """Return a refusal, or None."""
+
+
+class IRelayGrant(Interface):
+    """Asked at RCPT, where relaying would be refused else, and only if [relay] of the site file names the plugin.
+
+    That is where a client that hasn't logged in names a recipient at a domain that this host neither keeps nor
+    relays mail for, on a listener of role mx.  A local part that reads as a route, such as `user%other`, is
+    refused before anybody is asked.
+    """
+
+    def may_relay(client: Client, mail: MailFrom, recipient: Recipient) -> Awaitable[Grant | Reply | None]:
+        """Return a `Grant`, a refusal (4xx or 5xx), or None: the next is asked, and if none grants it is 550 5.7.1.
+
+        Anything else is a failure, which grants nothing, whatever `on_error` says.
+        """
 
 
 class IHeaderPolicy(Interface):
@@ -448,6 +486,7 @@ class IMailboxObserver(Interface):
         """Take note."""
 
 
+GRANTS = (IRelayGrant,)
 POLICIES = (IConnectPolicy, IHelloPolicy, ILoginPolicy, IMailPolicy, IRecipientPolicy, IHeaderPolicy, IMessagePolicy)
 OBSERVERS = (
     IDisconnectObserver,
@@ -462,6 +501,6 @@ OBSERVERS = (
 
 def stages_of(plugin: Any) -> Iterator[type[Interface]]:  # noqa: ANN401 - anything may be a plugin
     """Yield the stages at which a plugin acts."""
-    for stage in (*POLICIES, *OBSERVERS):
+    for stage in (*POLICIES, *GRANTS, *OBSERVERS):
         if stage.providedBy(plugin):
             yield stage

@@ -14,7 +14,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 PLUGINS = """\
 from zope.interface import implementer
-from twistedmail_mta.stages import IConnectPolicy, IDeliveredObserver, IMessagePolicy
+from twistedmail_mta.stages import IConnectPolicy, IDeliveredObserver, IMessagePolicy, IRelayGrant
 
 @implementer(IConnectPolicy, IMessagePolicy)
 class Judge:
@@ -40,6 +40,12 @@ class Early(Notes):
 
 class Plain(Notes):
     def delivered(self, attempt): ...
+
+@implementer(IRelayGrant)
+class Office:
+    def __init__(self, options, kit):
+        pass
+    async def may_relay(self, client, mail, recipient): ...
 """
 
 
@@ -74,6 +80,7 @@ def test_list(with_plugins: Command) -> None:
             "timeout": 10.0,
             "on_error": "abstain",
             "may_send_anywhere": False,
+            "relay": None,
         },
         {
             "name": "notes",
@@ -83,6 +90,7 @@ def test_list(with_plugins: Command) -> None:
             "timeout": 10.0,
             "on_error": "refuse",
             "may_send_anywhere": False,
+            "relay": None,
         },
     ]
     lines = with_plugins("plugin", "list").output.splitlines()
@@ -112,6 +120,54 @@ def test_nobody_asks(with_plugins: Command) -> None:
         result = with_plugins(*command)
         assert result.exit_code == 0
         assert "warning: plugins.judge: is asked by no listener: name it in the plugins of one\n" in result.output
+
+
+def test_one_that_may_let_mail_be_sent_on(with_plugins: Command) -> None:
+    """Named under [relay] it is asked, though no listener names it."""
+    write(with_plugins, "", use(office="Office") + '[relay]\nplugins = ["office"]\n')
+
+    assert with_plugins("check").output == f"{with_plugins.file} is ready to be used.\n"
+    (item,) = with_plugins.json("plugin", "list")
+    assert (item["stages"], item["relay"]) == (["may_relay"], True)
+
+
+def test_one_that_could(with_plugins: Command) -> None:
+    """What nobody asks is said, by the list, too: a listener's list doesn't count."""
+    write(with_plugins, 'plugins = ["office"]\n', use(office="Office"))
+
+    for command in (("plugin", "check"), ("check",)):
+        result = with_plugins(*command)
+        assert result.exit_code == 0
+        text = "can let strangers' mail be sent on, and never does: relay.plugins doesn't name it"
+        assert f"warning: plugins.office: {text}\n" in result.output
+    assert with_plugins.json("plugin", "list")[0]["relay"] is False
+    assert "may_relay (not asked: not in relay.plugins)" in with_plugins("plugin", "list").output
+
+
+def test_one_that_can_not(with_plugins: Command) -> None:
+    """A name that came under [relay] by mistake keeps the server from starting."""
+    tables = use(office="Office", judge="Judge") + '[relay]\nplugins = ["office", "judge"]\n'
+    write(with_plugins, 'plugins = ["judge"]\n', tables)
+
+    for command in (("plugin", "check"), ("check",)):
+        result = with_plugins(*command)
+        assert result.exit_code == 1
+        assert "error: relay.plugins[1]: judge provides no IRelayGrant" in result.output
+
+
+def test_relay_without_a_listener_that_asks(with_plugins: Command) -> None:
+    """Where only logins and LMTP come in, nobody is asked."""
+    site = SITE.replace('role = "mx"', 'role = "lmtp"').replace("tcp:2525", "tcp:2424:interface=127.0.0.1")
+    with_plugins.file.write_text(
+        'plugin_path = ["plugins"]\n' + site + use(office="Office") + '[relay]\nplugins = ["office"]\n'
+    )
+
+    result = with_plugins("check")
+
+    assert result.exit_code == 0
+    assert (
+        "warning: relay.plugins: are asked by nobody: only listeners of role mx ask whether to relay" in result.output
+    )
 
 
 @pytest.mark.parametrize(

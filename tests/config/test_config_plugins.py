@@ -131,6 +131,36 @@ def test_lists_of_listeners(tmp_path: Path, names: str, problem: str) -> None:
     assert found.startswith(problem)
 
 
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ('plugins = ["a", "aa"]', "relay.plugins: aa is unknown; did you mean a?"),
+        ('plugins = ["zzz"]', "relay.plugins: zzz is unknown; plugins.zzz is missing"),
+        ('plugins = ["a", "a"]', "relay.plugins: a is named twice"),
+        ('plugins = "a"', "relay.plugins: must be an array"),
+        ("plugins = [true]", "relay.plugins[0]: must be a text, in quotes"),
+        ('networks = ["10.0.0.0/8"]', "relay.networks: is unknown"),
+        ('plugin = ["a"]', "relay.plugin: is unknown; did you mean plugins?"),
+    ],
+)
+def test_the_list_of_relay(tmp_path: Path, table: str, problem: str) -> None:
+    """As for listeners; and nothing else can be said there."""
+    (found,) = problems(tmp_path, f"{A}[relay]\n{table}\n")
+
+    assert found == problem
+
+
+def test_relay_that_is_no_table(tmp_path: Path) -> None:
+    """One mistake, not two."""
+    assert problems(tmp_path, A, base=BASE.replace("[server]", 'relay = ["a"]\n[server]')) == ["relay: must be a table"]
+
+
+def test_relay(tmp_path: Path) -> None:
+    """Nobody grants anything unless it is said."""
+    assert site(tmp_path, A).relay.plugins == ()
+    assert site(tmp_path, A + '[relay]\nplugins = ["a"]\n').relay.plugins == ("a",)
+
+
 def test_everything_at_once(tmp_path: Path) -> None:
     """What is wrong with plugins is told with all else, though their modules find it."""
     text = '[plugins.a]\nuse = "config_test_plugin:Plugin"\nword = 1\nsize = "x"\n[plugins.b]\nuse = "nobody"\n'
@@ -171,6 +201,7 @@ def test_the_shipped_sample() -> None:
 
     read = parse_site(BASE.replace('plugin_path = ["plugins"]', top) + "[" + tables, sample.parent, "sample")
 
-    assert [each.name for each in read.found_plugins] == ["lists", "senders"]
+    assert [each.name for each in read.found_plugins] == ["lists", "senders", "scanners"]
+    assert read.relay.plugins == ("scanners",)
     assert read.listen["mx"].plugins == ("lists", "senders")
     assert not read.plugins["senders"].may_send_anywhere

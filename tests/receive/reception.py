@@ -34,6 +34,7 @@ from twistedmail_mta.receive.factory import ServerFactory
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.receive.protocol import ServerProtocol
 from twistedmail_mta.smtp.address import parse_address
+from twistedmail_mta.stages import GRANTS
 from twistedmail_mta.tasks import Promise, TaskGroup
 
 LIMITS = ListenerLimits(
@@ -213,6 +214,7 @@ class Reception:
     options: Mapping[str, Any] = field(default_factory=dict)
     admin: str = "admin@example.org"
     plugins: Sequence[Plugin] = ()
+    relay: Sequence[Plugin] = ()
 
     def __post_init__(self) -> None:
         self.clock, self.bodies, self.acceptance, self.disk = Clock(), MemoryBodies(), Acceptance(), Disk()
@@ -247,6 +249,7 @@ class Reception:
             "clock": self.clock,
             "tasks": self.tasks,
             "plugins": Pipeline(self.plugins, self.clock),
+            "grants": Pipeline(self.relay, self.clock, GRANTS),
             "stored": lambda message, local: self.stored.append((message, local)),
         }
         return Listener(**{**values, **self.options})

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
-from running_site import RunningSite
+from mail_sink import Sink
+from running_site import RunningSite, wait_until
 from typist import Typist
 
 FOREIGN = [
@@ -39,6 +43,10 @@ SOURCES = ["127.0.0.1", "127.0.0.2", "127.1.2.3"]
 @pytest.mark.parametrize("source", SOURCES)
 def test_strangers_cannot_relay(site: RunningSite, source: str) -> None:
     """No address of the client opens the relay: not loopback, not a gateway's."""
+    _relays_nothing(site, source)
+
+
+def _relays_nothing(site: RunningSite, source: str) -> None:
     for path in FOREIGN:
         with Typist(site.ports["mx"], source=source) as typist:
             typist.reply()
@@ -66,3 +74,67 @@ def test_submission_needs_a_login(site: RunningSite, source: str) -> None:
         typist.type("EHLO me")
         assert typist.type("MAIL FROM:<alice@example.org>").startswith("530 5.7.0")
         assert typist.type("RCPT TO:<user@relayed.test>").startswith("503 5.5.1")
+
+
+GRANTED = "127.0.0.9"
+
+
+@pytest.fixture(scope="module")
+def granting(tmp_path_factory: pytest.TempPathFactory, sink: Sink) -> Iterator[RunningSite]:
+    """A site that lets one host send on, as one sender."""
+    site = RunningSite(
+        tmp_path_factory.mktemp("granting"),
+        f"""[plugins.scanner]
+use = "relay_networks"
+networks = ["{GRANTED}"]
+senders = ["scanner@example.org"]
+[relay]
+plugins = ["scanner"]
+[domains."relayed.test"]
+relay_to = "smtp://127.0.0.1:{sink.port}"
+recipients = "any"
+[[route]]
+match = {{}}
+via = "smtp://127.0.0.1:{sink.port}"
+""",
+    )
+    site.start()
+    yield site
+    assert site.stop() == 0
+    assert "Traceback" not in site.log
+
+
+def test_a_host_that_may(granting: RunningSite, sink: Sink) -> None:
+    """Its mail goes out, and the log says who let it; as somebody else, or on another listener, it is a stranger."""
+    with Typist(granting.ports["mx"], source=GRANTED) as typist:
+        typist.reply()
+        typist.type("EHLO scanner")
+        typist.type("MAIL FROM:<scanner@example.org>")
+        assert typist.type("RCPT TO:<granted@foreign.test>").startswith("250 ")
+        for path in FOREIGN[-4:]:
+            assert typist.type(f"RCPT TO:<{path}>").startswith("550 5.7.1"), path
+        typist.type("DATA")
+        assert typist.type("Subject: a scan\r\n\r\nhere\r\n.").startswith("250 ")
+        typist.type("MAIL FROM:<eve@example.org>")
+        assert typist.type("RCPT TO:<user@foreign.test>").startswith("550 5.7.1")
+
+    wait_until(lambda: any(each.recipients == ["<granted@foreign.test>"] for each in sink.messages))
+    assert "plugin scanner lets 127.0.0.9 send" in granting.log
+    with Typist(granting.ports["submission"], source=GRANTED) as typist:
+        typist.reply()
+        typist.type("EHLO scanner")
+        assert typist.type("MAIL FROM:<scanner@example.org>").startswith("530 5.7.0")
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_all_others_are_strangers_as_before(granting: RunningSite, source: str) -> None:
+    """What one host may is nobody else's, whatever they say."""
+    _relays_nothing(granting, source)
+
+
+def test_what_is_named_by_mistake(tmp_path: Path) -> None:
+    """The server doesn't start, and says which key it was."""
+    site = RunningSite(tmp_path / "site", '[plugins.rules]\nuse = "headers"\n[relay]\nplugins = ["rules"]\n')
+
+    with pytest.raises(AssertionError, match=r"mta: relay\.plugins\[0\]: rules provides no IRelayGrant"):
+        site.start()

@@ -15,8 +15,8 @@ from twistedmail_mta.config.problems import key_path
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.pipeline import Plugin
 from twistedmail_mta.plugins import Kit, PluginError, table_prefix
-from twistedmail_mta.policy.running import made
-from twistedmail_mta.stages import POLICIES, stages_of
+from twistedmail_mta.policy.running import made, no_grant
+from twistedmail_mta.stages import POLICIES, IRelayGrant, stages_of
 from twistedmail_mta.store.owner import act_as_owner_of
 from twistedmail_mta.tasks import TaskGroup
 
@@ -68,11 +68,31 @@ def listeners_of(site: Site, name: str) -> list[str]:
     return [listener for listener, table in site.listen.items() if name in table.plugins]
 
 
+def grants_relaying(site: Site, name: str) -> bool:
+    """Return whether a plugin that can let strangers' mail be sent on may do so."""
+    return name in site.relay.plugins
+
+
+def _grants(site: Site, name: str, plugin: Plugin) -> Iterator[Finding]:
+    """Yield where [relay] and what the plugin can do don't agree."""
+    can, may = IRelayGrant.providedBy(plugin.acts), grants_relaying(site, name)
+    if may and not can:
+        yield Finding("error", key_path(("relay", "plugins", site.relay.plugins.index(name))), no_grant(name))
+    elif can and not may:
+        text = "can let strangers' mail be sent on, and never does: relay.plugins doesn't name it"
+        yield Finding("warning", key_path(("plugins", name)), text)
+
+
 def findings_of_plugins(site: Site) -> Iterator[Finding]:
     """Yield what keeps plugins from being used, and those that nobody asks."""
+    relays = any(table.preset.relays and not table.preset.requires_login for table in site.listen.values())
+    if site.relay.plugins and not relays:
+        yield Finding("warning", "relay.plugins", "are asked by nobody: only listeners of role mx ask whether to relay")
     for found, plugin in make_all(site):
         path = key_path(("plugins", found.name))
         if isinstance(plugin, PluginError):
             yield Finding("error", path, str(plugin))
-        elif not listeners_of(site, found.name) and any(stage in POLICIES for stage in stages_of(plugin.acts)):
+            continue
+        yield from _grants(site, found.name, plugin)
+        if not listeners_of(site, found.name) and any(stage in POLICIES for stage in stages_of(plugin.acts)):
             yield Finding("warning", path, "is asked by no listener: name it in the plugins of one")

@@ -12,14 +12,14 @@ from typing import Any
 import click
 
 from twistedmail_mta.checks import errors_of
-from twistedmail_mta.cli.making import findings_of_plugins, listeners_of, make_all
+from twistedmail_mta.cli.making import findings_of_plugins, grants_relaying, listeners_of, make_all
 from twistedmail_mta.cli.plugin_template import FILES
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, print_table
 from twistedmail_mta.config.plugging import Found
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.pipeline import Plugin
 from twistedmail_mta.plugins import PluginError
-from twistedmail_mta.stages import stages_of
+from twistedmail_mta.stages import IRelayGrant, stages_of
 
 
 @click.group()
@@ -42,7 +42,7 @@ def list_(invocation: Invocation) -> None:
         [
             item["name"],
             item["use"],
-            " ".join(item["stages"]) or "(can't be made)",
+            " ".join(item["stages"]) + _word(item["relay"]) or "(can't be made)",
             " ".join(item["listeners"]),
             f"{item['timeout']:g}s",
             item["on_error"],
@@ -62,7 +62,19 @@ def _items(site: Site) -> Iterator[dict[str, Any]]:
             "timeout": found.kind.timeout if found.table.timeout is None else found.table.timeout,
             "on_error": _on_error(found),
             "may_send_anywhere": found.table.may_send_anywhere,
+            "relay": _relay(site, found.name, made),
         }
+
+
+def _relay(site: Site, name: str, made: Plugin | PluginError) -> bool | None:
+    """Return whether it may let strangers' mail be sent on; None for one that can't."""
+    if isinstance(made, PluginError) or not IRelayGrant.providedBy(made.acts):
+        return None
+    return grants_relaying(site, name)
+
+
+def _word(relay: bool | None) -> str:
+    return " (not asked: not in relay.plugins)" if relay is False else ""
 
 
 def _stages(made: Plugin | PluginError) -> list[str]:

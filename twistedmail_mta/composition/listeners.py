@@ -49,6 +49,7 @@ class Behind:
         visits: who is there by POP3.
         attendance: who is there by IMAP.
         new_id: names messages and sessions.
+        grants: who may let strangers' mail be sent on.
         stored: told what went into mailboxes.
     """
 
@@ -64,6 +65,7 @@ class Behind:
     attendance: Attendance
     queue: QueueRunner
     new_id: Callable[[], int]
+    grants: Pipeline
     stored: Callable[[Message, LocalMail], None]
     clock: IReactorTime
     tasks: TaskGroup
@@ -106,6 +108,7 @@ def incoming_listener(
         clock=behind.clock,
         tasks=behind.tasks,
         plugins=plugins,
+        grants=behind.grants,
         stored=behind.stored,
     )
 

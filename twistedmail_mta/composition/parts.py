@@ -124,6 +124,7 @@ class Parts:
             account_mail(self._plugin_queue, self.database, self.bodies, reactor),
             notices(self._plugin_queue, site),
         )
+        self._grants = self.plugins.grants(site.relay.plugins)
         self._observation = Observation(self.plugins.observers, self.tasks)
 
     async def begin(self) -> None:
@@ -163,6 +164,7 @@ class Parts:
             attendance=self._attendance,
             queue=self.queue,
             new_id=self.spool.new_id,
+            grants=self._grants,
             stored=self._observation.stored,
             clock=self._reactor,
             tasks=self.tasks,

@@ -17,7 +17,7 @@ _PATH: Final[TypeAdapter[tuple[Path, ...]]] = TypeAdapter(PluginPath)
 
 
 def find_plugins(document: Mapping[str, Any], folder: Path) -> tuple[list[Found], list[Problem]]:
-    """Return the plugins of a site file, and what is wrong with them and with the listeners' lists of them.
+    """Return the plugins of a site file, and what is wrong with them and with the lists of them.
 
     It is looked for in the raw file, so that it is told with all the other
     mistakes; those that the model of the file finds aren't told again.
@@ -77,12 +77,15 @@ def _same_tables(found: Sequence[Found]) -> Iterator[Problem]:
 
 
 def _lists(document: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield what is wrong with the listeners' lists."""
+    """Yield what is wrong with the lists of listeners, and with that of [relay]."""
     known = _tables(document, "plugins")
-    for listener, table in _tables(document, "listen").items():
+    places: dict[tuple[str, ...], Any] = {
+        ("listen", name): table for name, table in _tables(document, "listen").items()
+    }
+    for steps, table in {**places, ("relay",): document.get("relay")}.items():
         names = table.get("plugins") if isinstance(table, dict) else None
         names = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
-        path = key_path(("listen", listener, "plugins"))
+        path = key_path((*steps, "plugins"))
         for place, name in enumerate(names):
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1)

@@ -14,6 +14,7 @@ from twistedmail_mta.config.hosting import DomainTable
 from twistedmail_mta.config.lanes import LaneTable, distinct
 from twistedmail_mta.config.listening import LimitsTable, ListenTable
 from twistedmail_mta.config.plugging import Found, PluginPath, PluginTable
+from twistedmail_mta.config.relaying import RelayTable
 from twistedmail_mta.config.reporting import ReportsTable
 from twistedmail_mta.config.sending import OutboundTable, QueueTable, RouteTable
 from twistedmail_mta.config.values import Addresses, Domain, FilePath, Mailbox, Port, Table, Wait, sequence
@@ -97,6 +98,7 @@ class Site(Table):
     lane: Annotated[tuple[LaneTable, ...], BeforeValidator(sequence), AfterValidator(distinct)] = ()
     plugin_path: PluginPath = ()
     plugins: dict[str, PluginTable] = Field(default_factory=dict)
+    relay: RelayTable = RelayTable()
     checker: Annotated[tuple[CheckerTable, ...], BeforeValidator(sequence), AfterValidator(one_internal)] = ()
 
     _found: tuple[Found, ...] = PrivateAttr(default=())

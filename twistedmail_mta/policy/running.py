@@ -12,6 +12,7 @@ from twistedmail_mta.config.plugging import Found
 from twistedmail_mta.interfaces import IAccountMail, IDatabase, IHTTPClient, INotices, IResolver, Transaction
 from twistedmail_mta.pipeline import Pipeline, Plugin, in_time
 from twistedmail_mta.plugins import Kit, PluginError, table_prefix, verified
+from twistedmail_mta.stages import GRANTS, IRelayGrant
 from twistedmail_mta.tasks import Cancelled, TaskGroup, WorkerPool
 
 START_WITHIN: Final = 60.0
@@ -94,6 +95,18 @@ class Plugins:
         """Return those that a listener asks, in its order."""
         return Pipeline([self._plugins[name] for name in names], self._clock)
 
+    def grants(self, names: Sequence[str]) -> Pipeline:
+        """Return those that may let strangers' mail be sent on, in the order of [relay].
+
+        Raises:
+            PluginError: one of them can't grant it, and so was named by mistake.
+        """
+        granting = [self._plugins[name] for name in names]
+        for place, plugin in enumerate(granting):
+            if not IRelayGrant.providedBy(plugin.acts):
+                raise PluginError(f"relay.plugins[{place}]: {no_grant(plugin.name)}")
+        return Pipeline(granting, self._clock, GRANTS)
+
     async def start(self) -> None:
         """Bring their tables up to date, and start them in order.
 
@@ -149,6 +162,11 @@ class Plugins:
         call = getattr(self._plugins[name].acts, method, None)
         if call is not None:
             await in_time(self._clock, START_WITHIN, call())
+
+
+def no_grant(name: str) -> str:
+    """Say why a plugin is out of place under [relay]."""
+    return f"{name} provides no IRelayGrant, so it can't let anything be sent on: leave it out"
 
 
 async def migrate(database: IDatabase, name: str, migrations: Sequence[str]) -> None:

@@ -1,14 +1,14 @@
 """Whose mail is taken: the only place that grants relaying.
 
 A recipient is taken if its mail is kept here, if its domain is one this site
-relays for, or if a login submits it.  Nothing else grants: neither the
-client's address nor a policy.
+relays for, or if a login submits it.  Nothing else grants, neither the client's
+address nor a policy, but a plugin that the site file names under [relay].
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +21,10 @@ _ROUTING: Final = re.compile("[@%!]")
 """What begins the next address where a local part is read as a route, as in
 `user%other@here`.  Here it means nothing, but a next hop that trusts this host
 and reads it so would relay for strangers."""
+
+
+MayRelay = Callable[[Address], Awaitable[bool]]
+"""Says whether those under [relay] let mail for a recipient be sent on; raises MailError if one refuses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,12 @@ class Admission:
     postmaster: Address | None
 
     async def admit(
-        self, recipient: Address, submitter: ISubmitter | None, *, relays: bool = True
+        self,
+        recipient: Address,
+        submitter: ISubmitter | None,
+        *,
+        relays: bool = True,
+        may_relay: MayRelay | None = None,
     ) -> tuple[Address, Expansion | None]:
         """Return who is meant by a recipient, and whom that stands for here: None when its mail is sent on.
 
@@ -49,6 +58,7 @@ class Admission:
             recipient: as RCPT named it.
             submitter: the login, if there is one.
             relays: mail may be sent on at all.
+            may_relay: asked where the recipient would be refused else; None: nobody is.
 
         Raises:
             MailError: it isn't taken.
@@ -61,7 +71,7 @@ class Admission:
         if not relays:
             raise MailError(RELAY_DENIED)
         if submitter is None and recipient.domain:
-            await self._check_relayed(recipient)
+            await self._check_relayed(recipient, may_relay)
         return meant, None
 
     async def admit_copy(self, address: Address, *, anywhere: bool) -> Expansion | None:
@@ -86,8 +96,10 @@ class Admission:
             raise MailError(found)
         return found
 
-    async def _check_relayed(self, recipient: Address) -> None:
+    async def _check_relayed(self, recipient: Address, may_relay: MayRelay | None) -> None:
         if recipient.domain not in self.relayed:
+            if may_relay is not None and await may_relay(recipient):
+                return
             raise MailError(RELAY_DENIED)
         check = self.relayed[recipient.domain]
         refusal = None if check is None else await check.verify(recipient)

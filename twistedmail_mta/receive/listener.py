@@ -42,6 +42,7 @@ class Listener:
         hide_client: leave the client's name and address out of Received.
         vrfy: who is told by VRFY whether an address exists.
         plugins: who is asked at each stage.
+        grants: who may let strangers' mail be sent on, as [relay] says.
         stored: told what went into mailboxes; must not raise.
     """
 
@@ -68,6 +69,7 @@ class Listener:
     clock: IReactorTime
     tasks: TaskGroup
     plugins: Pipeline
+    grants: Pipeline
     stored: Callable[[Message, LocalMail], None]
 
     def seen(self, client: Client) -> stages.Client:

@@ -7,6 +7,7 @@ with the reply to the last octet, or is abandoned.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 from twisted.logger import Logger
@@ -29,12 +30,14 @@ from twistedmail_mta.model import (
 )
 from twistedmail_mta.receive import replies
 from twistedmail_mta.receive.addressees import MOST_AT_ONCE, Addressee, Distribution, distribute, looping_among
+from twistedmail_mta.receive.admission import MayRelay
 from twistedmail_mta.receive.assembly import Assembly
 from twistedmail_mta.receive.body_text import BodyText
 from twistedmail_mta.receive.client import Client
 from twistedmail_mta.receive.judgement import Judgement
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.receive.naming import Named
+from twistedmail_mta.receive.relaying import may_relay
 from twistedmail_mta.receive.reservations import Reservations
 from twistedmail_mta.receive.rewriting import Drafts, Text, rewritten
 from twistedmail_mta.receive.submission import Completion, complete_header
@@ -85,7 +88,10 @@ class Transaction:
             MailError: it isn't taken.
         """
         listener = self._listener
-        meant, expansion = await listener.admission.admit(address, self._client.submitter, relays=listener.role.relays)
+        question = self._relay_question(parameters) if listener.grants.asks(stages.IRelayGrant) else None
+        meant, expansion = await listener.admission.admit(
+            address, self._client.submitter, relays=listener.role.relays, may_relay=question
+        )
         if meant not in self._addressees:
             recipient = Recipient(meant, parameters.notify, parameters.orcpt)
             if listener.plugins.asks(stages.IRecipientPolicy):
@@ -104,6 +110,9 @@ class Transaction:
         """
         if expansion is not None and 0 < len(expansion.deliveries) <= MOST_AT_ONCE:
             await self._reservations.reserve(expansion.deliveries)
+
+    def _relay_question(self, parameters: RcptParameters) -> MayRelay:
+        return partial(may_relay, self._listener, self._client, self.mail_from, parameters)
 
     @property
     def mail_from(self) -> stages.MailFrom:

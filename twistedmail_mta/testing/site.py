@@ -31,6 +31,7 @@ from twistedmail_mta.policy.observing import Observation
 from twistedmail_mta.receive.admission import Admission
 from twistedmail_mta.receive.factory import ServerFactory
 from twistedmail_mta.receive.listener import Listener
+from twistedmail_mta.stages import GRANTS
 from twistedmail_mta.tasks import TaskGroup
 from twistedmail_mta.testing.behind import Acceptance, Accepted, Directory, Logins, Room
 from twistedmail_mta.testing.bodies import MemoryBodies
@@ -63,6 +64,7 @@ class Site:
     def __init__(  # noqa: PLR0913 - all by name, and all may be left out
         self,
         *rigs: Rig,
+        relay: Sequence[Rig] = (),
         role: RoleName = "mx",
         kept: Sequence[str] = ("home.test",),
         relayed: Sequence[str] = ("relayed.test",),
@@ -73,7 +75,8 @@ class Site:
         """Open a listener.
 
         Args:
-            rigs: the plugins, in their order; they share their surroundings.
+            rigs: the plugins that the listener names, in their order; all share their surroundings.
+            relay: those that [relay] names.
             role: of the listener.
             kept: domains whose mail is kept here.
             relayed: domains whose mail is sent on.
@@ -81,12 +84,13 @@ class Site:
             hostname: ours.
             limits: of the listener, where they differ from `LIMITS`.
         """
-        if any(rig.surroundings is not rigs[0].surroundings for rig in rigs):
-            raise ValueError("plugins that meet share their surroundings")
-        if not rigs:
+        everybody = (*rigs, *relay)
+        if not everybody:
             raise ValueError("a site is there for plugins to be asked")
+        around = everybody[0].surroundings
+        if any(rig.surroundings is not around for rig in everybody):
+            raise ValueError("plugins that meet share their surroundings")
         self.accepted: list[Accepted] = []
-        around = rigs[0].surroundings
         self.clock = around.clock
         self._tasks, self._ids = TaskGroup(), iter(range(1, 1 << 60))
         pipeline = Pipeline([rig.running for rig in rigs], self.clock)
@@ -117,6 +121,7 @@ class Site:
                 clock=self.clock,
                 tasks=self._tasks,
                 plugins=pipeline,
+                grants=Pipeline([rig.running for rig in relay], self.clock, GRANTS),
                 stored=Observation(pipeline, self._tasks).stored,
             )
         )
