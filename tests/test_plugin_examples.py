@@ -81,7 +81,8 @@ def test_their_site_files(written: Path, name: str) -> None:
 
     (found,) = site.found_plugins
     assert found.table.use.startswith(f"{name}:")
-    assert [table.plugins or site.relay.plugins for table in site.listen.values()] == [(found.name,)]
+    asked = [table.plugins or site.relay.plugins for table in site.listen.values()]
+    assert list(filter(None, asked)) == [(found.name,)]
 
 
 def test_the_guide_names_everything() -> None:

@@ -34,6 +34,7 @@ from twistedmail_mta.model import (
     Route,
     Settlement,
     Suspension,
+    Via,
 )
 
 T = TypeVar("T")
@@ -313,6 +314,13 @@ class IRouter(Interface):
             sender: the reverse-path.
             recipient: the forward-path.
             attempts: how often it was tried before: after some the way may be another.
+        """
+
+    def chosen(via: Via, recipient: Address) -> Route:
+        """Return the next hop that was chosen for a recipient; no input or output.
+
+        Raises:
+            ValueError: this release doesn't know such a one; the mail waits, for the router's may be the wrong one.
         """
 
 

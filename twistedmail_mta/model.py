@@ -89,19 +89,37 @@ class Reply:
 Notify = Literal["NEVER", "SUCCESS", "FAILURE", "DELAY"]
 
 
+TLSLevel = Literal["none", "opportunistic", "required"]
+
+
+@dataclass(frozen=True, slots=True)
+class Via:
+    """A next hop that was chosen for some mail, whatever the routes of the site file say.
+
+    Attributes:
+        via: as a route has it, such as "smtp://relay.example.net:587", or "mx".
+        tls: what is demanded there; None: what [outbound] says.
+    """
+
+    via: str
+    tls: TLSLevel | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """A forward-path with what its sender asked of reports about it.
+    """A forward-path with what its sender asked of reports about it, and what was decided of the way there.
 
     Attributes:
         address: where the message goes.
         notify: the NOTIFY parameter of RFC 3461 section 4.1; None when absent.
         orcpt: the ORCPT parameter as received, "addr-type;xtext" (section 4.2).
+        via: the next hop that a plugin or an operator chose; None for the router's.
     """
 
     address: Address
     notify: frozenset[Notify] | None = None
     orcpt: str | None = None
+    via: Via | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,9 +299,6 @@ def parse_id(text: str) -> int:
     return value
 
 
-TLSLevel = Literal["none", "opportunistic", "required"]
-
-
 @dataclass(frozen=True, slots=True)
 class RelayLogin:
     """How we log in at a next hop; the password is read when it is needed."""
@@ -446,7 +461,6 @@ class Claim:
         attempts: delivery attempts made before this one.
         age: seconds the recipient has waited, time down and on hold left out.
         warnings: delay warnings sent so far.
-        via: the way that an operator chose; None for the router's.
     """
 
     message_id: int
@@ -456,7 +470,6 @@ class Claim:
     attempts: int
     age: float
     warnings: int
-    via: Route | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import re
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
-from twistedmail_mta.model import Discard, NextHop, Refuse, RelayLogin, Reply, Route, TLSLevel
+from twistedmail_mta.model import Discard, NextHop, Refuse, RelayLogin, Reply, Route, TLSLevel, Via
 
 SMTP_PORT: Final = 25
 SMTPS_PORT: Final = 465
@@ -18,6 +18,8 @@ HOPS: Final = (
     '"smtp://HOST[:PORT]", "smtps://HOST[:PORT]", "lmtp://HOST[:PORT]", "lmtp+unix:/PATH", "maildir:/PATH" or "mx"'
 )
 """What a next hop may be."""
+
+NO_TLS_THERE: Final = "a unix socket or a Maildir is no place for TLS: nothing leaves this host there"
 
 _GRAMMAR: Final = HOPS.replace(" or", ",") + ', "discard" or "error:CODE TEXT"'
 _PORTS: Final = {"smtp": SMTP_PORT, "smtps": SMTPS_PORT, "lmtp": LMTP_PORT}
@@ -60,6 +62,27 @@ def parse_via(via: str, tls: TLSLevel, login: RelayLogin | None = None, port: in
     if kind == "maildir" and separator:
         return NextHop(_maildir(rest), 0, tls="none", login=login, local="maildir")
     raise ValueError(f"must be {_GRAMMAR}")
+
+
+def chosen_hop(chosen: Via, tls: TLSLevel = "opportunistic", port: int = SMTP_PORT) -> NextHop:
+    """Return the next hop that was chosen for some mail; one of "mx" has no host yet.
+
+    Args:
+        chosen: the choice.
+        tls: what is demanded where the choice doesn't say.
+        port: where MX hosts listen.
+
+    Raises:
+        ValueError: it is no next hop; the message tells why.
+    """
+    if tls == "none" and chosen.via.startswith("smtps:"):
+        tls = "opportunistic"  # that much was chosen
+    route = parse_via(chosen.via, chosen.tls or tls, port=port)
+    if not isinstance(route, NextHop):
+        raise ValueError(f"must be {HOPS}")  # noqa: TRY004 - a text that says something else
+    if route.is_here and chosen.tls == "required":
+        raise ValueError(NO_TLS_THERE)
+    return route
 
 
 def hop_text(next_hop: NextHop) -> str:

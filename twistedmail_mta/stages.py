@@ -12,12 +12,13 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, get_args
 
 from zope.interface import Interface
 
 from twistedmail_mta.mail.header import Header
-from twistedmail_mta.model import Address, Envelope, Notify, Recipient, Reply
+from twistedmail_mta.model import Address, Envelope, Notify, Recipient, Reply, TLSLevel, Via
+from twistedmail_mta.routes import chosen_hop
 
 # What plugins are told
 
@@ -298,6 +299,29 @@ class FileInto:
 
 
 @dataclass(frozen=True, slots=True)
+class SetNextHop:
+    """Send the message to a next hop instead of where it would go.
+
+    The last one that is asked for counts, and one for a recipient before one for all.
+
+    Copies for mailboxes of this host go there, too, and into no mailbox: what
+    comes of them is the next hop's business.  The choice is kept with the
+    message, until it is delivered or an operator takes it back (`mta queue
+    reroute --back`).
+
+    Attributes:
+        via: as in a route of the site file: "smtp://HOST[:PORT]", "smtps://...", "lmtp://...", "lmtp+unix:/PATH",
+            "maildir:/PATH" or "mx".
+        tls: what is demanded there; None: what [outbound] says.
+        recipient: whose copy; None for all of them.
+    """
+
+    via: str
+    tls: TLSLevel | None = None
+    recipient: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """Keep the message in the queue until an operator releases it (`mta queue release`); mailboxes wait as well."""
 
@@ -309,7 +333,10 @@ _VALUE: Final = re.compile(r"(?:[^\x00\r\n]|\r\n[ \t]+(?=[^ \t\r\n]))*")
 
 
 def is_sound(change: object) -> bool:
-    """Return whether it is a change that can be made: no header field can become two, or end the header."""
+    """Return whether it is a change that can be made.
+
+    No header field can become two, or end the header, and mail goes to next hops that there may be.
+    """
     match change:
         case AddHeader(name, value) | ReplaceHeader(name, value):
             return bool(_NAME.fullmatch(name) and _VALUE.fullmatch(value))
@@ -319,12 +346,25 @@ def is_sound(change: object) -> bool:
             return bool(_NAME.fullmatch(name) and _VALUE.fullmatch(new))
         case RemoveHeader(name):
             return bool(_NAME.fullmatch(name))
+        case SetNextHop(via, tls, recipient):
+            return leads_somewhere(Via(via, tls)) and (recipient is None or isinstance(recipient, Address))
     return isinstance(change, Change)
+
+
+def leads_somewhere(via: Via) -> bool:
+    """Return whether it is a next hop that mail can be sent to."""
+    if not isinstance(via.via, str) or via.tls not in {None, *get_args(TLSLevel)}:
+        return False
+    try:
+        chosen_hop(via)
+    except ValueError:
+        return False
+    return True
 
 
 HeaderChange = AddHeader | InsertHeader | RemoveHeader | ReplaceHeader | ChangeHeader
 RecipientChange = AddRecipient | RemoveRecipient | ChangeRecipient
-Change = HeaderChange | ReplaceBody | RecipientChange | ChangeSender | FileInto | Hold
+Change = HeaderChange | ReplaceBody | RecipientChange | ChangeSender | FileInto | SetNextHop | Hold
 Changes = tuple[Change, ...]
 
 

@@ -7,8 +7,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twistedmail_mta.deliver.router import Fallback, Router, RouteRule
-from twistedmail_mta.model import MAILBOXES, NULL_PATH, Address, Discard, NextHop, Refuse, RelayLogin, Reply, Route
-from twistedmail_mta.routes import parse_via
+from twistedmail_mta.model import (
+    MAILBOXES,
+    NULL_PATH,
+    Address,
+    Discard,
+    NextHop,
+    Refuse,
+    RelayLogin,
+    Reply,
+    Route,
+    TLSLevel,
+    Via,
+)
+from twistedmail_mta.routes import chosen_hop, parse_via
+from twistedmail_mta.stages import leads_somewhere
 
 MX = NextHop("", 25, mx=True)
 
@@ -182,6 +195,52 @@ def test_via_raises_nothing_else(text: str, scheme: str) -> None:
     else:
         words = "a route"
     assert words
+
+
+BOB = Address("bob", "Example.net")
+
+
+@pytest.mark.parametrize(
+    ("tls", "via", "hop"),
+    [
+        ("none", Via("smtp://filter"), NextHop("filter", 25, tls="none")),
+        ("none", Via("smtps://filter"), NextHop("filter", 465, implicit_tls=True)),
+        ("required", Via("smtps://filter"), NextHop("filter", 465, implicit_tls=True, tls="required")),
+        ("required", Via("smtp://filter:26", "none"), NextHop("filter", 26, tls="none")),
+        ("opportunistic", Via("mx"), NextHop("example.net", 2525, mx=True)),
+        ("required", Via("lmtp+unix:/run/l"), NextHop("/run/l", 0, tls="none", lmtp=True)),
+    ],
+)
+def test_a_chosen_hop(tls: TLSLevel, via: Via, hop: NextHop) -> None:
+    """What the choice leaves open is as [outbound] has it; no rule, and no domain kept here, is asked."""
+    outbound = NextHop("", 2525, mx=True, tls=tls)
+    router = Router([RouteRule((), smart("a"))], outbound, hosts=lambda _: True)
+
+    assert router.chosen(via, BOB) == hop
+
+
+@pytest.mark.parametrize(
+    ("via", "words"),
+    [
+        (Via("discard"), "must be"),
+        (Via("error:550 no"), "must be"),
+        (Via("pigeon://roof"), "must be"),
+        (Via("smtp://h:0"), "no port"),
+        (Via("smtps://h", "none"), "contradict"),
+        (Via("lmtp+unix:/run/l", "required"), "a unix socket"),
+    ],
+)
+def test_what_cannot_be_chosen(via: Via, words: str) -> None:
+    """It has to be a next hop; plugins that choose it have failed, and a router raises."""
+    assert not leads_somewhere(via)
+    with pytest.raises(ValueError, match=words):
+        chosen_hop(via)
+
+
+def test_a_chosen_mx_needs_a_domain() -> None:
+    """An address without one has no MX hosts."""
+    assert isinstance(Router([], MX).chosen(Via("mx"), Address("postmaster", "")), Refuse)
+    assert Router([], MX).chosen(Via("smtp://a"), Address("postmaster", "")) == smart("a")
 
 
 def test_fallback_after_failures() -> None:

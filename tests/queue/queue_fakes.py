@@ -35,11 +35,13 @@ from twistedmail_mta.model import (
     Route,
     Settlement,
     Suspension,
+    Via,
     Withdrawn,
 )
 from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.runner import QueueLimits, QueueRunner
 from twistedmail_mta.queue.schedule import RetrySchedule
+from twistedmail_mta.routes import chosen_hop
 
 DISK_FULL = TemporaryError(Reply(452, "4.3.1", "disk full"))
 OK = Delivered(Reply(250, "2.0.0", "queued"), "mx.example [192.0.2.1]")
@@ -92,7 +94,7 @@ class FakeSpool:
         self.renewed = 0
         self.suspended: list[Suspension] = []
         self.parked: list[tuple[int, int, int]] = []
-        self.vias: dict[tuple[int, int], Route] = {}
+        self.vias: dict[tuple[int, int], Via] = {}
         self.loads = 0
         self.pause: Callable[[], Awaitable[None] | None] = lambda: None
 
@@ -127,8 +129,8 @@ class FakeSpool:
         assert not row.owned
         row.owned, row.epoch = True, row.epoch + 1
         age = self.clock.seconds() - row.since
-        via = self.vias.get((message_id, n))
-        return Claim(message_id, n, row.epoch, row.recipient, row.attempts, age, row.warnings, via)
+        recipient = replace(row.recipient, via=self.vias.get((message_id, n), row.recipient.via))
+        return Claim(message_id, n, row.epoch, recipient, row.attempts, age, row.warnings)
 
     async def claim(self, limit: int, exclude: frozenset[str]) -> Sequence[Claim]:
         await self._enter()
@@ -274,6 +276,9 @@ class FakeRouter:
         if isinstance(way, Exception):
             raise way
         return self.spare if attempts and self.spare else way
+
+    def chosen(self, via: Via, recipient: Address) -> Route:
+        return chosen_hop(via)
 
 
 @dataclass

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from queue_fakes import BUSY, NO_USER, START, World
+from queue_fakes import BUSY, NO_USER, OK, START, World
 from zope.interface import implementer
 
 from twistedmail_mta.interfaces import ILanePlan
-from twistedmail_mta.model import Discard, LaneTerms, NextHop, Suspended, Suspension, Withdrawn
+from twistedmail_mta.model import Address, Discard, LaneTerms, NextHop, Recipient, Suspended, Suspension, Via, Withdrawn
 from twistedmail_mta.queue.lanes import LaneLimits
 from twistedmail_mta.queue.runner import WATCH, QueueLimits
 
@@ -172,10 +172,38 @@ def test_the_way_of_an_operator_goes_before_the_routers(world: World) -> None:
     """Claims say where to."""
     world.agent.default = BUSY
     message = world.send("bob@x.example")
-    world.spool.vias[message.id, 0] = NextHop("other.example", 2525)
+    world.spool.vias[message.id, 0] = Via("smtp://other.example:2525")
     world.pass_time(400)
 
     assert world.agent.hosts() == ["x.example", "other.example"]
+
+
+def test_a_way_that_was_chosen_at_acceptance(world: World) -> None:
+    """Mail goes there at once, each recipient's its way, and again at the next attempt; the router isn't asked."""
+    world.router.ways["home.example"] = KeyError("nobody asks")
+    filtered = Recipient(Address("ann", "home.example"), via=Via("smtp://127.0.0.1:10024"))
+    world.agent.outcomes["ann@home.example"] = [BUSY, OK]
+
+    world.send(filtered, Recipient(Address("bob", "x.example")))
+    world.pass_time(400)
+
+    assert world.agent.hosts() == ["127.0.0.1", "x.example", "127.0.0.1"]
+
+
+@pytest.mark.parametrize("when", ["at its birth", "later"])
+def test_a_way_that_cannot_be_understood(world: World, when: str) -> None:
+    """The mail waits, as the router's way may be a wrong one; nothing else does."""
+    bob = Address("bob", "x.example")
+    message = world.send(Recipient(bob, via=Via("pigeon://roof")), "eve@y.example")
+    if when == "later":
+        world.pass_time(400)
+
+    assert world.agent.hosts() == ["y.example"]
+    row = world.spool.rows[message.id, 0]
+    assert (row.recipient.address, row.attempts, row.owned) == (bob, 2 if when == "later" else 1, False)
+    world.spool.vias[message.id, 0] = Via("smtp://other.example")
+    world.pass_time(4000)
+    assert world.agent.hosts() == ["y.example", "other.example"]
 
 
 def test_look_reports_failures_at_once(world: World) -> None:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from reception import Client, Reception, Transport, mailboxes
 from twisted.internet.address import UNIXAddress
+from zope.interface import directlyProvides
+
+from twistedmail_mta.model import Address, Recipient, Via
+from twistedmail_mta.pipeline import Plugin
+from twistedmail_mta.stages import IMessagePolicy, SetNextHop
 
 LMTP = ("LHLO me", "MAIL FROM:<joe@strangers.test>")
 TEXT = ("DATA", "Subject: x", "", "Hello", ".")
@@ -57,6 +64,25 @@ def test_what_comes_back_is_refused_to_that_recipient() -> None:
     assert [line[:9] for line in said.splitlines()] == ["554 5.4.6", "250 2.0.0"]
     assert reception.acceptance.local[0].deliveries == mailboxes(2)  # type: ignore[union-attr]
     assert reception.acceptance.messages[0].envelope.recipients == ()
+
+
+def test_answers_where_a_plugin_chose_the_next_hop() -> None:
+    """Each is taken by the queue, for there; what comes back is refused to that recipient, and goes nowhere."""
+
+    class Filter:
+        async def message(self, *_: Any) -> Any:
+            return (SetNextHop("smtp://127.0.0.1:10024"),)
+
+    directlyProvides(filtering := Filter(), IMessagePolicy)
+    reception = Reception(role="lmtp", plugins=(Plugin("filter", filtering, 1.0, False),))
+    client = begin(reception, "u1@home.test", "u2@home.test", "nobody@home.test")
+
+    said = client.type("DATA", "Delivered-To: u1@home.test", "Subject: x", "", ".")
+
+    assert [line[:9] for line in said.splitlines()] == ["554 5.4.6", "250 2.0.0"]
+    assert reception.acceptance.local == [None]
+    u2 = Recipient(Address("u2", "home.test"), via=Via("smtp://127.0.0.1:10024"))
+    assert reception.acceptance.messages[0].envelope.recipients == (u2,)
 
 
 def test_aliases_forward_from_here() -> None:

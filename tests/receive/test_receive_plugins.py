@@ -10,7 +10,7 @@ from reception import Client, Reception
 from zope.interface import directlyProvides
 
 from twistedmail_mta import stages
-from twistedmail_mta.model import Address, Reply
+from twistedmail_mta.model import Address, Recipient, Reply, Via
 from twistedmail_mta.pipeline import Plugin
 from twistedmail_mta.stages import (
     AddHeader,
@@ -21,6 +21,7 @@ from twistedmail_mta.stages import (
     RemoveHeader,
     RemoveRecipient,
     ReplaceHeader,
+    SetNextHop,
 )
 from twistedmail_mta.tasks import Promise
 
@@ -344,6 +345,90 @@ def test_held_messages_wait() -> None:
     assert acceptance.held == [True]
     assert acceptance.local == [None]
     assert len(acceptance.messages[0].envelope.recipients) == 2
+
+
+FILTER = SetNextHop("smtp://127.0.0.1:10024")
+U1 = Address("u1", "home.test")
+
+
+def sent(
+    *changes: Any, to: tuple[str, ...], text: str = "Subject: hi\r\n\r\ntext\r\n"
+) -> tuple[dict[str, Via | None], list[int]]:
+    """By which way each recipient goes that the queue serves, and the accounts that got it at once."""
+    reception, _ = with_plugin(stages.IMessagePolicy, tuple(changes))
+    assert send(reception.connect(), *to, text=text).startswith("250")
+    (message,), (local,) = reception.acceptance.messages, reception.acceptance.local
+    accounts = [each.account for each in local.deliveries] if local is not None else []
+    return {str(each.address): each.via for each in message.envelope.recipients}, accounts
+
+
+def test_another_next_hop_for_all() -> None:
+    """Also for mailboxes here, and an alias: they get nothing, the next hop is told of them as RCPT named them."""
+    ways, accounts = sent(FILTER, to=("u1@home.test", "all@home.test", "bob@relayed.test"))
+
+    chosen = Via("smtp://127.0.0.1:10024")
+    assert ways == dict.fromkeys(["u1@home.test", "all@home.test", "bob@relayed.test"], chosen)
+    assert accounts == []
+
+
+def test_another_next_hop_for_one() -> None:
+    """The others go where they would; one that isn't among them changes nothing."""
+    nobody = SetNextHop("smtp://a", recipient=Address("nobody", "home.test"))
+    to_u1 = SetNextHop("lmtp+unix:/run/lmtp", recipient=U1)
+
+    assert sent(to_u1, nobody, to=("u1@home.test", "u2@home.test", "bob@relayed.test")) == (
+        {"u1@home.test": Via("lmtp+unix:/run/lmtp"), "bob@relayed.test": None},
+        [2],
+    )
+
+
+def test_the_last_next_hop_counts() -> None:
+    """And one for a recipient before one for all, whoever is asked first; also for who was added."""
+    changes = (SetNextHop("smtp://a", recipient=U1), AddRecipient(U1), SetNextHop("smtp://b", "required", U1), FILTER)
+
+    ways, _ = sent(*changes, SetNextHop("smtp://c", "none"), to=("bob@relayed.test",))
+
+    assert ways == {"u1@home.test": Via("smtp://b", "required"), "bob@relayed.test": Via("smtp://c", "none")}
+
+
+def test_held_on_the_way_elsewhere() -> None:
+    """It waits first, and then goes there."""
+    reception, _ = with_plugin(stages.IMessagePolicy, (Hold("odd"), FILTER, FileInto("Junk")))
+    assert send(reception.connect(), "u1@home.test").startswith("250")
+
+    assert reception.acceptance.held == [True]
+    (recipient,) = reception.acceptance.messages[0].envelope.recipients
+    assert recipient == Recipient(U1, via=Via("smtp://127.0.0.1:10024"))
+
+
+def test_circles_end_before_another_next_hop() -> None:
+    """What its recipient had before isn't sent to a filter again: the queue fails it, or all of it is refused."""
+    text = "Delivered-To: u1@home.test\r\nSubject: hi\r\n\r\ntext\r\n"
+
+    ways, _ = sent(FILTER, to=("u1@home.test", "u2@home.test"), text=text)
+    reception, _ = with_plugin(stages.IMessagePolicy, (FILTER,))
+
+    assert ways == {"u1@home.test": None, "u2@home.test": Via("smtp://127.0.0.1:10024")}
+    assert send(reception.connect(), "u1@home.test", text=text).startswith("554 5.4.6")
+    assert reception.acceptance.messages == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        SetNextHop("pigeon://roof"),
+        SetNextHop("discard"),
+        SetNextHop("error:550 5.1.2 no"),
+        SetNextHop(None),  # type: ignore[arg-type]
+        SetNextHop("smtp://a", "perhaps"),  # type: ignore[arg-type]
+        SetNextHop("smtp://a", recipient="bob@relayed.test"),  # type: ignore[arg-type]
+    ],
+)
+def test_no_next_hop(change: Any) -> None:
+    """What can't be one counts as a failure."""
+    reception, _ = with_plugin(stages.IMessagePolicy, (change,))
+
+    assert send(reception.connect()).startswith("451 4.3.0")
 
 
 def test_plugins_dont_see_each_others_changes() -> None:

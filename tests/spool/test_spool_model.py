@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from hypothesis import settings
@@ -24,6 +24,7 @@ from twistedmail_mta.model import (
     Report,
     Settlement,
     Suspended,
+    Via,
     Withdrawn,
     id_text,
 )
@@ -36,6 +37,7 @@ Key = tuple[int, int]
 
 DOMAINS = ("a.example", "b.example", "c.example")
 FORWARDS = tuple(Recipient(Address("f", domain)) for domain in DOMAINS[:2])
+VIAS = (None, Via("smtp://127.0.0.1:10024"), Via("mx", "required"))
 OUTCOMES: dict[str, Outcome] = {
     "delivered": Delivered(OK),
     "forwarded": Delivered(OK, forwards=FORWARDS),
@@ -49,15 +51,20 @@ OUTCOMES: dict[str, Outcome] = {
 class Row:
     """What the model knows of a recipient."""
 
-    domain: str
+    recipient: Recipient
     due: float
     since: float
     state: Literal["waiting", "held", "suspended", "failed"] = "waiting"
     claim: Claim | None = None
     wish: str | None = None
+    rerouted: bool = False
     attempts: int = 0
     held_at: float = 0.0
     failed_at: float = 0.0
+
+    @property
+    def domain(self) -> str:
+        return self.recipient.address.domain
 
 
 class SpoolMachine(RuleBasedStateMachine):
@@ -86,14 +93,21 @@ class SpoolMachine(RuleBasedStateMachine):
     def failures(self, about: int) -> dict[int, float]:
         return {n: row.failed_at for (m, n), row in self.rows.items() if m == about and row.state == "failed"}
 
-    @rule(domains=st.lists(st.sampled_from(DOMAINS), min_size=1, max_size=4), claim=st.booleans(), file=st.booleans())
-    def accept(self, domains: list[str], claim: bool, file: bool) -> None:
+    @rule(
+        domains=st.lists(st.sampled_from(DOMAINS), min_size=1, max_size=4),
+        claim=st.booleans(),
+        file=st.booleans(),
+        via=st.sampled_from(VIAS),
+    )
+    def accept(self, domains: list[str], claim: bool, file: bool, via: Via | None) -> None:
         body = FileBody(f"file-{len(self.files)}-{self.now}-{self.spool.new_id()}", 9) if file else InlineBody(b"x")
         sent = message(self.spool, *(f"u@{domain}" for domain in domains), body=body)
+        recipients = tuple(replace(each, via=via) for each in sent.envelope.recipients)
+        sent = replace(sent, envelope=replace(sent.envelope, recipients=recipients))
         claims = run(self.spool.accept(sent, claim))
         assert len(claims) == (len(domains) if claim else 0)
-        for n, domain in enumerate(domains):
-            self.rows[sent.id, n] = Row(domain, self.now, self.running, claim=claims[n] if claim else None)
+        for n, recipient in enumerate(recipients):
+            self.rows[sent.id, n] = Row(recipient, self.now, self.running, claim=claims[n] if claim else None)
         if isinstance(body, FileBody):
             self.files[sent.id] = body.name
 
@@ -112,6 +126,7 @@ class SpoolMachine(RuleBasedStateMachine):
         self.check_order(keys, free, (limit + 1) // 2)
         for key, claim in zip(keys, claims, strict=True):
             row = self.rows[key]
+            assert claim.recipient == row.recipient
             assert claim.attempts == row.attempts
             assert abs(claim.age - (self.running - row.since)) < 1e-3
             row.claim = claim
@@ -154,7 +169,7 @@ class SpoolMachine(RuleBasedStateMachine):
 
     def end(self, key: Key, outcome: str, due: float | None) -> None:
         row = self.rows[key]
-        wish, row.claim, row.wish = row.wish, None, None
+        wish, row.claim, row.wish, row.rerouted = row.wish, None, None, False
         if outcome in {"delivered", "forwarded"} or wish == "delete":
             del self.rows[key]
             return
@@ -171,7 +186,7 @@ class SpoolMachine(RuleBasedStateMachine):
     def forward(self, about: int, outcome: Outcome) -> None:
         for recipient in outcome.forwards if isinstance(outcome, Delivered) else ():
             place = max((n for message_id, n in self.rows if message_id == about), default=-1) + 1
-            self.rows[about, place] = Row(recipient.address.domain, self.now, self.running)
+            self.rows[about, place] = Row(recipient, self.now, self.running)
 
     def report(self, about: int, failed: frozenset[int]) -> Report:
         self.bounce = message(self.spool, "ann@a.example", sender=NULL_PATH)
@@ -185,7 +200,7 @@ class SpoolMachine(RuleBasedStateMachine):
             return False
         for n in told:
             del self.rows[about, n]
-        self.rows[self.bounce.id, 0] = Row("a.example", self.now, self.running)
+        self.rows[self.bounce.id, 0] = Row(self.bounce.envelope.recipients[0], self.now, self.running)
         return True
 
     @rule()
@@ -237,7 +252,7 @@ class SpoolMachine(RuleBasedStateMachine):
             case "release" if row.state == "held":
                 row.state, row.since = "waiting", row.since + self.running - row.held_at
             case "release" if row.wish == "hold":
-                row.wish = None
+                row.wish, row.rerouted = None, False
             case "delete" if row.claim is None:
                 del self.rows[key]
             case "delete":
@@ -245,6 +260,18 @@ class SpoolMachine(RuleBasedStateMachine):
             case _:
                 return False
         return True
+
+    @rule(domain=st.sampled_from(DOMAINS), via=st.sampled_from(VIAS))
+    def reroute(self, domain: str, via: Via | None) -> None:
+        rows = [row for row in self.rows.values() if row.domain == domain and row.state != "failed"]
+        for row in rows:
+            row.recipient = replace(row.recipient, via=via and replace(via, tls=via.tls or "opportunistic"))
+            row.rerouted = row.claim is not None
+            row.due = row.due if row.claim else min(row.due, self.now)
+            if row.state == "suspended":
+                row.state, row.since = "waiting", row.since + self.running - row.held_at
+        said = (None, "opportunistic") if via is None else (via.via, via.tls or "opportunistic")
+        assert run(self.site.control.reroute(*said, Selection(domain=domain))) == len(rows)
 
     @rule(domain=st.sampled_from(DOMAINS))
     def suspend(self, domain: str) -> None:
@@ -272,7 +299,7 @@ class SpoolMachine(RuleBasedStateMachine):
             claims = [row.claim for row in rows.values() if row.claim]
             for key, row in rows.items():
                 if row.wish is None:
-                    row.state, row.held_at, row.claim = "suspended", self.running, None
+                    row.state, row.held_at, row.claim, row.rerouted = "suspended", self.running, None, False
                 else:
                     self.end(key, "withdrawn", None)
             run(self.spool.park(claims, suspension.id))
@@ -306,7 +333,7 @@ class SpoolMachine(RuleBasedStateMachine):
         gone = sorted(name for about, name in self.files.items() if about not in here)
         assert sorted(self.site.files.removed) == gone
         for row in self.rows.values():
-            assert row.claim is None or self.spool.wanted(row.claim) == (row.wish is None)
+            assert row.claim is None or self.spool.wanted(row.claim) == (row.wish is None and not row.rerouted)
 
 
 TestSpoolMachine = SpoolMachine.TestCase

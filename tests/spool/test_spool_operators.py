@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from spool_in_memory import START, Site, deferred, delivered, failed, message, run
 
-from twistedmail_mta.model import NextHop, Reply, Settlement, Withdrawn
+from twistedmail_mta.model import Reply, Settlement, Via, Withdrawn
 from twistedmail_mta.spool.operator_selection import Selection
 from twistedmail_mta.spool.operator_summary import AGES
 from twistedmail_mta.spool.spool import Spool
@@ -85,15 +85,15 @@ def test_reroute_goes_with_the_claim(spool: Spool, site: Site) -> None:
 
     assert run(site.control.reroute("smtp://relay.example.net:26", "required", Selection())) == 1
     (again,) = run(spool.claim(5, NOTHING))
-    assert again.via == NextHop("relay.example.net", 26, tls="required")
+    assert again.recipient.via == Via("smtp://relay.example.net:26", "required")
 
     run(spool.settle([deferred(again, due=START)], None))
     (third,) = run(spool.claim(5, NOTHING))
-    assert third.via == again.via
+    assert third.recipient == again.recipient
 
     run(spool.release_claims([third]))
     assert run(site.control.reroute(None, "opportunistic", Selection())) == 1
-    assert [each.via for each in run(spool.claim(5, NOTHING))] == [None]
+    assert [each.recipient.via for each in run(spool.claim(5, NOTHING))] == [None]
 
 
 def test_reroute_of_a_claimed_recipient(spool: Spool, site: Site) -> None:
@@ -105,7 +105,7 @@ def test_reroute_of_a_claimed_recipient(spool: Spool, site: Site) -> None:
     run(spool.settle([Settlement(claim, Withdrawn(), START)], None))
 
     (again,) = run(spool.claim(5, NOTHING))
-    assert again.via == NextHop("relay.example.net", 25, tls="none")
+    assert again.recipient.via == Via("smtp://relay.example.net", "none")
     assert spool.wanted(again)
 
 
@@ -117,15 +117,19 @@ def test_reroute_leaves_held_mail_held(spool: Spool, site: Site) -> None:
 
     assert not run(spool.claim(5, NOTHING))
     run(site.control.change("release", Selection()))
-    assert run(spool.claim(5, NOTHING))[0].via is not None
+    assert run(spool.claim(5, NOTHING))[0].recipient.via is not None
 
 
-def test_a_way_that_this_release_does_not_know(spool: Spool, site: Site) -> None:
-    """It is passed over: no row may stop the queue."""
-    accept(spool, "a@example.net")
-    run(site.control.reroute("pigeon://roof", "none", Selection()))
+def test_operators_take_back_what_a_plugin_chose(spool: Spool, site: Site) -> None:
+    """The way of the site file is that of the router again."""
+    sent = message(spool, "a@example.net")
+    (recipient,) = sent.envelope.recipients
+    chosen = replace(recipient, via=Via("smtp://filter.example.net"))
+    run(spool.accept(replace(sent, envelope=replace(sent.envelope, recipients=(chosen,))), claim=False))
 
-    assert [each.via for each in run(spool.claim(5, NOTHING))] == [None]
+    assert run(site.control.reroute(None, "opportunistic", Selection())) == 1
+
+    assert [each.recipient for each in run(spool.claim(5, NOTHING))] == [recipient]
 
 
 @pytest.fixture

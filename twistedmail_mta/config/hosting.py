@@ -7,10 +7,10 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
-from twistedmail_mta.config.sending import NO_TLS_THERE, OutboundTable
+from twistedmail_mta.config.sending import OutboundTable
 from twistedmail_mta.config.values import Count, Domain, FilePath, Size, Table, domain_name, file_path
 from twistedmail_mta.model import Address, NextHop, TLSLevel
-from twistedmail_mta.routes import HOPS, parse_via
+from twistedmail_mta.routes import HOPS, NO_TLS_THERE, parse_via
 from twistedmail_mta.smtp.address import parse_address
 from twistedmail_mta.smtp.errors import AddressError
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
@@ -21,9 +21,7 @@ from twistedmail_mta.config.values import (
     sequence,
 )
 from twistedmail_mta.model import NextHop, RelayLogin, Route, TLSLevel
-from twistedmail_mta.routes import parse_via
-
-NO_TLS_THERE: Final = "a unix socket or a Maildir is no place for TLS: nothing leaves this host there"
+from twistedmail_mta.routes import NO_TLS_THERE, parse_via
 
 
 class TimeoutsTable(Table):

@@ -9,7 +9,8 @@ from typing import Final
 from zope.interface import implementer
 
 from twistedmail_mta.interfaces import IRouter
-from twistedmail_mta.model import MAILBOXES, Address, NextHop, Refuse, Reply, Route
+from twistedmail_mta.model import MAILBOXES, Address, NextHop, Refuse, Reply, Route, Via
+from twistedmail_mta.routes import chosen_hop
 
 NO_DOMAIN: Final = Refuse(Reply(550, "5.1.3", "The recipient's address has no domain"))
 
@@ -61,11 +62,12 @@ class Router:
 
         Args:
             rules: first match wins; the `relay_to` of domains stand before the routes.
-            default: for what no rule matches: by MX, without a host.
+            default: for what no rule matches: by MX, without a host; its port and TLS are those of [outbound].
             fallback: for what goes by MX and has failed for now often enough.
             hosts: whether mail for a domain is kept here, whatever the rules say.
         """
         self._hosts = hosts
+        self._default = default
         self._fallback = fallback
         self._exact: dict[str, tuple[int, Route]] = {}
         self._below: dict[str, tuple[int, Route]] = {}
@@ -92,6 +94,13 @@ class Router:
         if route.mx and self._fallback is not None and attempts >= self._fallback.after:
             return self._fallback.next_hop
         return route if route.host else replace(route, host=domain)
+
+    def chosen(self, via: Via, recipient: Address) -> Route:
+        """Return the next hop that was chosen for a recipient; see `IRouter`."""
+        hop = chosen_hop(via, self._default.tls, self._default.port)
+        if hop.host:
+            return hop
+        return replace(hop, host=recipient.domain.lower()) if recipient.domain else NO_DOMAIN
 
     def _add(self, pattern: str, ranked: tuple[int, Route]) -> None:
         if pattern == "*":

@@ -74,12 +74,19 @@ class Dispatch:
         self._attempts = TaskGroup()
         self._stopping = False
 
-    def route(self, sender: Address, recipient: Address, attempts: int = 0) -> Route | None:
-        """Return which way a recipient goes; None when the router is broken, which delays mail and loses none."""
+    def route(self, sender: Address, recipient: Recipient, attempts: int = 0) -> Route | None:
+        """Return which way a recipient goes: the chosen one, else the router's.
+
+        None when the router is broken, or the choice can't be understood,
+        which delays mail and loses none.
+        """
+        address = recipient.address
         try:
-            return self._router.route(sender, recipient, attempts)
+            if recipient.via is not None:
+                return self._router.chosen(recipient.via, address)
+            return self._router.route(sender, address, attempts)
         except Exception:  # noqa: BLE001 - whatever it is, the mail waits
-            self.log.failure("no route for {recipient}", recipient=str(recipient), event="queue.route_failed")
+            self.log.failure("no route for {recipient}", recipient=str(address), event="queue.route_failed")
             return None
 
     def has_room(self, message: Message, routes: Sequence[Route | None]) -> bool:
@@ -123,7 +130,7 @@ class Dispatch:
         parked: dict[int, list[Claim]] = {}
         for claim in claims:
             address = claim.recipient.address
-            route = claim.via or self.route(message.envelope.sender, address, claim.attempts)
+            route = self.route(message.envelope.sender, claim.recipient, claim.attempts)
             suspension = self._suspensions.of(message, address, route)
             if suspension is not None:
                 parked.setdefault(suspension, []).append(claim)

@@ -168,7 +168,7 @@ class QueueRunner:
         if hold or not recipients:
             await self._spool.accept(message, claim=False, local=local, hold=hold)
             return
-        routes = [self._dispatch.route(sender, recipient.address) for recipient in recipients]
+        routes = [self._dispatch.route(sender, recipient) for recipient in recipients]
         if self._has_room(message, routes):
             await self._accepts.shield("queue.accept", self._accept(message, routes, local))
         else:

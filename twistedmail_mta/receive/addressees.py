@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from twistedmail_mta.directory.forwarding import forwarded
@@ -37,10 +37,12 @@ class Distribution:
     Attributes:
         spooled: recipients for the queue.
         deliveries: mailboxes that get it with the acceptance, each once.
+        diverted: some recipient who is kept here goes to a chosen next hop instead.
     """
 
     spooled: tuple[Recipient, ...]
     deliveries: tuple[Delivery, ...]
+    diverted: bool = False
 
 
 def distribute(
@@ -55,17 +57,21 @@ def distribute(
     Args:
         addressees: all of them.
         looping: recipients that were delivered to before, which the queue
-            refuses with a report.
+            refuses with a report, whatever next hop was chosen for them.
         hold: the message waits for an operator, and so in the queue.
     """
     spooled: dict[Address, Recipient] = {}
     forwards: dict[Address, Recipient] = {}
     kept: list[Recipient] = []
     mailboxes: dict[tuple[int, str], Delivery] = {}
-    by_queue = False
+    by_queue = diverted = False
     for addressee in addressees:
         recipient, expansion = addressee.recipient, addressee.expansion
-        if expansion is None or recipient.address in looping:
+        if recipient.address in looping:
+            spooled[recipient.address] = replace(recipient, via=None)
+            continue
+        if expansion is None or recipient.via is not None:
+            diverted = diverted or expansion is not None
             spooled[recipient.address] = recipient
             continue
         kept.append(recipient)
@@ -77,8 +83,8 @@ def distribute(
                 forwards.setdefault(forward.address, forward)
             by_queue = len(mailboxes) > MOST_AT_ONCE
     if by_queue:
-        return Distribution((*spooled.values(), *kept), ())
-    return Distribution(tuple((forwards | spooled).values()), tuple(mailboxes.values()))
+        return Distribution((*spooled.values(), *kept), (), diverted)
+    return Distribution(tuple((forwards | spooled).values()), tuple(mailboxes.values()), diverted)
 
 
 def _is_for_queue(recipient: Recipient, expansion: Expansion) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from twisted.logger import Logger
 
@@ -12,7 +12,7 @@ from twistedmail_mta import stages
 from twistedmail_mta.errors import MailError
 from twistedmail_mta.header_changes import with_change
 from twistedmail_mta.mail.header import Header
-from twistedmail_mta.model import Address, Expansion, Recipient
+from twistedmail_mta.model import Address, Expansion, Recipient, Via
 from twistedmail_mta.pipeline import Asked
 from twistedmail_mta.receive.admission import Admission
 from twistedmail_mta.receive.naming import Named
@@ -29,7 +29,10 @@ from twistedmail_mta.stages import (
     RemoveRecipient,
     ReplaceBody,
     ReplaceHeader,
+    SetNextHop,
 )
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -42,6 +45,7 @@ class Judgement:
         named: whom it is for.
         reserve: keeps room in the mailboxes of one who is put in another's place.
         filed: mailboxes other than INBOX, by recipient; None stands for all of them.
+        sent: next hops that were chosen, by recipient; None stands for all of them.
         held: why the message is to wait for an operator; empty if it isn't.
         body: what stands in the body's place; None if it stays.
     """
@@ -51,6 +55,7 @@ class Judgement:
     named: Named
     reserve: Callable[[Expansion | None], Awaitable[None]]
     filed: dict[Address | None, str] = field(default_factory=dict)
+    sent: dict[Address | None, Via] = field(default_factory=dict)
     held: str = ""
     body: stages.Body | None = None
 
@@ -79,6 +84,7 @@ class Judgement:
                 change=repr(asked.change),
             )
         self._file()
+        self._send()
 
     async def _change(self, asked: Asked, admission: Admission) -> bool:
         """Make one change; return whether it could be made."""
@@ -96,6 +102,10 @@ class Judgement:
                 return await self._readdress(change, admission, anywhere=asked.plugin.may_send_anywhere)
             case FileInto(mailbox, recipient):
                 self.filed[recipient] = mailbox
+            case SetNextHop(via, tls, recipient):
+                if recipient is not None and self.named.standing(recipient) is None:
+                    return False
+                self.sent[recipient] = Via(via, tls)
             case Hold(reason):
                 self.held = reason or asked.plugin.name
         return True
@@ -135,13 +145,24 @@ class Judgement:
 
     def _file(self) -> None:
         """Name the mailboxes that copies go to."""
-        if not self.filed:
-            return
-        filed = {None if address is None else self.named.now(address): name for address, name in self.filed.items()}
-        for address, addressee in self.named.addressees.items():
-            mailbox = filed.get(address) or filed.get(None)
-            if mailbox is not None and addressee.expansion is not None:
+        for address, mailbox in self._chosen(self.filed):
+            addressee = self.named.addressees[address]
+            if addressee.expansion is not None:
                 self.named.addressees[address] = replace(addressee, expansion=_filed(addressee.expansion, mailbox))
+
+    def _send(self) -> None:
+        """Name the next hops that copies go to."""
+        for address, via in self._chosen(self.sent):
+            addressee = self.named.addressees[address]
+            self.named.addressees[address] = replace(addressee, recipient=replace(addressee.recipient, via=via))
+
+    def _chosen(self, choices: Mapping[Address | None, T]) -> list[tuple[Address, T]]:
+        """Return what was chosen for each recipient for whom something was: for him, else for all."""
+        if not choices:
+            return []
+        now = {None if address is None else self.named.now(address): choice for address, choice in choices.items()}
+        chosen = [(address, now.get(address) or now.get(None)) for address in self.named.addressees]
+        return [(address, choice) for address, choice in chosen if choice is not None]
 
 
 def _filed(expansion: Expansion, mailbox: str) -> Expansion:

@@ -295,7 +295,7 @@ class Transaction:
         Raises:
             PermanentError: all were delivered to before.
         """
-        if not self._distribution.deliveries:
+        if not (self._distribution.deliveries or self._distribution.diverted):
             return self._distribution  # the queue looks for loops itself
         self._looping = looping_among(self._addressees.values(), header.block)
         if not self._looping:

@@ -7,7 +7,7 @@ of Python holds up all that wait for the commit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
 from twistedmail_mta.model import (
@@ -22,19 +22,17 @@ from twistedmail_mta.model import (
     FileBody,
     InlineBody,
     Message,
-    NextHop,
     Notify,
     Origin,
     Recipient,
     Reply,
     Report,
-    Route,
     Settlement,
     TLSLevel,
     Unconfirmed,
+    Via,
     Withdrawn,
 )
-from twistedmail_mta.routes import parse_via
 
 Row = tuple[Any, ...]
 Key = tuple[int, int]
@@ -68,7 +66,8 @@ def message_rows(
     """
     envelope, due, epoch = message.envelope, message.received_at, 0 if owner is None else 1
     recipients = [
-        (message.id, n, *_who(recipient), due, since, owner, epoch) for n, recipient in enumerate(envelope.recipients)
+        (message.id, n, *_who(recipient), *_way(recipient), due, since, owner, epoch)
+        for n, recipient in enumerate(envelope.recipients)
     ]
     return MessageRows(
         body=body_row(message.id, kept + bool(recipients), message.body),
@@ -109,9 +108,15 @@ def _message_row(message: Message) -> Row:
 
 
 def _who(recipient: Recipient) -> Row:
-    """Return the columns that `recipient_of` reads."""
+    """Return what of a recipient is its sender's."""
     notify = None if recipient.notify is None else ",".join(sorted(recipient.notify))
     return recipient.address.local, recipient.address.domain, notify, recipient.orcpt
+
+
+def _way(recipient: Recipient) -> Row:
+    """Return what was decided of the way there."""
+    via = recipient.via
+    return (None, None) if via is None else (via.via, via.tls)
 
 
 def message_of(row: Row, recipients: Iterable[Row]) -> Message:
@@ -137,10 +142,12 @@ def message_of(row: Row, recipients: Iterable[Row]) -> Message:
     )
 
 
-def recipient_of(local: str, domain: str, notify: str | None, orcpt: str | None) -> Recipient:
+def recipient_of(  # noqa: PLR0913, PLR0917 - the columns of `tables.RECIPIENT_COLUMNS`
+    local: str, domain: str, notify: str | None, orcpt: str | None, via: str | None, tls: TLSLevel | None
+) -> Recipient:
     """Return the recipient of a row."""
     wanted = None if notify is None else cast(frozenset[Notify], frozenset(notify.split(",")) - {""})
-    return Recipient(Address(local, domain), wanted, orcpt)
+    return Recipient(Address(local, domain), wanted, orcpt, None if via is None else Via(via, tls))
 
 
 def claims_of(rows: Iterable[Row], running: float) -> list[Claim]:
@@ -152,29 +159,16 @@ def claims_of(rows: Iterable[Row], running: float) -> list[Claim]:
     """
     ordered = sorted(rows)  # their first column is when they were due
     return [
-        Claim(
-            message, n, epoch, recipient_of(*who), attempts, max(0.0, running - since), warnings, _way(who[1], via, tls)
-        )
-        for _, message, n, epoch, *who, attempts, since, warnings, via, tls in ordered
+        Claim(message, n, epoch, recipient_of(*who), attempts, max(0.0, running - since), warnings)
+        for _, message, n, epoch, *who, attempts, since, warnings in ordered
     ]
-
-
-def _way(domain: str, via: str | None, tls: TLSLevel) -> Route | None:
-    """Return the way that an operator chose; None, for the site file's, also if this release doesn't know it."""
-    if via is None:
-        return None
-    try:
-        route = parse_via(via, tls)
-    except ValueError:
-        return None
-    return replace(route, host=domain) if isinstance(route, NextHop) and not route.host else route
 
 
 def failed_recipient_of(row: Row) -> FailedRecipient:
     """Return what `tables.unreported` read of one recipient."""
-    n, local, domain, notify, orcpt, code, status, text, remote, failed_at = row
+    n, *who, code, status, text, remote, failed_at = row
     outcome = Failed(Reply(code, status, text), remote)
-    return FailedRecipient(n, recipient_of(local, domain, notify, orcpt), outcome, failed_at)
+    return FailedRecipient(n, recipient_of(*who), outcome, failed_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,12 @@ INSERT INTO message (id, body, size, received_at, sender_local, sender_domain, e
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
+RECIPIENT_COLUMNS: Final = "local, domain, notify, orcpt, via, via_tls"
+"""What `rows.recipient_of` reads."""
+
 RECIPIENT: Final = """
-INSERT INTO recipient (message, n, local, domain, notify, orcpt, due, since, owner, epoch)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO recipient (message, n, local, domain, notify, orcpt, via, via_tls, due, since, owner, epoch)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 HOLD: Final = "UPDATE recipient SET state = 'held', held_since = ?2 WHERE message = ?1"
@@ -43,12 +46,12 @@ DUE: Final = _DUE.format(index="recipient_due", condition="")
 
 DUE_FRESH: Final = _DUE.format(index="recipient_fresh", condition="AND attempts = 0")
 
-CLAIM: Final = """
+CLAIM: Final = f"""
 UPDATE recipient SET owner = ?1, epoch = epoch + 1
 WHERE (message, n) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))
   AND state = 'waiting' AND owner IS NULL AND due <= ?3
-RETURNING due, message, n, epoch, local, domain, notify, orcpt, attempts, since, warnings, via, via_tls
-"""
+RETURNING due, message, n, epoch, {RECIPIENT_COLUMNS}, attempts, since, warnings
+"""  # noqa: S608 - constants
 
 NEXT_DUE: Final = """
 SELECT due FROM recipient INDEXED BY recipient_due
@@ -62,12 +65,12 @@ SELECT m.id, m.received_at, m.sender_local, m.sender_domain, m.eight_bit, m.smtp
 FROM message m JOIN body b ON b.id = m.body WHERE m.id = ?
 """
 
-READ_RECIPIENTS: Final = "SELECT local, domain, notify, orcpt FROM recipient WHERE message = ? ORDER BY n"
+READ_RECIPIENTS: Final = f"SELECT {RECIPIENT_COLUMNS} FROM recipient WHERE message = ? ORDER BY n"  # noqa: S608
 
-UNREPORTED: Final = """
-SELECT n, local, domain, notify, orcpt, code, status, reply, remote, attempted_at FROM recipient
+UNREPORTED: Final = f"""
+SELECT n, {RECIPIENT_COLUMNS}, code, status, reply, remote, attempted_at FROM recipient
 WHERE message = ? AND state = 'failed' ORDER BY n
-"""
+"""  # noqa: S608 - constants
 
 REPORTS_DUE: Final = """
 SELECT message FROM (

@@ -10,7 +10,7 @@ from zope.interface import implementer
 from twistedmail_mta.errors import PermanentError
 from twistedmail_mta.interfaces import IAcceptance, IAuthenticator, IDirectory, ILogins, IQuotas, ISubmitter
 from twistedmail_mta.mail.header import Header
-from twistedmail_mta.model import Address, Delivery, Expansion, InlineBody, LocalMail, Message, Reply
+from twistedmail_mta.model import Address, Delivery, Expansion, InlineBody, LocalMail, Message, Reply, Via
 from twistedmail_mta.smtp.address import parse_address
 
 
@@ -21,6 +21,7 @@ class Accepted:
     Attributes:
         sender: the reverse-path.
         recipients: who gets it by way of the queue.
+        ways: to which next hops, where plugins chose one.
         mailboxes: in which mailboxes it is, by the address whose they are.
         header: our own trace field first.
         body: what follows.
@@ -29,6 +30,7 @@ class Accepted:
 
     sender: str
     recipients: tuple[str, ...]
+    ways: Mapping[str, Via]
     mailboxes: Mapping[str, str]
     header: Header
     body: bytes
@@ -49,6 +51,7 @@ class Acceptance:
             Accepted(
                 str(message.envelope.sender),
                 tuple(str(each.address) for each in message.envelope.recipients),
+                {str(each.address): each.via for each in message.envelope.recipients if each.via is not None},
                 {str(each.address): each.mailbox for each in deliveries},
                 Header(message.header),
                 message.body.data if isinstance(message.body, InlineBody) else b"",
