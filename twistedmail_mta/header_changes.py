@@ -22,8 +22,8 @@ def with_change(header: Header, change: HeaderChange) -> Header:
             return header.changed(name.encode(), occurrence, b"") or header
         case ReplaceHeader(name, value, occurrence):
             return _replaced(header, name.encode(), field_line(name, value), occurrence)
-        case ChangeHeader(name, old, new):
-            return header.with_value(name.encode(), octets_of(old), octets_of(new)) or header
+        case ChangeHeader(name, old, new, occurrence):
+            return header.with_value(name.encode(), octets_of(old), octets_of(new), occurrence) or header
 
 
 def _replaced(header: Header, name: bytes, line: bytes, occurrence: int | None) -> Header:

@@ -22,6 +22,7 @@ SHIPPED: Final[Mapping[str, str]] = {
     "milter": "twistedmail_mta.policy.milter:Milter",
     "names": "twistedmail_mta.policy.names:Names",
     "relay_networks": "twistedmail_mta.policy.relay_networks:RelayNetworks",
+    "rewrite": "twistedmail_mta.policy.rewrite:Rewrite",
     "rspamd": "twistedmail_mta.policy.rspamd:Rspamd",
     "spamd": "twistedmail_mta.policy.spamd:Spamd",
     "tarpit": "twistedmail_mta.policy.tarpit:Tarpit",

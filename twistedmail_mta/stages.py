@@ -218,16 +218,24 @@ class ReplaceHeader:
 
 @dataclass(frozen=True, slots=True)
 class ChangeHeader:
-    """Put another value in the place of one, in the first field of a name that has it; no other octet changes.
+    """Put another value in the place of one; no other octet of the header changes.
 
     Both are as `Header.get_all` gives them; what isn't UTF-8 stands in them as
     surrogates (PEP 383).  Where no field has the old value, as after somebody
     else's change, nothing is done.
+
+    Attributes:
+        name: of the field.
+        old: its value.
+        new: what comes.
+        occurrence: which of the fields of this name it is, counted from 1 and from above; if that one hasn't the old
+            value any more, it is the first that has.
     """
 
     name: str
     old: str
     new: str
+    occurrence: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,7 +350,7 @@ def is_sound(change: object) -> bool:
             return bool(_NAME.fullmatch(name) and _VALUE.fullmatch(value))
         case InsertHeader(index, name, value):
             return index >= 0 and bool(_NAME.fullmatch(name) and _VALUE.fullmatch(value))
-        case ChangeHeader(name, _, new):
+        case ChangeHeader(name=name, new=new):
             return bool(_NAME.fullmatch(name) and _VALUE.fullmatch(new))
         case RemoveHeader(name):
             return bool(_NAME.fullmatch(name))

@@ -191,10 +191,13 @@ HEADER = 'X-Empty:  \r\nX-A:one \r\nfrom :\tAnn\r\n  <ann@in.test> \r\nFrom: "\x
         ([("From", '"\xe4" <b@in.test>', '"\xe4" <b@out.test>')], HEADER.replace("b@in.test", "b@out.test")),
         ([("From", "b@in.test", "b@out.test")], HEADER),
         ([("X-A", "one", ""), ("X-B", "one", "x")], HEADER.replace("X-A:one", "X-A:")),
+        ([("X-A", "one", "2", 2)], HEADER.replace("A: one", "A: 2")),
+        ([("X-A", "one", "2", 3)], HEADER.replace("A:one", "A:2")),
+        ([("From", '"\xe4" <b@in.test>', "b@out.test", 1)], HEADER.replace('"\xe4" <b@in.test>', "b@out.test")),
         ([("X-Empty", "", "x")], HEADER.replace("X-Empty:  ", "X-Empty:x  ")),
     ],
 )  # fmt: skip
-def test_values(changes: list[tuple[str, str, str]], expected: str) -> None:
+def test_values(changes: list[Any], expected: str) -> None:
     """Just the value changes: not the white space around it, nor the name's letters, nor other fields."""
     here = reception(tuple(ChangeHeader(*each) for each in changes))
 
@@ -211,3 +214,15 @@ def test_values_that_would_break_the_header(value: str) -> None:
     here = reception((ChangeHeader("Subject", "hi", value),))
 
     assert send(here.connect(), "<bob@relayed.test>").startswith("451 4.3.0")
+
+
+def test_many_changes_take_turns() -> None:
+    """After fifty of them others go first; the answer waits for all."""
+    here = reception(tuple(ChangeHeader("X-A", "one" if n == 1 else str(n - 1), str(n)) for n in range(1, 121)))
+    client = here.connect()
+
+    assert send(client, "<bob@relayed.test>", text="X-A: one\r\n\r\n") == ""
+
+    here.clock.advance(0)
+    assert client.said().startswith("250")
+    assert here.acceptance.messages[0].header.endswith(b"X-A: 120\r\n\r\n")

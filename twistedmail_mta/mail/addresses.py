@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import idna
@@ -25,8 +27,25 @@ _TOKEN = re.compile(
 _IN_COMMENT = re.compile(r"\\.|[()]", re.DOTALL)
 _QUOTED_PAIR = re.compile(r"\\(.)")
 
-Token = tuple[str, str]
-"""The kind of a token, the special itself for a special; and its text."""
+Token = tuple[str, str, int]
+"""The kind of a token, the special itself for a special; its text; and where that begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An address and the tokens that it was read from.
+
+    Attributes:
+        address: what they say.
+        local: the words and dots before the at sign.
+        domain: those behind it.
+        is_name: it stands where a display name belongs, before one in angle brackets.
+    """
+
+    address: Address
+    local: Sequence[Token]
+    domain: Sequence[Token]
+    is_name: bool
 
 
 def addresses(value: bytes) -> tuple[Address, ...] | None:
@@ -43,9 +62,19 @@ def addresses(value: bytes) -> tuple[Address, ...] | None:
     """
     if len(value) > MAX_VALUE:
         return None
+    found = placed_addresses(value.decode("utf-8", "surrogateescape"), MAX_ADDRESSES)
+    return None if found is None else tuple([each.address for each in found])
+
+
+def placed_addresses(text: str, up_to: int) -> Sequence[Placed] | None:
+    """Return every address in the value of an address field, as `addresses` does, and where it stands.
+
+    Args:
+        text: the value; what isn't UTF-8 stands in it as surrogates (PEP 383).
+        up_to: addresses; one with more counts as not understood.
+    """
     try:
-        tokens = _tokens(value.decode("utf-8", "surrogateescape"))
-        return tuple(_List(tokens).addresses())
+        return _List(_tokens(text), up_to).addresses()
     except _NotUnderstood:
         return None
 
@@ -68,7 +97,7 @@ def _tokens(text: str) -> list[Token]:
         position = found.end()
         kind = found.lastgroup
         if kind != "space":
-            tokens.append((found[0] if kind == "special" else str(kind), found[0]))
+            tokens.append((found[0] if kind == "special" else str(kind), found[0], found.start()))
     return tokens
 
 
@@ -88,13 +117,14 @@ def _behind_comment(text: str, start: int) -> int:
 class _List:
     """Reads an address list from its tokens."""
 
-    def __init__(self, tokens: list[Token]) -> None:
+    def __init__(self, tokens: list[Token], up_to: int) -> None:
         self._tokens = tokens
-        self._found: list[Address] = []
+        self._up_to = up_to
+        self._found: list[Placed] = []
         self._words: list[Token] = []
         self._in_group = False
 
-    def addresses(self) -> list[Address]:
+    def addresses(self) -> list[Placed]:
         tokens, position = self._tokens, 0
         while position < len(tokens):
             kind = tokens[position][0]
@@ -115,25 +145,24 @@ class _List:
     def _angle(self, start: int) -> int:
         """Take the address between angle brackets; return the position behind them."""
         self._display_name()
-        try:
-            end = self._tokens.index((">", ">"), start)
-        except ValueError:
-            raise _NotUnderstood from None
+        end = _index(self._tokens, ">", start)
+        if end is None:
+            raise _NotUnderstood
         inner = self._tokens[start:end]
-        if inner and inner[0][0] == "@" and (":", ":") in inner:  # an obsolete route
-            inner = inner[inner.index((":", ":")) + 1 :]
+        if inner and inner[0][0] == "@" and (colon := _index(inner, ":")) is not None:  # an obsolete route
+            inner = inner[colon + 1 :]
         self._take(inner)
         if end + 1 < len(self._tokens) and self._tokens[end + 1][0] not in (",", ";"):
             raise _NotUnderstood
         return end + 1
 
     def _display_name(self) -> None:
-        if ("@", "@") in self._words:
-            self._bare_address()
+        if _index(self._words, "@") is not None:
+            self._bare_address(is_name=True)
         self._words = []
 
     def _open_group(self) -> None:
-        if self._in_group or not self._words or ("@", "@") in self._words:
+        if self._in_group or not self._words or _index(self._words, "@") is not None:
             raise _NotUnderstood
         self._in_group, self._words = True, []
 
@@ -144,33 +173,42 @@ class _List:
                 raise _NotUnderstood
             self._in_group = False
 
-    def _bare_address(self) -> None:
+    def _bare_address(self, *, is_name: bool = False) -> None:
         if self._words:
-            self._take(self._words)
+            self._take(self._words, is_name=is_name)
             self._words = []
 
-    def _take(self, tokens: list[Token]) -> None:
-        if len(self._found) == MAX_ADDRESSES:
+    def _take(self, tokens: list[Token], *, is_name: bool = False) -> None:
+        if len(self._found) == self._up_to:
             raise _NotUnderstood
-        self._found.append(_address(tokens))
+        self._found.append(_placed(tokens, is_name=is_name))
 
 
-def _address(tokens: list[Token]) -> Address:
+def _index(tokens: list[Token], kind: str, start: int = 0) -> int | None:
+    """Return where the first token of a kind is, from `start` on."""
+    for place in range(start, len(tokens)):
+        if tokens[place][0] == kind:
+            return place
+    return None
+
+
+def _placed(tokens: list[Token], *, is_name: bool) -> Placed:
     """Read an addr-spec (RFC 5322 section 3.4.1)."""
-    kinds = [kind for kind, _ in tokens]
+    kinds = [token[0] for token in tokens]
     if kinds.count("@") != 1:
         raise _NotUnderstood
     at = kinds.index("@")
-    local, domain = _local_part(tokens[:at]), _domain(tokens[at + 1 :])
+    before, behind = tokens[:at], tokens[at + 1 :]
+    local, domain = _local_part(before), _domain(behind)
     if not _is_text(local):
         raise _NotUnderstood
-    return Address(local, domain)
+    return Placed(Address(local, domain), before, behind, is_name)
 
 
 def _local_part(tokens: list[Token]) -> str:
     """Join words and dots; two words with no dot between them are no local part."""
     text, after_word = [], False
-    for kind, word in tokens:
+    for kind, word, _ in tokens:
         is_word = kind in ("atom", "quoted")
         if not (is_word or kind == ".") or (is_word and after_word):
             raise _NotUnderstood
@@ -182,12 +220,12 @@ def _local_part(tokens: list[Token]) -> str:
 
 
 def _domain(tokens: list[Token]) -> str:
-    kinds = [kind for kind, _ in tokens]
+    kinds = [token[0] for token in tokens]
     if kinds == ["literal"]:
         return tokens[0][1]
     if not kinds or any(kind != ("atom", ".")[place % 2] for place, kind in enumerate(kinds)) or kinds[-1] == ".":
         raise _NotUnderstood
-    return _a_labels("".join(word for _, word in tokens))
+    return _a_labels("".join([token[1] for token in tokens]))
 
 
 def _a_labels(domain: str) -> str:

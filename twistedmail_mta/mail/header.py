@@ -167,23 +167,25 @@ class Header:
             return None
         return Header(self.block[: start[0]] + field + self.block[self._end(start[1]) :])
 
-    def with_value(self, name: bytes, old: bytes, new: bytes) -> Header | None:
-        """Return the header with `new` in the place of a value, in the first field of a name that has it.
+    def with_value(self, name: bytes, old: bytes, new: bytes, occurrence: int = 1) -> Header | None:
+        """Return the header with `new` in the place of a value, and every other octet as it is.
 
         Args:
             name: of the field.
             old: the value, as `get_all` gives it.
             new: what comes.
+            occurrence: which field of this name it is, counted from 1; if another value stands there, it is the
+                first that has `old`.
 
         Returns:
             None where no such field has it.
         """
-        for _, start in self._starts(name):
-            value = self.block[start : self._end(start)]
-            if value.strip() == old:
-                begin = start + value.find(old)
-                return Header(self.block[:begin] + new + self.block[begin + len(old) :])
-        return None
+        places = [start for _, start in self._starts(name) if self.block[start : self._end(start)].strip() == old]
+        if not places:
+            return None
+        start = next((start for _, start in islice(self._starts(name), occurrence - 1, occurrence)), None)
+        begin = self.block.index(old, start if start in places else places[0])
+        return Header(self.block[:begin] + new + self.block[begin + len(old) :])
 
     def _places(self) -> Iterator[tuple[int, int, int]]:
         """Yield where each field starts, where its value does, and where it ends."""

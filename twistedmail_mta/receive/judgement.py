@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Final, TypeVar
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from twistedmail_mta import stages
@@ -31,6 +32,12 @@ from twistedmail_mta.stages import (
     ReplaceHeader,
     SetNextHop,
 )
+from twistedmail_mta.tasks import sleep
+
+AT_ONCE: Final = 50
+"""Changes that are made without a break."""
+MOST_TOLD: Final = 500
+"""Letters of a change that the log shows."""
 
 T = TypeVar("T")
 
@@ -44,6 +51,7 @@ class Judgement:
         sender: the reverse-path.
         named: whom it is for.
         reserve: keeps room in the mailboxes of one who is put in another's place.
+        clock: others go on while there is much to change.
         filed: mailboxes other than INBOX, by recipient; None stands for all of them.
         sent: next hops that were chosen, by recipient; None stands for all of them.
         held: why the message is to wait for an operator; empty if it isn't.
@@ -54,6 +62,7 @@ class Judgement:
     sender: Address
     named: Named
     reserve: Callable[[Expansion | None], Awaitable[None]]
+    clock: IReactorTime
     filed: dict[Address | None, str] = field(default_factory=dict)
     sent: dict[Address | None, Via] = field(default_factory=dict)
     held: str = ""
@@ -72,7 +81,7 @@ class Judgement:
         Raises:
             MailError: it can't be said now who is to get the message.
         """
-        for asked in changes:
+        for number, asked in enumerate(changes, 1):
             done = await self._change(asked, admission)
             tell = self.log.warn if not done and isinstance(asked.change, ChangeRecipient) else self.log.info
             tell(
@@ -81,8 +90,10 @@ class Judgement:
                 plugin=asked.plugin.name,
                 queue_id=queue_id,
                 undone="" if done else ", which can't be done",
-                change=repr(asked.change),
+                change=_told(asked.change),
             )
+            if not number % AT_ONCE:
+                await sleep(self.clock, 0)  # others go first
         self._file()
         self._send()
 
@@ -163,6 +174,11 @@ class Judgement:
         now = {None if address is None else self.named.now(address): choice for address, choice in choices.items()}
         chosen = [(address, now.get(address) or now.get(None)) for address in self.named.addressees]
         return [(address, choice) for address, choice in chosen if choice is not None]
+
+
+def _told(change: stages.Change) -> str:
+    text = repr(change)
+    return text if len(text) <= MOST_TOLD else f"{text[:MOST_TOLD]}..."
 
 
 def _filed(expansion: Expansion, mailbox: str) -> Expansion:

@@ -259,7 +259,7 @@ class Transaction:
         if not changes:
             return text
         named = Named(self._addressees)
-        judgement = Judgement(text.header, self._sender, named, self._reserve)
+        judgement = Judgement(text.header, self._sender, named, self._reserve, listener.clock)
         await judgement.apply(changes, listener.admission, queue_id)
         self._sender, self._addressees, self._held = judgement.sender, named.addressees, bool(judgement.held)
         self._named = [named.now(each) for each in self._named]
