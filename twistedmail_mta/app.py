@@ -30,6 +30,7 @@ from twistedmail_mta.control.wire import Object
 from twistedmail_mta.crowd import Crowd
 from twistedmail_mta.directory.accounts import DirectoryError
 from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.pipeline import Plugin
 from twistedmail_mta.plugins import PluginError
 from twistedmail_mta.receive.factory import ServerFactory
 from twistedmail_mta.store.schema import SchemaError, UnusableDatabase
@@ -193,6 +194,10 @@ class SiteService(Service):
 
     def _connected(self) -> bool:
         return any(factory.connections for factory in self._factories.values())
+
+    def plugins(self) -> tuple[Plugin, ...]:
+        """Return the plugins that run; from any thread."""
+        return self._parts.plugins.running if self._parts is not None else ()
 
     def reload(self) -> bool:
         """Read certificates, and files of recipients and the like, again; return whether the former are in use."""

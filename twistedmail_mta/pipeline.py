@@ -28,7 +28,7 @@ from twistedmail_mta.stages import (
     is_sound,
     stages_of,
 )
-from twistedmail_mta.tasks import Begun, Cancelled, Promise, Task, TaskGroup
+from twistedmail_mta.tasks import Begun, Cancelled, Promise, Stalled, Task, TaskGroup
 
 T = TypeVar("T")
 
@@ -36,6 +36,15 @@ BROKEN: Final = Reply(451, "4.3.0", "Mail can't be judged now, please try again 
 
 LOG_EVERY: Final = 60.0
 """Seconds between two tracebacks of one plugin."""
+
+MOST_STALLS: Final = 3
+"""How often a plugin may keep the whole server from working before it has to rest."""
+
+STALLS_FORGOTTEN: Final = 900.0
+"""Seconds after which a stall isn't counted any more."""
+
+REST: Final = 300.0
+"""Seconds for which a plugin isn't asked then."""
 
 
 @dataclass(eq=False, slots=True)
@@ -52,6 +61,9 @@ class Plugin:
         failures: how often it raised, took too long, or answered nonsense.
         grants: for how many recipients it let mail be sent on.
         logged_at: when its last failure was logged with all details, in the clock's seconds.
+        stalls: how often it kept the whole server from working, of late.
+        stalled_at: when it last did, in the clock's seconds.
+        rests_until: until when it isn't asked because of that; 0: it is.
     """
 
     name: str
@@ -63,12 +75,15 @@ class Plugin:
     failures: int = 0
     grants: int = 0
     logged_at: float = float("-inf")
+    stalls: int = 0
+    stalled_at: float = float("-inf")
+    rests_until: float = 0.0
 
 
 _REFUSALS: Final = range(400, 600)
 _ANSWERS: Final = frozenset({*range(200, 300), *_REFUSALS})
 
-_ENDS_MORE: Final = (Cancelled, GeneratorExit, KeyboardInterrupt, SystemExit)
+_ENDS_MORE: Final = (Cancelled, GeneratorExit, KeyboardInterrupt, Stalled, SystemExit)
 """What would end the session, or the program, if a plugin could raise it."""
 
 _Answer = Reply | Changes | Grant | None
@@ -221,7 +236,10 @@ class Pipeline:
 
         Most never wait: they need neither a task nor a timer.
         """
-        question.plugin.calls[question.method] += 1
+        plugin = question.plugin
+        if plugin.rests_until and self._rests(plugin):
+            return None if plugin.abstains else BROKEN
+        plugin.calls[question.method] += 1
         try:
             coroutine = question.ask(*values)
             awaited = coroutine.send(None)
@@ -236,7 +254,7 @@ class Pipeline:
     async def _wait(self, question: _Question, waiting: _Waiting) -> _Answer:
         """Return what a plugin answers that had to wait, or what counts instead."""
         try:
-            answer = await in_time(self._clock, question.plugin.timeout, _rest(waiting))
+            answer = await in_time(self._clock, question.plugin.timeout, _rest(question, waiting))
         except Cancelled:
             raise  # of the session: a plugin's own is none, see `in_time`
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything
@@ -255,7 +273,30 @@ class Pipeline:
         if reply is not None and not plugin.abstains:
             return reply  # what it raised, or a pool that was full
         self._note_failure(question, error, reply)
+        if isinstance(error.__cause__, Stalled):
+            self._note_stall(plugin)
         return None if plugin.abstains else BROKEN
+
+    def _rests(self, plugin: Plugin) -> bool:
+        if self._clock.seconds() < plugin.rests_until:
+            return True
+        plugin.rests_until = 0.0
+        return False
+
+    def _note_stall(self, plugin: Plugin) -> None:
+        """Count what nobody can afford often; each time costs all clients a second."""
+        now = self._clock.seconds()
+        plugin.stalls = 1 if now - plugin.stalled_at > STALLS_FORGOTTEN else plugin.stalls + 1
+        plugin.stalled_at = now
+        if plugin.stalls >= MOST_STALLS:
+            plugin.rests_until = now + REST
+            self.log.error(
+                "plugin {plugin} isn't asked for {rest:g} s: it kept the whole server from working {count} times",
+                event="plugin.resting",
+                plugin=plugin.name,
+                rest=REST,
+                count=plugin.stalls,
+            )
 
     def _note_failure(self, question: _Question, error: Exception, reply: Reply | None) -> None:
         """Count a failure; log it with all details, but not each of many.
@@ -318,15 +359,20 @@ async def _ends(task: Task[Any], clock: IReactorTime, seconds: float) -> bool:
             timer.cancel()
 
 
-async def _rest(waiting: _Waiting) -> Any:  # noqa: ANN401 - what a plugin answers
+async def _rest(question: _Question, waiting: _Waiting) -> Any:  # noqa: ANN401, ARG001 - its answer; see `ASKING`
     return await Begun(waiting.coroutine, waiting.awaited)
+
+
+ASKING: Final = (Pipeline._ask.__code__, _rest.__code__)  # noqa: SLF001
+"""Where plugins run: which one, tells the local variable `question`."""
 
 
 def _harmless(error: BaseException) -> Exception:
     """Return an error that ends no more than this call, with what was raised as its cause."""
-    harmless = RuntimeError(f"it raised {type(error).__name__}")
+    args = error.args if isinstance(error, Stalled) else (f"it raised {type(error).__name__}",)
+    harmless = (TimeoutError if isinstance(error, Stalled) else RuntimeError)(*args)
     harmless.__cause__ = error
-    return harmless
+    return harmless.with_traceback(error.__traceback__)
 
 
 def _is_refusal(reply: object) -> bool:

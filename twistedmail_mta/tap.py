@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ClassVar, Final, NoReturn, cast
 
 from twisted.application.service import MultiService, Service
-from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 from twisted.python.usage import Options as TwistdOptions
@@ -24,6 +24,7 @@ from twistedmail_mta.config.problems import ConfigError, Problem
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.config.trial import NAMES, ChosenSite, Trial, choose_site, open_trial, welcome
 from twistedmail_mta.observe.lines import IReactorLines, LineLog
+from twistedmail_mta.policy.stalls import StallWatch
 from twistedmail_mta.privileges import PrivilegeError, User, become, find_user, running_user
 from twistedmail_mta.store.owner import make_state_directory
 from twistedmail_mta.tls.certificates import write_self_signed
@@ -66,6 +67,7 @@ def makeService(options: Options) -> MultiService:  # noqa: N802 - Twisted's nam
         _refuse(str(error))
     site_service = SiteService(cast(IReactorSite, reactor), chosen.site, trial, end_in_failure)
     whole = service_of(site_service, site_service.reload, user, cast(IReactorFromThreads, reactor))
+    StallWatch(cast(IReactorTime, reactor), site_service.plugins).setServiceParent(whole)
     if logs_to_stdout(options):
         whole.lines = LineLog(sys.stdout, cast(IReactorLines, reactor))
         reactor.callWhenRunning(whole.lines.start)

@@ -29,6 +29,11 @@ Cancelled = CancelledError
 """Raised inside a coroutine that is cancelled.  It is an `Exception`: a broad
 `except` must let it pass."""
 
+
+class Stalled(BaseException):
+    """Raised in a plugin's code that keeps the reactor's thread busy; no `except Exception` holds it."""
+
+
 POOL_FULL = Reply(451, "4.3.2", "Too busy, please try again later")
 
 
@@ -178,7 +183,7 @@ class TaskGroup:
             await coroutine
         except Cancelled:
             pass
-        except Exception:  # noqa: BLE001 - the edge of the event loop
+        except (Exception, Stalled):  # noqa: BLE001 - the edge of the event loop
             self.log.failure("task {task} failed", task=name, event="task.failed")
 
     def cancel(self) -> None:

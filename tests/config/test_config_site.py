@@ -85,12 +85,12 @@ def test_the_sample_shows_true_defaults() -> None:
     examples = "addresses|nameservers|certificate|key |ca_file|match|via|tls +=.*req|auth|limits"
     examples += "|concurrency = 5|messages_per|rate |pause |after |login_delay"
     uncommented = re.sub(rf"^# (?=[a-z_]+ *= )(?!{examples})", "", text, flags=re.MULTILINE)
-    assert len(tomllib.loads(uncommented)["limits"]) == 12
+    assert len(tomllib.loads(uncommented)["limits"]) == 13
 
     read, plain = parse_site(uncommented, SAMPLE.parent, "sample"), read_site(SAMPLE)
     assert (read.dns, read.outbound, read.queue, read.listen) == (plain.dns, plain.outbound, plain.queue, plain.listen)
     assert read.domains == plain.domains
-    assert read.limits.model_copy(update={"recipients": None, "connections_per_client": None}) == plain.limits
+    assert read.limits.model_copy(update={"memory": None, "recipients": None, "connections_per_client": None}) == plain.limits
 
 
 def test_everything_at_once() -> None:

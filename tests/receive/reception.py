@@ -251,6 +251,7 @@ class Reception:
             "plugins": Pipeline(self.plugins, self.clock),
             "grants": Pipeline(self.relay, self.clock, GRANTS),
             "stored": lambda message, local: self.stored.append((message, local)),
+            "shortage": lambda: None,
         }
         return Listener(**{**values, **self.options})
 

@@ -51,6 +51,7 @@ class Behind:
         new_id: names messages and sessions.
         grants: who may let strangers' mail be sent on.
         stored: told what went into mailboxes.
+        shortage: says whether memory is too short for plugins to be asked.
     """
 
     tls: ServerTLS | None
@@ -67,6 +68,7 @@ class Behind:
     new_id: Callable[[], int]
     grants: Pipeline
     stored: Callable[[Message, LocalMail], None]
+    shortage: Callable[[], Reply | None]
     clock: IReactorTime
     tasks: TaskGroup
 
@@ -110,7 +112,12 @@ def incoming_listener(
         plugins=plugins,
         grants=behind.grants,
         stored=behind.stored,
+        shortage=behind.shortage if table.plugins else _no_shortage,
     )
+
+
+def _no_shortage() -> None:
+    return None
 
 
 def pop3_listener(site: Site, name: str, behind: Behind, version: str) -> POP3Listener:

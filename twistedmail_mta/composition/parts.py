@@ -33,6 +33,7 @@ from twistedmail_mta.dns.resolver import make_resolver
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.mailbox.maildrop import open_maildrop
 from twistedmail_mta.mailbox.store import MailboxStore
+from twistedmail_mta.policy.memory import SHARE, MemoryWatch, available
 from twistedmail_mta.policy.observing import Observation
 from twistedmail_mta.policy.running import Plugins
 from twistedmail_mta.policy.web import IReactorWeb, WebClient
@@ -126,6 +127,8 @@ class Parts:
         )
         self._grants = self.plugins.grants(site.relay.plugins)
         self._observation = Observation(self.plugins.observers, self.tasks)
+        most = site.limits.memory or int(SHARE * available())
+        self._memory = MemoryWatch(most, reactor, lambda: self.plugins.running, self.tasks, self._io)
 
     async def begin(self) -> None:
         """Take up the queue where the last process left it.
@@ -166,6 +169,7 @@ class Parts:
             new_id=self.spool.new_id,
             grants=self._grants,
             stored=self._observation.stored,
+            shortage=self._memory.refusal,
             clock=self._reactor,
             tasks=self.tasks,
         )

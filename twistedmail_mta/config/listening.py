@@ -67,11 +67,14 @@ class LimitsTable(Table):
 
     Attributes:
         connections: at once, on all listeners together.
+        memory: octets that the process may hold before listeners with plugins take no mail; None: half of what it
+            may have.
         recipients: None: what the role says.
         connections_per_client: None: what the role says.
     """
 
     connections: Count = 2000
+    memory: Bytes | None = None
     message_size: Bytes = 50 << 20
     header_size: Bytes = 256 << 10
     line_length: Bytes = 1 << 20

@@ -91,6 +91,11 @@ class Plugins:
         """All of them: what became of mail is told to whoever takes note, whichever way it came."""
         return self._observers
 
+    @property
+    def running(self) -> tuple[Plugin, ...]:
+        """All of them."""
+        return tuple(self._plugins.values())
+
     def pipeline(self, names: Iterable[str]) -> Pipeline:
         """Return those that a listener asks, in its order."""
         return Pipeline([self._plugins[name] for name in names], self._clock)

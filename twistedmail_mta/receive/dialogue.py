@@ -149,7 +149,7 @@ class Dialogue:
         self._demand_login()
         if client.submitter is not None and not (event.address.is_null or client.submitter.may_send_as(event.address)):
             raise PermanentError(replies.SENDER_NOT_YOURS)
-        unwell = listener.database.refusal()
+        unwell = listener.database.refusal() or listener.shortage()
         if unwell is not None:
             raise TemporaryError(unwell)
         transaction = Transaction(listener, client, event.address, event.parameters)

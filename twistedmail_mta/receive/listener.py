@@ -14,7 +14,7 @@ from twistedmail_mta.config.limits import ListenerLimits
 from twistedmail_mta.config.roles import Role
 from twistedmail_mta.errors import MailError
 from twistedmail_mta.interfaces import IAcceptance, IAuthenticator, IBodyStore, IDatabase, ILogins, IQuotas
-from twistedmail_mta.model import LocalMail, Message
+from twistedmail_mta.model import LocalMail, Message, Reply
 from twistedmail_mta.networks import Network
 from twistedmail_mta.pipeline import Pipeline
 from twistedmail_mta.receive.admission import Admission
@@ -44,6 +44,7 @@ class Listener:
         plugins: who is asked at each stage.
         grants: who may let strangers' mail be sent on, as [relay] says.
         stored: told what went into mailboxes; must not raise.
+        shortage: says why no mail is taken for now; None: it is.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Listener:
     plugins: Pipeline
     grants: Pipeline
     stored: Callable[[Message, LocalMail], None]
+    shortage: Callable[[], Reply | None]
 
     def seen(self, client: Client) -> stages.Client:
         """Return a client as plugins are told of it."""

@@ -123,6 +123,7 @@ class Site:
                 plugins=pipeline,
                 grants=Pipeline([rig.running for rig in relay], self.clock, GRANTS),
                 stored=Observation(pipeline, self._tasks).stored,
+                shortage=lambda: None,
             )
         )
 
