@@ -90,7 +90,10 @@ def test_the_sample_shows_true_defaults() -> None:
     read, plain = parse_site(uncommented, SAMPLE.parent, "sample"), read_site(SAMPLE)
     assert (read.dns, read.outbound, read.queue, read.listen) == (plain.dns, plain.outbound, plain.queue, plain.listen)
     assert read.domains == plain.domains
-    assert read.limits.model_copy(update={"memory": None, "recipients": None, "connections_per_client": None}) == plain.limits
+    assert (
+        read.limits.model_copy(update={"memory": None, "recipients": None, "connections_per_client": None})
+        == plain.limits
+    )
 
 
 def test_everything_at_once() -> None:

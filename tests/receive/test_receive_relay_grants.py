@@ -150,6 +150,9 @@ class Truthful:
     def __bool__(self) -> bool:
         return True
 
+    def __repr__(self) -> str:
+        return "Truthful()"
+
 
 NONSENSE: list[Any] = [
     True,

@@ -10,7 +10,7 @@ import gc
 import os
 import resource
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, ClassVar, Final
@@ -120,8 +120,7 @@ def held_by(acts: object) -> int:
 
     What the server or Twisted made leads everywhere, and isn't followed.
     """
-    module = sys.modules.get(type(acts).__module__)
-    waiting: list[Any] = [acts, vars(module) if module is not None and not _is_servers(module.__name__) else None]
+    waiting: list[Any] = [acts, *_globals_of(type(acts).__module__)]
     seen = {id(each) for each in waiting}
     size = 0
     while waiting and len(seen) < MOST_OBJECTS:
@@ -132,6 +131,14 @@ def held_by(acts: object) -> int:
                 seen.add(id(other))
                 waiting.append(other)
     return size
+
+
+def _globals_of(name: str) -> Iterator[object]:
+    """Yield what a module that isn't the server's has made; what the interpreter put there leads everywhere."""
+    module = None if _is_servers(name) else sys.modules.get(name)
+    for key, value in list(vars(module).items()) if module is not None else ():
+        if not key.startswith("__") and _counts(value):
+            yield value
 
 
 def _counts(value: object) -> bool:
