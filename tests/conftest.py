@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from running_site import RunningSite
+
+LOG_SHOWN = 20_000
+"""Characters of a server's log that a failed test shows."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -25,6 +29,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return nodeid.partition("::")[0] if nodeid.startswith("tests/system/") else nodeid
 
     return Scheduling(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Show the end of the logs of all servers that run while a test fails."""
+    report = yield
+    if report.failed:
+        for site in RunningSite.running:
+            report.sections.append((f"log of {site.directory}", site.log[-LOG_SHOWN:]))
+    return report
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 from twistedmail_mta.tls.certificates import write_self_signed
 
@@ -32,7 +33,13 @@ def environment() -> dict[str, str]:
 
 
 class RunningSite:
-    """A site in a directory of its own, started and stopped as often as a test likes."""
+    """A site in a directory of its own, started and stopped as often as a test likes.
+
+    Attributes:
+        running: all that run in this process, so that a test which fails can show what they said.
+    """
+
+    running: ClassVar[set[RunningSite]] = set()
 
     def __init__(self, directory: Path, toml: str = "", listeners: str | None = None, host: str = "127.0.0.1") -> None:
         """Write the site file.
@@ -87,6 +94,7 @@ class RunningSite:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+        self.running.add(self)
         self._wait_until_it_listens(begun, patience)
         return self
 
@@ -122,6 +130,7 @@ class RunningSite:
             return 0
         status = self.process.wait(30)
         self.process = None
+        self.running.discard(self)
         return 0 if status == -signum else status  # twistd ends by the signal that stopped it
 
     def kill(self) -> None:
