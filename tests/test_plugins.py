@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from configparser import ConfigParser
 from importlib.metadata import EntryPoint, EntryPoints
@@ -97,7 +98,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     """A function that writes a module into a folder of plugins, and returns that."""
 
     def write(name: str, text: str) -> Path:
-        monkeypatch.delitem(plugins.sys.modules, name, raising=False)
+        monkeypatch.delitem(sys.modules, name, raising=False)
         (tmp_path / f"{name}.py").write_text(text)
         return tmp_path
 
@@ -113,7 +114,7 @@ def test_folders_of_plugins(write: Write) -> None:
 
     assert kind.abstains
     assert kind.options.__name__ == "NoOptions"
-    assert str(folder) not in plugins.sys.path
+    assert str(folder) not in sys.path
     with pytest.raises(PluginError, match="No module named"):
         find("kit_test_else:A")
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import re
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from inspect import iscoroutinefunction
@@ -21,6 +19,7 @@ from zope.interface import Interface, Invalid
 from zope.interface.verify import verifyObject
 
 from twistedmail_mta.interfaces import IAccountMail, IDatabase, IHTTPClient, INotices, IResolver
+from twistedmail_mta.plugin_code import first_in
 from twistedmail_mta.shipped import SHIPPED
 from twistedmail_mta.stages import stages_of
 from twistedmail_mta.tasks import TaskGroup, WorkerPool
@@ -188,7 +187,7 @@ def _imported(use: str, path: Sequence[Path]) -> object:
     module, _, attribute = use.partition(":")
     if not _USE.fullmatch(use):
         raise PluginError(f"{use} must be a name, or module:attribute")
-    with _first_in(path):
+    with first_in(path):
         found = _loaded(use, lambda: importlib.import_module(module))
     place = getattr(found, "__file__", None) or "Python itself"
     for name in attribute.split("."):
@@ -203,17 +202,6 @@ def _loaded(use: str, load: Callable[[], object]) -> object:
         return load()
     except (Exception, SystemExit) as error:
         raise PluginError(f"{use} can't be imported: {type(error).__name__}: {error}") from error
-
-
-@contextmanager
-def _first_in(path: Sequence[Path]) -> Iterator[None]:
-    """Look for modules in these folders first."""
-    before = sys.path[:]
-    sys.path[:0] = [str(folder) for folder in path]
-    try:
-        yield
-    finally:
-        sys.path[:] = before
 
 
 def verified(name: str, plugin: object) -> tuple[type[Interface], ...]:
@@ -237,6 +225,8 @@ def verified(name: str, plugin: object) -> tuple[type[Interface], ...]:
     for method in ("start", "stop", "answer"):
         if hasattr(plugin, method) and not iscoroutinefunction(getattr(plugin, method)):
             raise PluginError(f"plugin {name}: {method} must be an async method")
+    if hasattr(plugin, "inherit") and iscoroutinefunction(plugin.inherit):
+        raise PluginError(f"plugin {name}: inherit must be no async method: it waits for nothing")
     return stages
 
 

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from twistedmail_mta.config.plugging import Found, PluginPath, PluginTable
+from twistedmail_mta.config.plugging import Found, PluginPath, PluginTable, files_in
 from twistedmail_mta.config.problems import Part, Problem, key_path, problems_of
+from twistedmail_mta.plugin_code import bring_back, code_of, forget_changed
 from twistedmail_mta.plugins import OWN_KEYS, PluginError, find, options_of, table_prefix
 
 _PATH: Final[TypeAdapter[tuple[Path, ...]]] = TypeAdapter(PluginPath)
@@ -21,6 +22,7 @@ def find_plugins(document: Mapping[str, Any], folder: Path) -> tuple[list[Found]
 
     It is looked for in the raw file, so that it is told with all the other
     mistakes; those that the model of the file finds aren't told again.
+    Modules of `plugin_path` are imported anew if one of them has changed.
 
     Args:
         document: the file.
@@ -33,6 +35,7 @@ def find_plugins(document: Mapping[str, Any], folder: Path) -> tuple[list[Found]
         path = _PATH.validate_python(document.get("plugin_path", ()), context=context)
     except ValidationError:
         path = ()
+    forgotten = forget_changed(path)
     for name, value in _tables(document, "plugins").items():
         try:
             table = PluginTable.model_validate(value)
@@ -46,6 +49,8 @@ def find_plugins(document: Mapping[str, Any], folder: Path) -> tuple[list[Found]
             problems += mistaken.problems
     problems += _same_tables(found)
     problems += _lists(document)
+    if problems:
+        bring_back(forgotten)
     return found, problems
 
 
@@ -60,10 +65,12 @@ class _Mistaken(Exception):
 def _found(name: str, table: PluginTable, path: Sequence[Path], context: Mapping[str, Any]) -> Found:
     kind = find(table.use, path)
     try:
-        return Found(name, table, kind, options_of(kind, table.options, context))
+        options = options_of(kind, table.options, context)
     except ValidationError as error:
         part = Part(kind.options, ("plugins", name), OWN_KEYS)
         raise _Mistaken(list(problems_of(error, part))) from error
+    module, colon, _ = table.use.partition(":")
+    return Found(name, table, kind, options, code_of(module) if colon else frozenset(), files_in(options))
 
 
 def _same_tables(found: Sequence[Found]) -> Iterator[Problem]:

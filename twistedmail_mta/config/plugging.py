@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from twistedmail_mta.config.values import FilePath, Table, Wait, sequence
+from twistedmail_mta.plugin_code import Code
 from twistedmail_mta.plugins import Kind
 
 PluginPath = Annotated[tuple[FilePath, ...], BeforeValidator(sequence)]
 """Folders in which the modules of plugins are looked for first."""
+
+Files = frozenset[tuple[Path, tuple[int, ...]]]
+"""Files, each with what changes when it does."""
 
 
 class PluginTable(Table):
@@ -51,9 +56,46 @@ class Found:
         table: what it says of it.
         kind: makes it.
         options: for that.
+        code: of what stands in the folders of `plugin_path`, its own and what that imports there.
+        files: those that its options name, as they were.
     """
 
     name: str
     table: PluginTable
     kind: Kind
     options: BaseModel
+    code: Code = frozenset()
+    files: Files = frozenset()
+
+    def is_same_as(self, other: Found) -> bool:
+        """Return whether it would be made of the same: then what was made of it can go on."""
+        return (self.name, self.table, self.code, self.files) == (other.name, other.table, other.code, other.files)
+
+
+def files_in(options: object) -> Files:
+    """Return the files that options name, as they are now."""
+    return frozenset((path, _look_of(path)) for path in _paths_in(options))
+
+
+def _look_of(path: Path) -> tuple[int, ...]:
+    """Return what changes with a file; nothing of one that isn't to be had."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _paths_in(value: object) -> Iterator[Path]:
+    match value:
+        case Path():
+            yield value
+        case BaseModel():
+            for name in type(value).model_fields:
+                yield from _paths_in(getattr(value, name))
+        case Mapping():
+            for each in value.values():
+                yield from _paths_in(each)
+        case tuple() | list() | set() | frozenset():
+            for each in value:
+                yield from _paths_in(each)
