@@ -45,6 +45,18 @@ class PluginError(Exception):
     """A plugin that can't be used; the text says why."""
 
 
+class UnusablePlugins(PluginError):
+    """Some plugins of a site that can't be used.
+
+    Attributes:
+        reasons: the key path and the reason for each.
+    """
+
+    def __init__(self, reasons: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{path}: {reason}" for path, reason in reasons))
+        self.reasons = tuple(reasons)
+
+
 class NoOptions(BaseModel, extra="forbid", frozen=True):
     """The options of a plugin that has none."""
 

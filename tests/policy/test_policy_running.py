@@ -15,6 +15,7 @@ from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.model import Reply
 from twistedmail_mta.plugins import Kit, PluginError, kind_of, options_of
 from twistedmail_mta.policy.running import START_WITHIN, Plugins
+from twistedmail_mta.policy.supplies import Supplies
 from twistedmail_mta.stages import Client, IConnectPolicy, IDeliveredObserver, IMailPolicy
 from twistedmail_mta.tasks import Cancelled, Promise, WorkerPool
 from twistedmail_mta.testing.rig import Asked
@@ -67,8 +68,7 @@ class Site:
     def __init__(self, *plugins: Found, around: Surroundings | None = None) -> None:
         self.around = around or Surroundings()
         self.clock, self.database = self.around.clock, self.around.database
-        self.plugins = Plugins(
-            plugins,
+        self.supplies = Supplies(
             "mail.example.org",
             self.clock,
             self.around.now,
@@ -79,6 +79,7 @@ class Site:
             self.around.account_mail,
             self.around.notices,
         )
+        self.plugins = Plugins(plugins, self.supplies)
 
     def start(self) -> None:
         Asked(self.plugins.start()).answer  # noqa: B018 - raises what it raised
@@ -87,7 +88,7 @@ class Site:
         Asked(self.plugins.stop()).answer  # noqa: B018 - likewise
 
     def kit(self, name: str) -> Kit:
-        kit: Kit = self.plugins._plugins[name].acts.kit
+        kit: Kit = self.plugins._all[name].plugin.acts.kit
         return kit
 
 
@@ -143,8 +144,8 @@ def test_what_the_site_file_says_of_errors() -> None:
         found("d", quiet, on_error="refuse", timeout="3s"),
     )
 
-    assert [each.abstains for each in site.plugins._plugins.values()] == [False, True, True, False]
-    assert [each.timeout for each in site.plugins._plugins.values()] == [10.0, 10.0, 10.0, 3.0]
+    assert [each.plugin.abstains for each in site.plugins._all.values()] == [False, True, True, False]
+    assert [each.plugin.timeout for each in site.plugins._all.values()] == [10.0, 10.0, 10.0, 3.0]
 
 
 # Tables
@@ -187,7 +188,9 @@ def test_a_migration_that_fails() -> None:
     """All of it is undone, and the plugin isn't started."""
     site = Site(found("a", changed(migrations=(FIRST, "CREATE TABLE {plugin}word (x)"))))
 
-    with pytest.raises(PluginError, match=r"^plugin a can't start: SQLError: table plugin_a_word already exists$"):
+    with pytest.raises(
+        PluginError, match=r"^plugins\.a: plugin a can't start: SQLError: table plugin_a_word already exists$"
+    ):
         site.start()
 
     assert Acts.life == ["made a"]
@@ -224,13 +227,13 @@ def _failing(error: BaseException) -> Any:
 @pytest.mark.parametrize("error", [ZeroDivisionError("x"), SystemExit("x")])
 def test_one_that_cannot_be_made(error: BaseException) -> None:
     """It is named, with what it raised."""
-    with pytest.raises(PluginError, match=f"^plugin b can't be made: {type(error).__name__}: x$"):
+    with pytest.raises(PluginError, match=f"^plugins.b: plugin b can't be made: {type(error).__name__}: x$"):
         Site(found("a"), found("b", changed(__init__=_raise(error))))
 
 
 def test_one_that_is_no_plugin() -> None:
     """It is named, with what it should be."""
-    with pytest.raises(PluginError, match=r"^plugin b provides none of the stages"):
+    with pytest.raises(PluginError, match=r"^plugins.b: plugin b provides none of the stages"):
         Site(found("a"), found("b", lambda _options, _kit: object()))
 
 
@@ -238,7 +241,7 @@ def test_one_that_is_no_plugin() -> None:
 def test_one_that_cannot_start(error: BaseException) -> None:
     """Those before it have started, and are stopped; those behind it never were."""
     site = Site(found("a"), found("b", changed(start=_failing(error))), found("c"))
-    with pytest.raises(PluginError, match=r"^plugin b can't start: "):
+    with pytest.raises(PluginError, match=r"^plugins\.b: plugin b can't start: "):
         site.start()
 
     site.stop()
@@ -305,7 +308,7 @@ def test_no_coroutine_goes_on() -> None:
 
     site.stop()
 
-    assert ended == ["stop b", "b", "stop a", "a", "c"]
+    assert ended == ["c", "stop b", "b", "stop a", "a"]
 
 
 # Questions of commands

@@ -16,6 +16,7 @@ from twistedmail_mta.config.plugging import Found
 from twistedmail_mta.control.client import ControlClient, NotRunningError
 from twistedmail_mta.interfaces import IHTTPClient, IResolver
 from twistedmail_mta.policy.running import Plugins
+from twistedmail_mta.policy.supplies import Supplies
 from twistedmail_mta.spool.account_mail import AccountMail
 from twistedmail_mta.store.files import DATABASE_NAME
 from twistedmail_mta.store.sync import SyncDatabase
@@ -67,8 +68,7 @@ def ask(invocation: Invocation, use: str, question: Mapping[str, Any]) -> list[M
 def _ask_here(found: Found, hostname: str, state_dir: Path, question: Mapping[str, Any]) -> Mapping[str, Any]:
     """Ask a plugin that is made for that, on the database of a server that doesn't run."""
     with SyncDatabase(state_dir / DATABASE_NAME) as database:
-        plugins = Plugins(
-            [found],
+        supplies = Supplies(
             hostname,
             cast(IReactorTime, _StillClock()),
             time.time,
@@ -78,6 +78,7 @@ def _ask_here(found: Found, hostname: str, state_dir: Path, question: Mapping[st
             lambda _: cast(WorkerPool, ImmediatePool()),
             AccountMail(queue_control(database, state_dir)),
         )
+        plugins = Plugins([found], supplies)
         finished(plugins.start())
         try:
             return finished(plugins.ask(found.name, question))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from typing import ClassVar, Final
+from weakref import WeakKeyDictionary
 
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.logger import Logger
@@ -39,17 +40,21 @@ class PluginThreads:
 
     def __init__(self, reactor: IReactorFromThreads) -> None:
         self._reactor = reactor
-        self._pools: list[tuple[str, WorkerPool]] = []
+        self._pools: WeakKeyDictionary[WorkerPool, str] = WeakKeyDictionary()
 
     def of(self, name: str) -> WorkerPool:
         """Return the threads of one more plugin."""
         pool = WorkerPool(self._reactor, f"plugin-{name}", THREADS, BACKLOG)
-        self._pools.append((name, pool))
+        self._pools[pool] = name
         return pool
 
+    def end(self, pool: WorkerPool) -> None:
+        """Let threads end that nobody needs any more, when they have done what they do; nobody waits for them."""
+        pool.stop(0.0)
+
     def stop(self) -> None:
-        """Let them end; those of a plugin whose work takes too long are left to themselves."""
-        for name, pool in self._pools:
+        """Let all end; those of a plugin whose work takes too long are left to themselves."""
+        for pool, name in list(self._pools.items()):
             if not pool.stop(THREADS_END):
                 self.log.warn("plugin {plugin} still has work on its threads", event="plugin.failed", plugin=name)
 

@@ -36,6 +36,7 @@ from twistedmail_mta.mailbox.store import MailboxStore
 from twistedmail_mta.policy.memory import SHARE, MemoryWatch, available
 from twistedmail_mta.policy.observing import Observation
 from twistedmail_mta.policy.running import Plugins
+from twistedmail_mta.policy.supplies import Supplies
 from twistedmail_mta.policy.web import IReactorWeb, WebClient
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.spool.owners import Host
@@ -113,8 +114,7 @@ class Parts:
         self._attendance = Attendance()
         self._plugin_threads = PluginThreads(reactor)
         self._plugin_queue = PluginQueue()
-        self.plugins = Plugins(
-            site.found_plugins,
+        supplies = Supplies(
             site.server.hostname,
             reactor,
             time.time,
@@ -124,7 +124,9 @@ class Parts:
             self._plugin_threads.of,
             account_mail(self._plugin_queue, self.database, self.bodies, reactor),
             notices(self._plugin_queue, site),
+            self._plugin_threads.end,
         )
+        self.plugins = Plugins(site.found_plugins, supplies)
         self._grants = self.plugins.grants(site.relay.plugins)
         self._observation = Observation(self.plugins.observers, self.tasks)
         most = site.limits.memory or int(SHARE * available())

@@ -78,13 +78,17 @@ class Brake:
         self._stops = Stops(kit)
         self._open: OrderedDict[str, Underway] = OrderedDict()
 
+    def inherit(self, old: Brake) -> None:
+        """Go on with the same knowledge; transactions under way are the old one's."""
+        self._conduct, self._acquaintances, self._stops = old._conduct, old._acquaintances, old._stops
+
     async def start(self) -> None:
         """Read what is known, and who is stopped."""
         await self._conduct.start()
         await self._acquaintances.start()
         await self._stops.start()
-        for stop in self._stops.unfinished:
-            self._kit.tasks.start("policy.brake", self._hold(stop, TRY_AGAIN))
+        for stop in self._stops.take_unfinished():
+            self._stops.tasks.start("policy.brake", self._hold(stop, TRY_AGAIN))
 
     async def stop(self) -> None:
         """Write what changed."""
@@ -189,7 +193,7 @@ class Brake:
                 "account {account} is stopped: {reasons}", event="account.stopped", account=account,
                 reasons="; ".join(why),
             )  # fmt: skip
-            self._kit.tasks.start("policy.brake", self._hold(stop))
+            self._stops.tasks.start("policy.brake", self._hold(stop))
         return self._refusal
 
     async def _hold(self, stop: Stop, after: float = 0.0) -> None:

@@ -52,6 +52,10 @@ class Early:
         self._holding = Holding(kit.clock, options.waiting, 20)
         self._patient: Recent[str, bool] = Recent(kit.clock.seconds, options.remember, options.remembered)
 
+    def inherit(self, old: Early) -> None:
+        """Let nobody wait twice."""
+        self._patient.inherit(old._patient)
+
     async def connected(self, client: Client) -> Reply | None:
         """Refuse a client that speaks before it is greeted."""
         if self._options.exempts(client):

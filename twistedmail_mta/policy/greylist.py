@@ -79,6 +79,10 @@ class Greylist:
         self._triplets = Triplets(kit.prefix)
         self._memory = GreylistMemory(kit, self._triplets, options.most, options.lifetime)
 
+    def inherit(self, old: Greylist) -> None:
+        """Go on with what isn't in the tables yet."""
+        self._memory.inherit(old._memory)
+
     async def start(self) -> None:
         """Begin to forget what has expired."""
         await self._memory.start()

@@ -43,6 +43,10 @@ class GreylistMemory:
         self._known: Recent[Address, bool] = Recent(kit.clock.seconds, KNOWN_AGAIN, MOST_NOTED)
         self._sweeping: Task[None] | None = None
 
+    def inherit(self, old: GreylistMemory) -> None:
+        """Share what another one has noted: whoever sweeps first keeps it."""
+        self._rows, self._good, self._known = old._rows, old._good, old._known
+
     async def start(self) -> None:
         """Count the rows, and sweep from now on."""
         await self._count()
@@ -87,7 +91,8 @@ class GreylistMemory:
                 self._kit.log.warn("greylisting forgets later: {why}", event="greylist.sweep", why=str(error.reply))
 
     async def _keep_good(self) -> None:
-        good, self._good = list(self._good), set()
+        good = list(self._good)
+        self._good.clear()
         for start in range(0, len(good), SLICE):
             part, expires = good[start : start + SLICE], self._kit.now() + self._lifetime
             await self._kit.database.write(self._triplets.keep(part, expires))

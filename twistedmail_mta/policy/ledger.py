@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.plugins import Kit
-from twistedmail_mta.tasks import Task
+from twistedmail_mta.tasks import Task, TaskGroup
 
 T = TypeVar("T")
 
@@ -59,7 +59,11 @@ class Form(Protocol[T]):
 
 
 class Ledger(Generic[T]):
-    """The states of names; the one not used for longest goes first where there are too many."""
+    """The states of names; the one not used for longest goes first where there are too many.
+
+    Plugins that follow one another at a reload share one: `stop` by the first
+    writes what changed until then, and the others go on.
+    """
 
     def __init__(  # noqa: PLR0913 - the bounds are part of it
         self, kit: Kit, table: str, form: Form[T], *, most: int, rows: int, keep: float
@@ -85,28 +89,34 @@ class Ledger(Generic[T]):
         self._changed: dict[str, T] = {}
         self._writing: dict[str, T] = {}
         self._loading: dict[str, Task[T]] = {}
+        self._tasks = TaskGroup()  # not the kit's: those end with the plugin that was first
+        self._is_open = False
         self._timer: IDelayedCall | None = None
 
     def __len__(self) -> int:
         return len(self._states)
 
     async def start(self) -> None:
-        """Read the names.
+        """Read the names, unless that was done.
 
         Raises:
             TemporaryError: they can't be read.
         """
+        if self._is_open:
+            return
         found: list[tuple[float, str]] = []
         after = 0
         while page := await self._kit.database.read(partial(_listed, sql=self._sql["names"], after=after)):
             found += [(written_at, name) for _, name, written_at in page]
             after = page[-1][0]
         self._rows = OrderedDict((name, written_at) for written_at, name in sorted(found))
+        self._is_open = True
 
     async def stop(self) -> None:
         """Write what changed."""
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
+        await self._tasks.finish()
         await self.flush()
 
     def names(self) -> list[str]:
@@ -126,7 +136,7 @@ class Ledger(Generic[T]):
             return self._remember(name, self._form.new())
         loading = self._loading.get(name)
         if loading is None:
-            loading = self._kit.tasks.shield("policy.ledger", self._load(name))
+            loading = self._tasks.shield("policy.ledger", self._load(name))
             if not loading.done:
                 self._loading[name] = loading
                 loading.when_done(partial(self._loaded, name))
@@ -177,7 +187,7 @@ class Ledger(Generic[T]):
             self._timer = self._kit.clock.callLater(seconds, self._wake)
 
     def _wake(self) -> None:
-        self._kit.tasks.start("policy.ledger", self.flush())
+        self._tasks.start("policy.ledger", self.flush())
 
     async def flush(self) -> None:
         """Write what changed; what can't be written now is tried again."""

@@ -108,6 +108,10 @@ class Limits:
         self._acquaintances = Acquaintances(kit)
         self._open: OrderedDict[str, Bill] = OrderedDict()
 
+    def inherit(self, old: Limits) -> None:
+        """Go on with the same buckets; transactions under way are the old one's."""
+        self._buckets, self._acquaintances = old._buckets, old._acquaintances
+
     async def start(self) -> None:
         """Read whose buckets aren't empty."""
         await self._buckets.start()

@@ -13,7 +13,8 @@ V = TypeVar("V")
 class Recent(Generic[K, V]):
     """Values that are forgotten after a time; where there are too many, what was noted longest ago goes first.
 
-    All live equally long, so the first is always the next to go: no timer, no sweep.
+    All live equally long, so the first is always the next to go: no timer, no sweep.  Where two share what was noted,
+    and one of them lets it live longer, some stay a little past their time, but count no more.
     """
 
     def __init__(self, seconds: Callable[[], float], lifetime: float, most: int) -> None:
@@ -29,6 +30,10 @@ class Recent(Generic[K, V]):
         self._most = most
         self._noted: OrderedDict[K, tuple[float, V]] = OrderedDict()
 
+    def inherit(self, old: Recent[K, V]) -> None:
+        """Share what another one has noted, and will."""
+        self._noted = old._noted
+
     def __len__(self) -> int:
         return len(self._noted)
 
@@ -36,7 +41,7 @@ class Recent(Generic[K, V]):
         """Return what was noted of `key`, or None."""
         self._forget_old()
         noted = self._noted.get(key)
-        return None if noted is None else noted[1]
+        return None if noted is None or noted[0] <= self._seconds() else noted[1]
 
     def note(self, key: K, value: V) -> None:
         """Remember `value` from now on."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from twistedmail_mta.config.plugging import Found
-from twistedmail_mta.interfaces import IAccountMail, IDatabase, IHTTPClient, INotices, IResolver, Transaction
+from twistedmail_mta.config.problems import key_path
+from twistedmail_mta.interfaces import IDatabase, Transaction
 from twistedmail_mta.pipeline import Pipeline, Plugin, in_time
-from twistedmail_mta.plugins import Kit, PluginError, table_prefix, verified
+from twistedmail_mta.plugins import Kit, PluginError, UnusablePlugins, table_prefix, verified
+from twistedmail_mta.policy.supplies import Supplies
 from twistedmail_mta.stages import GRANTS, IRelayGrant
 from twistedmail_mta.tasks import Cancelled, TaskGroup, WorkerPool
 
@@ -25,66 +27,82 @@ INSERT INTO plugin (name, version) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE 
 """
 
 
+@dataclass(eq=False, slots=True)
+class Running:
+    """A plugin of the site file, and what it was made of.
+
+    Attributes:
+        found: what the site file said.
+        plugin: as it is asked.
+        tasks: its coroutines.
+        threads: its own.
+        started: it was started, and not stopped since.
+        users: how many sets of plugins it belongs to.
+    """
+
+    found: Found
+    plugin: Plugin
+    tasks: TaskGroup
+    threads: WorkerPool
+    started: bool = False
+    users: int = 0
+
+
 class Plugins:
-    """All plugins of the site file, one object each, whichever listeners ask it."""
+    """All plugins of one reading of the site file, one object each, whichever listeners ask it.
+
+    Those that are the same as in the reading before go on; they stop with the
+    last set of plugins that they belong to.
+    """
 
     log: ClassVar[Logger] = Logger()
 
-    def __init__(  # noqa: PLR0913, PLR0917 - one caller
-        self,
-        found: Sequence[Found],
-        hostname: str,
-        clock: IReactorTime,
-        now: Callable[[], float],
-        resolver: IResolver,
-        http: IHTTPClient,
-        database: IDatabase,
-        threads: Callable[[str], WorkerPool],
-        account_mail: IAccountMail | None = None,
-        notices: INotices | None = None,
-    ) -> None:
-        """Make the plugins; nothing of them runs yet.
+    def __init__(self, found: Sequence[Found], supplies: Supplies, before: Plugins | None = None) -> None:
+        """Make the plugins that aren't there already; nothing of those runs yet.
 
         Args:
             found: in the order of the site file.
-            hostname: ours.
-            clock: for their timers and time limits.
-            now: seconds since the epoch.
-            resolver: for their questions to the DNS.
-            http: for those to web services.
-            database: for their tables.
-            threads: returns those of the plugin of a name, for what it does that takes long.
-            account_mail: the queued mail of accounts.
-            notices: for mail to the administrator.
+            supplies: what they are given.
+            before: those of the reading before.
 
         Raises:
-            PluginError: one can't be made, or isn't what it should be.
+            UnusablePlugins: some can't be made, or aren't what they should be.
         """
-        self._clock = clock
-        self._database = database
-        self._found = found
-        self._plugins: dict[str, Plugin] = {}
-        self._tasks: dict[str, TaskGroup] = {}
-        self._started: list[str] = []
+        self._clock = supplies.clock
+        self._supplies = supplies
+        self._all: dict[str, Running] = {}
+        reasons: list[tuple[str, str]] = []
         for each in found:
-            tasks = self._tasks[each.name] = TaskGroup()
-            kit = Kit(
-                name=each.name,
-                hostname=hostname,
-                clock=clock,
-                now=now,
-                resolver=resolver,
-                http=http,
-                database=database,
-                tasks=tasks,
-                log=Logger(namespace=f"plugin.{each.name}"),
-                prefix=table_prefix(each.name),
-                _threads=threads(each.name),
-                account_mail=account_mail,
-                notices=notices,
-            )
-            self._plugins[each.name] = made(each, kit)
-        self._observers = Pipeline(list(self._plugins.values()), clock)
+            old = before.running(each.name) if before is not None else None
+            try:
+                self._all[each.name] = old if old and each.is_same_as(old.found) else self._new(each, old)
+            except PluginError as error:
+                reasons.append((key_path(("plugins", each.name)), str(error)))
+        for running in self._all.values():
+            running.users += 1
+        if reasons:
+            for running in self._unneeded():
+                self._end(running)
+            raise UnusablePlugins(reasons)
+        self._observers = self.pipeline(self._all)
+
+    def _new(self, found: Found, old: Running | None) -> Running:
+        """Make a plugin, perhaps the heir of one that runs."""
+        tasks, threads = TaskGroup(), self._supplies.threads(found.name)
+        try:
+            plugin = made(found, self._supplies.kit(found.name, tasks, threads))
+            if old is not None and old.found.table.use == found.table.use:
+                _inherit(plugin, old.plugin)
+        except BaseException:
+            tasks.cancel()
+            self._supplies.end_threads(threads)
+            raise
+        return Running(found, plugin, tasks, threads)
+
+    @property
+    def names(self) -> Sequence[str]:
+        """What the site file calls them, in its order."""
+        return tuple(self._all)
 
     @property
     def observers(self) -> Pipeline:
@@ -98,50 +116,77 @@ class Plugins:
 
     def pipeline(self, names: Iterable[str]) -> Pipeline:
         """Return those that a listener asks, in its order."""
-        return Pipeline([self._plugins[name] for name in names], self._clock)
+        return Pipeline([self._all[name].plugin for name in names], self._clock)
+
+    def running(self, name: str) -> Running | None:
+        """Return the one of a name, if there is one."""
+        return self._all.get(name)
+
+    def missing_in(self, other: Plugins) -> Sequence[str]:
+        """Return the names of those that don't belong to another set: gone there, or made anew."""
+        return tuple(name for name, running in self._all.items() if other.running(name) is not running)
 
     def grants(self, names: Sequence[str]) -> Pipeline:
         """Return those that may let strangers' mail be sent on, in the order of [relay].
 
         Raises:
-            PluginError: one of them can't grant it, and so was named by mistake.
+            UnusablePlugins: some of them can't grant it, and so were named by mistake.
         """
-        granting = [self._plugins[name] for name in names]
-        for place, plugin in enumerate(granting):
-            if not IRelayGrant.providedBy(plugin.acts):
-                raise PluginError(f"relay.plugins[{place}]: {no_grant(plugin.name)}")
+        granting = [self._all[name].plugin for name in names]
+        reasons = [
+            (key_path(("relay", "plugins", place)), no_grant(plugin.name))
+            for place, plugin in enumerate(granting)
+            if not IRelayGrant.providedBy(plugin.acts)
+        ]
+        if reasons:
+            raise UnusablePlugins(reasons)
         return Pipeline(granting, self._clock, GRANTS)
 
     async def start(self) -> None:
-        """Bring their tables up to date, and start them in order.
+        """Bring the tables of those that don't run yet up to date, and start them in order.
 
         Raises:
-            PluginError: one of them can't start; those before it have.
+            UnusablePlugins: one of them can't start; those before it have.
         """
-        for found in self._found:
-            name = found.name
+        for name, running in self._all.items():
+            if running.started:
+                continue
             try:
-                await migrate(self._database, name, found.kind.migrations)
-                await self._call(name, "start")
-                self._started.append(name)
+                await migrate(self._supplies.database, name, running.found.kind.migrations)
+                await self._call(running, "start")
+                running.started = True
             except Cancelled:
                 raise
             except Exception as error:
-                raise PluginError(f"plugin {name} can't start: {type(error).__name__}: {error}") from error
+                reason = f"plugin {name} can't start: {type(error).__name__}: {error}"
+                raise UnusablePlugins([(key_path(("plugins", name)), reason)]) from error
 
     async def stop(self) -> None:
-        """Stop those that were started, the last first; one that can't is logged, and no coroutine of any goes on."""
-        while self._started:
-            name = self._started.pop()
-            try:
-                await self._call(name, "stop")
-            except Cancelled:
-                raise
-            except Exception:  # noqa: BLE001 - the others have to stop as well
-                self.log.failure("plugin {plugin} didn't stop as it should", event="plugin.failed", plugin=name)
-            self._tasks[name].cancel()
-        for tasks in self._tasks.values():
-            tasks.cancel()
+        """Stop those that no other set has, the last first; called once.
+
+        One that can't is logged, and no coroutine of any goes on.
+        """
+        for running in self._unneeded():
+            if running.started:
+                running.started = False
+                try:
+                    await self._call(running, "stop")
+                except Cancelled:
+                    raise
+                except Exception:  # noqa: BLE001 - the others have to stop as well
+                    name = running.found.name
+                    self.log.failure("plugin {plugin} didn't stop as it should", event="plugin.failed", plugin=name)
+            self._end(running)
+
+    def _unneeded(self) -> Sequence[Running]:
+        """Give all up; return those that nobody else has, the last first."""
+        for running in self._all.values():
+            running.users -= 1
+        return [running for running in reversed(self._all.values()) if not running.users]
+
+    def _end(self, running: Running) -> None:
+        running.tasks.cancel()
+        self._supplies.end_threads(running.threads)
 
     async def ask(self, name: str, question: Mapping[str, Any]) -> Mapping[str, Any]:
         """Put the question of a command to a plugin that takes such: its async method `answer`.
@@ -155,16 +200,16 @@ class Plugins:
             TemporaryError: it can't be answered now.
             TimeoutError: it took too long.
         """
-        plugin = self._plugins.get(name)
-        answer = getattr(plugin.acts, "answer", None) if plugin is not None else None
+        running = self._all.get(name)
+        answer = getattr(running.plugin.acts, "answer", None) if running is not None else None
         if answer is None:
             raise PluginError(f"there is no plugin {name} that answers questions")
         result: Mapping[str, Any] = await in_time(self._clock, START_WITHIN, answer(question))
         return result
 
-    async def _call(self, name: str, method: str) -> None:
+    async def _call(self, running: Running, method: str) -> None:
         """Call an optional method of a plugin, and wait for it, but not for ever."""
-        call = getattr(self._plugins[name].acts, method, None)
+        call = getattr(running.plugin.acts, method, None)
         if call is not None:
             await in_time(self._clock, START_WITHIN, call())
 
@@ -172,6 +217,21 @@ class Plugins:
 def no_grant(name: str) -> str:
     """Say why a plugin is out of place under [relay]."""
     return f"{name} provides no IRelayGrant, so it can't let anything be sent on: leave it out"
+
+
+def _inherit(plugin: Plugin, old: Plugin) -> None:
+    """Let a plugin take over what one of its name knows, which is asked by earlier sessions still.
+
+    Raises:
+        PluginError: it can't.
+    """
+    inherit = getattr(plugin.acts, "inherit", None)
+    if inherit is not None:
+        try:
+            inherit(old.acts)
+        except (Exception, SystemExit) as error:
+            reason = f"plugin {plugin.name} can't take over from the one that runs: {type(error).__name__}: {error}"
+            raise PluginError(reason) from error
 
 
 async def migrate(database: IDatabase, name: str, migrations: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.plugins import Kit
 from twistedmail_mta.policy.brake_words import Stop
+from twistedmail_mta.tasks import TaskGroup
 
 
 class Stops:
@@ -17,7 +18,7 @@ class Stops:
 
     Attributes:
         since: when the site was watched first, in seconds since the epoch.
-        unfinished: those whose stopping was interrupted.
+        tasks: what is done about them; it goes on although one brake has followed another at a reload.
     """
 
     migrations: ClassVar[tuple[str, ...]] = (
@@ -29,7 +30,9 @@ class Stops:
         self._kit = kit
         self._stops: dict[str, Stop] = {}
         self.since = kit.now()
-        self.unfinished: list[Stop] = []
+        self.tasks = TaskGroup()
+        self._unfinished: list[Stop] = []
+        self._is_open = False
 
     def __contains__(self, account: str) -> bool:
         return account in self._stops
@@ -38,17 +41,25 @@ class Stops:
         return iter(sorted(self._stops.values(), key=lambda stop: stop.at))
 
     async def start(self) -> None:
-        """Read all of it.
+        """Read all of it, unless that was done.
 
         Raises:
             TemporaryError: it can't be read.
         """
+        if self._is_open:
+            return
         self.since, rows = await self._kit.database.write(partial(_begun, prefix=self._kit.prefix, now=self.since))
         for text, finished in rows:
             stop = Stop.of(json.loads(text))
             self._stops[stop.account] = stop
             if not finished:
-                self.unfinished.append(stop)
+                self._unfinished.append(stop)
+        self._is_open = True
+
+    def take_unfinished(self) -> list[Stop]:
+        """Return those whose stopping was interrupted by the end of the server; once."""
+        unfinished, self._unfinished = self._unfinished, []
+        return unfinished
 
     def add(self, stop: Stop) -> None:
         """Stop an account, from now on; `write` makes it last."""

@@ -55,6 +55,10 @@ class Tarpit:
         self._holding = Holding(kit.clock, options.held, options.held_of_network)
         self._refusals: Recent[str, int] = Recent(kit.clock.seconds, options.forget, _MOST_NETWORKS)
 
+    def inherit(self, old: Tarpit) -> None:
+        """Go on counting."""
+        self._refusals.inherit(old._refusals)
+
     async def sender(self, client: Client, mail: MailFrom) -> Reply | None:  # noqa: ARG002 - as the stage has it
         """Let a client wait before its next message."""
         await self._slow(client)
