@@ -112,6 +112,16 @@ def test_message_as_readers_expect_it(root: Path) -> None:
     assert b"Delivered-To: bob@example.net" in files(root, "bob")[0].read_bytes()
 
 
+@pytest.mark.parametrize("made", range(5))
+def test_maildir_that_another_thread_is_making(root: Path, made: int) -> None:
+    """Of its directories any number may be there; the first message isn't put off for that."""
+    maildir = root / "example.net" / "ann" / "Maildir"
+    for path in (maildir, maildir / "tmp", maildir / "new", maildir / "cur")[:made]:
+        path.mkdir()
+
+    assert deliver(root) == [Delivered(DELIVERED, owed="delivered")]
+
+
 def test_large_message(root: Path) -> None:
     """It is written in blocks; a CR and its LF may be cut apart."""
     bodies = Bodies(line=b"x" * 62 + b"\r\n")

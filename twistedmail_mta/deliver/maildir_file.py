@@ -135,7 +135,7 @@ def _make(maildir: Path) -> None:
     Raises:
         FileNotFoundError: there is no parent.
     """
-    if (maildir / "new").is_dir():
+    if (maildir / _DIRECTORIES[-1]).is_dir():  # the last that is made: another thread may be at it
         return
     for path in (maildir, *(maildir / name for name in _DIRECTORIES)):
         above = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
