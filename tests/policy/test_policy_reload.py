@@ -119,7 +119,7 @@ class Site:
 
 
 def acts(plugins: Plugins, name: str) -> Any:
-    running = plugins.running(name)
+    running = plugins.find(name)
     assert running is not None
     return running.plugin.acts
 

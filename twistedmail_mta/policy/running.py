@@ -73,7 +73,7 @@ class Plugins:
         self._all: dict[str, Running] = {}
         reasons: list[tuple[str, str]] = []
         for each in found:
-            old = before.running(each.name) if before is not None else None
+            old = before.find(each.name) if before is not None else None
             try:
                 self._all[each.name] = old if old and each.is_same_as(old.found) else self._new(each, old)
             except PluginError as error:
@@ -112,19 +112,19 @@ class Plugins:
     @property
     def running(self) -> tuple[Plugin, ...]:
         """All of them."""
-        return tuple(self._plugins.values())
+        return tuple(each.plugin for each in self._all.values())
 
     def pipeline(self, names: Iterable[str]) -> Pipeline:
         """Return those that a listener asks, in its order."""
         return Pipeline([self._all[name].plugin for name in names], self._clock)
 
-    def running(self, name: str) -> Running | None:
+    def find(self, name: str) -> Running | None:
         """Return the one of a name, if there is one."""
         return self._all.get(name)
 
     def missing_in(self, other: Plugins) -> Sequence[str]:
         """Return the names of those that don't belong to another set: gone there, or made anew."""
-        return tuple(name for name, running in self._all.items() if other.running(name) is not running)
+        return tuple(name for name, running in self._all.items() if other.find(name) is not running)
 
     def grants(self, names: Sequence[str]) -> Pipeline:
         """Return those that may let strangers' mail be sent on, in the order of [relay].
