@@ -101,7 +101,7 @@ async def test_what_comes_unasked_is_bounded(daemons: list[Daemons]) -> None:
         await connection.write(b"go")
         with pytest.raises(DaemonError, match="too long"):
             await connection.read_line()
-        while not connection._deaf:
+        while not connection._flow._deaf:
             await turn()
         assert len(connection._received) < 400_000
 

@@ -102,13 +102,13 @@ def test_an_answer_that_is_none() -> None:
 def test_filters_that_take_nothing() -> None:
     """Who writes to them waits, but not for ever."""
     link, _, clock = agreed()
-    link.pauseProducing()
+    link._flow.pauseProducing()
     task = Task("test", link.send(5))
     assert not task.done
-    link.resumeProducing()
+    link._flow.resumeProducing()
     assert outcome(task) is None
 
-    link.pauseProducing()
+    link._flow.pauseProducing()
     task = Task("test", link.send(5))
     clock.advance(5)
     assert raised(task) is TimeoutError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -15,8 +15,6 @@ from twisted.internet.defer import DeferredSemaphore
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint, UNIXClientEndpoint
 from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError
 from twisted.internet.interfaces import (
-    IConsumer,
-    IPushProducer,
     IReactorTCP,
     IReactorTime,
     IReactorUNIX,
@@ -25,11 +23,11 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from twistedmail_mta.config.values import one_or_more
 from twistedmail_mta.plugins import Kit
-from twistedmail_mta.tasks import Cancelled, Promise, promise_of
+from twistedmail_mta.policy.flow import Flow
+from twistedmail_mta.tasks import Cancelled, promise_of
 
 CONNECT_WITHIN: Final = 3.0
 """Seconds for one connection, so that there is time left for the next daemon."""
@@ -149,7 +147,6 @@ class Daemon:
         return kind(reactor, one.host, one.port, CONNECT_WITHIN)
 
 
-@implementer(IPushProducer)
 class Connection(Protocol):
     """A connection on which one coroutine at a time writes or reads.
 
@@ -160,12 +157,10 @@ class Connection(Protocol):
     transport: ITCPTransport
 
     def __init__(self) -> None:
+        self._flow = Flow()
         self._received = bytearray()
         self._most = _MOST_UNREAD
-        self._full = False  # what was written waits
-        self._deaf = False  # what comes waits
         self._lost: Failure | None = None
-        self._news: Promise[None] | None = None
 
     @property
     def answered(self) -> bool:
@@ -179,7 +174,7 @@ class Connection(Protocol):
         """
         if self._lost is None:
             self.transport.write(octets)
-        await self._until(lambda: not self._full or self.answered)
+        await self._flow.until(lambda: not self._flow.full or self.answered)
         return self._lost is None and not self.answered
 
     async def read_line(self, end: bytes = b"\r\n") -> bytes:
@@ -188,7 +183,7 @@ class Connection(Protocol):
         Raises:
             DaemonError: the connection ended within it, or it is too long.
         """
-        await self._until(lambda: end in self._received or len(self._received) > _MAX_LINE)
+        await self._flow.until(lambda: end in self._received or len(self._received) > _MAX_LINE)
         size = self._received.find(end, 0, _MAX_LINE + len(end))
         if size < 0:
             raise DaemonError("its answer is too long" if len(self._received) > _MAX_LINE else self._end())
@@ -204,8 +199,7 @@ class Connection(Protocol):
         """
         self._most = max(size, _MOST_UNREAD)
         self._listen()
-        await self._until(lambda: len(self._received) >= size)
-        if len(self._received) < size:
+        if not await self._flow.until(lambda: len(self._received) >= size):
             raise DaemonError(self._end())
         octets = bytes(self._received[:size])
         self._most = _MOST_UNREAD
@@ -222,52 +216,25 @@ class Connection(Protocol):
         self._listen()
 
     def _listen(self) -> None:
-        """Let more come, where there is room again."""
-        if self._deaf and len(self._received) <= self._most and self._lost is None:
-            self._deaf = False
-            cast(IPushProducer, self.transport).resumeProducing()
+        """Let more come where there is room, and no more where there is none."""
+        self._flow.listen(wanted=len(self._received) <= self._most)
 
     def _end(self) -> str:
         return f"it ended the connection: {self._lost.getErrorMessage()}" if self._lost is not None else "no answer"
 
-    async def _until(self, true: Callable[[], bool]) -> None:
-        """Wait for something to be true, or for the connection's end."""
-        while self._lost is None and not true():
-            self._news = Promise()
-            await self._news
-
-    def _tell(self) -> None:
-        news, self._news = self._news, None
-        if news is not None:
-            news.resolve(None)
-
     # What Twisted calls
 
     def connectionMade(self) -> None:  # noqa: N802
-        """Want to know when the daemon takes no more."""
-        cast(IConsumer, self.transport).registerProducer(self, True)
+        """Begin."""
+        self._flow.begin(self.transport)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         """Keep what came."""
         self._received += data
-        if len(self._received) > self._most and not self._deaf:
-            self._deaf = True
-            cast(IPushProducer, self.transport).pauseProducing()
-        self._tell()
+        self._listen()
+        self._flow.tell()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]  # noqa: N802
         """Let nobody wait any more."""
         self._lost = reason
-        self._tell()
-
-    def pauseProducing(self) -> None:  # noqa: N802
-        """Let the writer wait."""
-        self._full = True
-
-    def resumeProducing(self) -> None:  # noqa: N802
-        """Let the writer go on."""
-        self._full = False
-        self._tell()
-
-    def stopProducing(self) -> None:  # noqa: N802
-        """Nothing: `connectionLost` follows."""
+        self._flow.end()

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final
 
-from twisted.internet.interfaces import IConsumer, IPushProducer, IReactorTime, ISystemHandle, ITCPTransport
+from twisted.internet.interfaces import IConsumer, IReactorTime, ISystemHandle, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from twistedmail_mta.milter.answers import Answer, Verdict
 from twistedmail_mta.milter.session import FilterSession
-from twistedmail_mta.tasks import Promise, within
+from twistedmail_mta.policy.flow import Flow
+from twistedmail_mta.tasks import within
 
 MOST_UNREAD: Final = 256 * 1024
 """Octets of a filter's answers that wait, after which it isn't read from."""
@@ -29,7 +29,6 @@ class LinkLost(Exception):
     """The filter has closed the connection."""
 
 
-@implementer(IPushProducer)
 class Link(Protocol):
     """A connection to a filter.
 
@@ -49,9 +48,7 @@ class Link(Protocol):
         self.lost = False
         self.when_lost: Callable[[Link], None] = lambda _: None
         self._clock = clock
-        self._full = False
-        self._deaf = False
-        self._news: Promise[None] | None = None
+        self._flow = Flow()
 
     async def answer(self, seconds: float) -> Answer:
         """Send what is to be sent, and return what the filter answers to it.
@@ -78,7 +75,7 @@ class Link(Protocol):
             TimeoutError: it takes nothing.
         """
         self._write()
-        await within(self._clock, seconds, self._until(lambda: not self._full))
+        await within(self._clock, seconds, self._until(lambda: not self._flow.full))
 
     def drop(self) -> None:
         """Close it at once."""
@@ -108,36 +105,22 @@ class Link(Protocol):
     def _take(self, found: list[Answer]) -> bool:
         answer = self.session.next_answer()
         if answer is None:
-            self._listen(wanted=True)
+            self._flow.listen(wanted=True)
             return False
         found.append(answer)
         return True
 
     async def _until(self, true: Callable[[], bool]) -> None:
-        while not true():
-            if self.lost:
-                raise LinkLost("it has closed the connection")
-            self._news = Promise()
-            await self._news
-
-    def _tell(self) -> None:
-        news, self._news = self._news, None
-        if news is not None:
-            news.resolve(None)
-
-    def _listen(self, *, wanted: bool) -> None:
-        if wanted is self._deaf and not self.lost:
-            self._deaf = not wanted
-            source = cast(IPushProducer, self.transport)
-            (source.resumeProducing if wanted else source.pauseProducing)()
+        if not await self._flow.until(true):
+            raise LinkLost("it has closed the connection")
 
     # What Twisted calls
 
     def connectionMade(self) -> None:  # noqa: N802
-        """Want to know when the filter takes no more."""
+        """Begin."""
         if hasattr(self.transport, "setTcpNoDelay"):
             self.transport.setTcpNoDelay(True)
-        self.transport.registerProducer(self, True)
+        self._flow.begin(self.transport)
         self._acknowledge()
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
@@ -145,8 +128,8 @@ class Link(Protocol):
         self._acknowledge()
         self.session.receive_bytes(data)
         if self.session.unread > MOST_UNREAD:
-            self._listen(wanted=False)
-        self._tell()
+            self._flow.listen(wanted=False)
+        self._flow.tell()
 
     def _acknowledge(self) -> None:
         """Let the system acknowledge at once what comes.
@@ -163,18 +146,6 @@ class Link(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802, ARG002
         """Let nobody wait any more."""
         self.lost = True
-        self._tell()
+        self._flow.end()
         when_lost, self.when_lost = self.when_lost, lambda _: None
         when_lost(self)
-
-    def pauseProducing(self) -> None:  # noqa: N802
-        """Let the writer wait."""
-        self._full = True
-
-    def resumeProducing(self) -> None:  # noqa: N802
-        """Let the writer go on."""
-        self._full = False
-        self._tell()
-
-    def stopProducing(self) -> None:  # noqa: N802
-        """Nothing: `connectionLost` follows."""
