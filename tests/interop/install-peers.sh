@@ -13,7 +13,8 @@ OPENSMTPD=${MTA_TEST_OPENSMTPD:-/var/cache/mta-tests/opensmtpd}
 NODE=${MTA_TEST_NODE:-/var/cache/mta-tests/node}
 IMAPFLOW=1.0.191
 PACKAGES="postfix dovecot-lmtpd dovecot-imapd knot knot-dnsutils swaks libnet-ssleay-perl curl fetchmail mpop
-    isync offlineimap3 mutt tmux rspamd clamav-daemon spamassassin spamd opendkim opendmarc python3-milter"
+    isync offlineimap3 mutt tmux rspamd clamav-daemon spamassassin spamd opendkim opendmarc
+    clamav-milter spamass-milter python3-milter"
 export DEBIAN_FRONTEND=noninteractive
 
 installed() {

@@ -1,4 +1,4 @@
-"""Filters that speak the milter protocol: OpenDKIM, OpenDMARC, and one of the tests' own on libmilter."""
+"""Filters that speak the milter protocol: four of Debian's, and one of the tests' own on libmilter."""
 
 from __future__ import annotations
 
@@ -24,9 +24,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from interop_daemons import Daemon, eventually
 from interop_peers import write
+from interop_scanners import NOBODY
 
 OPENDKIM = Path("/usr/sbin/opendkim")
 OPENDMARC = Path("/usr/sbin/opendmarc")
+CLAMAV_MILTER = Path("/usr/sbin/clamav-milter")
+SPAMASS_MILTER = Path("/usr/sbin/spamass-milter")
 PYTHON = Path("/usr/bin/python3")
 PYMILTER = Path("/usr/lib/python3/dist-packages/Milter")
 PORT = 8891
@@ -181,5 +184,37 @@ Syslog false
     script = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
     command = ["unshare", "--mount", "sh", "-c", script, resolver, OPENDMARC, "-f", "-c", configuration]
     daemon = Daemon("opendmarc", command, home / "opendmarc.log")
+    with running(daemon, place):
+        yield daemon
+
+
+@contextmanager
+def clamav_milter(home: Path, place: Place, clamd: str) -> Iterator[Daemon]:
+    """Run the filter that shows messages to the clamd at a place, written as its configuration has it."""
+    need(CLAMAV_MILTER)
+    configuration = write(
+        home / "clamav-milter.conf",
+        f"""
+MilterSocket {place.libmilter}
+ClamdSocket {clamd}
+TemporaryDirectory {home}
+Foreground yes
+OnInfected Reject
+RejectMsg This holds %v
+AddHeader Replace
+""",
+    )
+    daemon = Daemon("clamav-milter", [*NOBODY, CLAMAV_MILTER, "-c", configuration], home / "clamav-milter.log")
+    with running(daemon, place):
+        yield daemon
+
+
+@contextmanager
+def spamass_milter(home: Path, place: Place, spamd: tuple[str, int]) -> Iterator[Daemon]:
+    """Run the filter that shows messages to the spamd at an address and port."""
+    need(SPAMASS_MILTER)
+    socket = place.ours.removeprefix("unix:")
+    command = [*NOBODY, SPAMASS_MILTER, "-p", socket, "-r", "15", "--", "-d", spamd[0], "-p", str(spamd[1])]
+    daemon = Daemon("spamass-milter", command, home / "spamass-milter.log")
     with running(daemon, place):
         yield daemon

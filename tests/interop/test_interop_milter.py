@@ -12,7 +12,20 @@ from typing import Any
 
 import pytest
 from interop_daemons import Daemon, LoopbackNetwork, eventually
-from interop_milters import Filter, Place, filter_of_every_action, opendkim, opendmarc, tcp, unix
+from interop_milters import (
+    Filter,
+    Place,
+    clamav_milter,
+    filter_of_every_action,
+    need,
+    opendkim,
+    opendmarc,
+    spamass_milter,
+    tcp,
+    unix,
+)
+from interop_peers import MAIL_USER, folder
+from interop_scanners import CLAMD, EICAR, GTUBE, SPAMD, SPAMD_PORT, start_clamd, start_spamd
 from mail_sink import Received, Sink, running_sink
 from running_site import PASSWORD, RunningSite
 
@@ -352,3 +365,52 @@ def test_forged(guarded: Site) -> None:
         code, words = told_by_mx(guarded, forged)
         assert code == 550
         assert words.startswith(b"5.7.1 rejected by DMARC policy for signed.test")
+
+
+# clamav-milter and spamass-milter
+
+
+@pytest.fixture(scope="module")
+def scanned(network: LoopbackNetwork) -> Iterator[Site]:
+    """A server that asks both, which ask a clamd and a spamd of their own."""
+    need(CLAMD, SPAMD)
+    with tempfile.TemporaryDirectory(prefix="mta-scan-") as path, ExitStack() as stack:
+        Path(path).chmod(0o755)
+        home = folder(Path(path) / "x", MAIL_USER)
+        virus, spam = unix(home / "virus.sock"), unix(home / "spam.sock")
+        clamd = start_clamd(home, network, "10M")
+        stack.callback(clamd.stop)
+        spamd = start_spamd(home, network)
+        stack.callback(spamd.stop)
+        stack.enter_context(clamav_milter(home, virus, f"unix:{home}/clamd/clamd.ctl"))
+        stack.enter_context(spamass_milter(home, spam, (network.address(42), SPAMD_PORT)))
+        plugins = f'[plugins.scan]\nuse = "milter"\nendpoint = ["{virus.ours}", "{spam.ours}"]\nlook_up_names = false\n'
+        yield stack.enter_context(running(home / "site", plugins, '["scan"]'))
+
+
+def test_clean_mail_is_marked(scanned: Site) -> None:
+    """By both; the text stays what it is, octet by octet."""
+    assert scanned.send("clean")[0] == 250
+
+    header, _, body = below_trace(scanned.received("clean")).partition(b"\r\n\r\n")
+    assert b"X-Virus-Status: Clean" in header
+    assert b"X-Spam-Status: No, score=" in header
+    assert body == BODY
+
+
+def test_a_virus_is_refused(scanned: Site) -> None:
+    """In clamav-milter's words."""
+    code, words = scanned.send("virus", text=b"Subject: x\r\n\r\n" + bytes.fromhex(EICAR.decode()) + b"\r\n")
+
+    assert (code, words) == (550, b"5.7.1 This holds Eicar-Test.UNOFFICIAL")
+
+
+def test_spam_is_marked_or_refused(scanned: Site) -> None:
+    """As spamass-milter does it: another subject and a report in the text's place; from 15 points on refused."""
+    assert scanned.send("marked", text=b"Subject: x\r\nX-Test-Score: 7\r\n\r\ntext\r\n")[0] == 250
+    arrived = below_trace(scanned.received("marked"))
+    assert b"X-Spam-Flag: YES\r\n" in arrived
+    assert b"X-Spam-Status: Yes, score=1" in arrived
+
+    code, words = scanned.send("refused", text=f"Subject: x\r\n\r\n{GTUBE}\r\n".encode())
+    assert (code, words) == (550, b"5.7.1 Blocked by SpamAssassin")
