@@ -44,6 +44,9 @@ MOST_LANES: Final = 50
 """Domains whose lanes can be asked for at once."""
 CLAIMS_EVERY: Final = 60.0
 ORPHANS_EVERY: Final = 3600.0
+EXPIRE_EVERY: Final = 600.0
+"""Seconds between two looks for what has been in quarantine long enough; fewer where that isn't long."""
+EXPIRY_STEP: Final = 1.0
 
 
 class SiteService(Service):
@@ -159,6 +162,10 @@ class SiteService(Service):
         self._tasks.start("site.claims", self._repeat(CLAIMS_EVERY, parts.sweep.give_back_claims))
         self._tasks.start("site.orphans", self._repeat(ORPHANS_EVERY, parts.sweep.remove_orphans))
         self._tasks.start("site.released", self._repeat(ORPHANS_EVERY, parts.mailboxes.release))
+        keep = self._site.quarantine.keep
+        if keep is not None:
+            every = min(max(keep / 10, EXPIRY_STEP), EXPIRE_EVERY)
+            self._tasks.start("site.quarantine", self._repeat(every, partial(parts.quarantine.expire, keep)))
 
     async def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         """Do something now and then; what goes wrong is tried again next time."""

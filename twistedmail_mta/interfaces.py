@@ -16,6 +16,7 @@ from twistedmail_mta.model import (
     Body,
     Claim,
     Delivery,
+    Detention,
     DropMessage,
     Expansion,
     FailedRecipient,
@@ -144,7 +145,7 @@ class ISpool(Interface):
         """Return a new message id, greater than every earlier one of this process."""
 
     def accept(
-        message: Message, claim: bool, local: LocalMail | None = None, hold: bool = False
+        message: Message, claim: bool, local: LocalMail | None = None, detention: Detention | None = None
     ) -> Awaitable[Sequence[Claim]]:
         """Take responsibility for a message: it is on disk when this returns, in all its mailboxes and in the spool.
 
@@ -152,14 +153,14 @@ class ISpool(Interface):
             message: what to keep; its envelope holds only the recipients that
                 the queue has to serve, and may hold none if there is `local`.
             claim: lease every recipient to this process at birth.
-            local: what goes into mailboxes in the same transaction.
-            hold: its recipients wait until an operator releases them; none is claimed then.
+            local: what goes into mailboxes in the same transaction; nothing of a message that is in quarantine.
+            detention: why its recipients wait until an operator releases them; none is claimed then.
 
         Returns:
             The claims, when `claim`; else nothing.
 
         Raises:
-            TemporaryError: nothing was kept.
+            TemporaryError: nothing was kept; the quarantine may be full.
         """
 
     def claim(limit: int, exclude: frozenset[str]) -> Awaitable[Sequence[Claim]]:
@@ -291,13 +292,13 @@ class INotices(Interface):
 class IAcceptance(Interface):
     """Where the receiving role hands over a complete message."""
 
-    def accept(message: Message, local: LocalMail | None = None, hold: bool = False) -> Awaitable[None]:
+    def accept(message: Message, local: LocalMail | None = None, detention: Detention | None = None) -> Awaitable[None]:
         """Take responsibility for a message: it is on disk when this returns.
 
         Args:
             message: its envelope holds the recipients that the queue has to serve.
             local: what goes into mailboxes of this host in the same transaction.
-            hold: its recipients wait until an operator releases them.
+            detention: why its recipients wait until an operator releases them; None: they don't.
 
         Raises:
             TemporaryError: it was not taken; the client is told its reply.

@@ -224,6 +224,21 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Detention:
+    """Why a message waits for an operator.
+
+    Attributes:
+        kind: "hold" ends with `mta queue release`, "quarantine" with `mta quarantine release` alone.
+        reason: in words, without control characters.
+        plugin: who asked for it, as the site file calls it.
+    """
+
+    kind: Literal["hold", "quarantine"]
+    reason: str
+    plugin: str
+
+
+@dataclass(frozen=True, slots=True)
 class Structure:
     """What is worked out once of a message that is kept in mailboxes.
 

@@ -336,6 +336,23 @@ class Hold:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """Keep the message from all of its recipients until an operator has looked at it (`mta quarantine`).
+
+    Nobody is told of it, and it isn't tried meanwhile; `[quarantine]` of the site file says for how long it stays.
+    It goes before a `Hold`, and of several the first counts.
+
+    Attributes:
+        reason: why, for the operator.
+        mailbox_of: an address whose mail is kept here: it goes into that mailbox at once instead, with fields that
+            say what the envelope was.  If it can't, it waits for the operator after all.
+    """
+
+    reason: str
+    mailbox_of: Address | None = None
+
+
 _NAME: Final = re.compile(r"[!-9;-~]{1,200}")
 _VALUE: Final = re.compile(r"(?:[^\x00\r\n]|\r\n[ \t]+(?=[^ \t\r\n]))*")
 
@@ -372,7 +389,7 @@ def leads_somewhere(via: Via) -> bool:
 
 HeaderChange = AddHeader | InsertHeader | RemoveHeader | ReplaceHeader | ChangeHeader
 RecipientChange = AddRecipient | RemoveRecipient | ChangeRecipient
-Change = HeaderChange | ReplaceBody | RecipientChange | ChangeSender | FileInto | SetNextHop | Hold
+Change = HeaderChange | ReplaceBody | RecipientChange | ChangeSender | FileInto | SetNextHop | Hold | Quarantine
 Changes = tuple[Change, ...]
 
 

@@ -16,7 +16,7 @@ from twistedmail_mta.model import Reply
 from twistedmail_mta.plugins import find, verified
 from twistedmail_mta.policy.clamav import TOO_LARGE, ClamAV
 from twistedmail_mta.policy.daemon import DaemonError
-from twistedmail_mta.stages import AddHeader, FileInto, RemoveHeader
+from twistedmail_mta.stages import AddHeader, FileInto, Quarantine, RemoveHeader, RemoveRecipient
 
 EICAR = "Eicar-Test-Signature"
 
@@ -76,7 +76,15 @@ def test_it_is_a_plugin() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"server": "clamd"}, {"server": []}, {"max_size": "0B"}, {"too_large": "maybe"}, {"connections": 0}]
+    "wrong",
+    [
+        {"server": "clamd"},
+        {"server": []},
+        {"max_size": "0B"},
+        {"too_large": "maybe"},
+        {"connections": 0},
+        {"infected": "pass"},
+    ],
 )
 def test_wrong_options(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
@@ -121,6 +129,22 @@ async def test_suspicions_are_filed(ask: Ask) -> None:
     assert AddHeader("X-Virus-Status", "Suspicious (Heuristics.Phishing.Email)") in changes
 
     assert isinstance(await ask(f"stream: {EICAR} FOUND\0".encode(), junk=["Heuristics.*"]), Reply)
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_becomes_of_a_virus(ask: Ask) -> None:
+    """The site file says; in quarantine it is marked, and a stranger's own mark goes."""
+    found = f"stream: {EICAR} FOUND\0".encode()
+    assert await ask(found, infected="quarantine") == (
+        RemoveHeader("X-Virus-Status"),
+        AddHeader("X-Virus-Status", f"Infected ({EICAR})"),
+        Quarantine(f"holds a virus: {EICAR}"),
+    )
+    both = arriving(recipients=("bob@example.org", "eve@example.org"))
+    assert await ask(found, both, infected="discard") == tuple(
+        RemoveRecipient(each.address) for each in both.envelope.recipients
+    )
+    assert await ask(b"stream: OK\0", infected="quarantine") is None
 
 
 @pytest_twisted.ensureDeferred

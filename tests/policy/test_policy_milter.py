@@ -37,7 +37,6 @@ from twistedmail_mta.stages import (
     AddHeader,
     AddRecipient,
     ChangeSender,
-    Hold,
     IConnectPolicy,
     IDisconnectObserver,
     IHelloPolicy,
@@ -45,6 +44,7 @@ from twistedmail_mta.stages import (
     IMessagePolicy,
     InsertHeader,
     IRecipientPolicy,
+    Quarantine,
     RemoveHeader,
     RemoveRecipient,
     ReplaceHeader,
@@ -333,7 +333,7 @@ def test_discarded(letter: str) -> None:
         (text(b"-", b"<bob@home.test>"), RemoveRecipient(BOB)),
         (text(b"e", b"<>"), ChangeSender(Address("", ""))),
         (text(b"e", b"<eve@home.test>", b"RET=HDRS"), ChangeSender(EVE)),
-        (text(b"q", b"looks odd"), Hold("looks odd")),
+        (text(b"q", b"looks odd"), Quarantine("looks odd")),
     ],
 )
 def test_changes(modification: bytes, expected: Any) -> None:

@@ -21,7 +21,7 @@ from twistedmail_mta.policy.daemon import DaemonError
 from twistedmail_mta.policy.first_tries import FirstTries
 from twistedmail_mta.policy.rspamd import Rspamd
 from twistedmail_mta.policy.rspamd_answer import read_answer
-from twistedmail_mta.stages import AddHeader, FileInto, Hold, RemoveRecipient, ReplaceHeader, is_sound
+from twistedmail_mta.stages import AddHeader, FileInto, Quarantine, RemoveRecipient, ReplaceHeader, is_sound
 from twistedmail_mta.tasks import Task
 
 
@@ -177,7 +177,7 @@ async def test_a_subject_in_other_letters() -> None:
 @pytest_twisted.ensureDeferred
 async def test_mail_that_isnt_delivered() -> None:
     """Held, or discarded."""
-    assert Hold("odd") in await Asked("quarantine", messages={"smtp_message": "odd"}).answer()
+    assert Quarantine("odd") in await Asked("quarantine", messages={"smtp_message": "odd"}).answer()
     changes = await Asked("discard").answer(message=arriving(recipients=("bob@a.test", "eve@a.test")))
     assert {each for each in changes if isinstance(each, RemoveRecipient)} == {
         RemoveRecipient(Address("bob", "a.test")),

@@ -13,7 +13,7 @@ from scanner_kit import HEADER, Daemons, Scripted, Text, arriving, headers_of, k
 from twistedmail_mta.plugins import find, verified
 from twistedmail_mta.policy.daemon import DaemonError
 from twistedmail_mta.policy.spamd import REFUSED, Spamd
-from twistedmail_mta.stages import FileInto
+from twistedmail_mta.stages import FileInto, Quarantine
 
 Ask = Callable[..., Any]
 
@@ -144,6 +144,18 @@ async def test_refusal(ask: Ask) -> None:
     changes = await ask(spam(1000.0), refuse="never", junk="never")
     assert headers_of(changes)["X-Spam-Flag"] == "YES"
     assert FileInto("Junk") not in changes
+
+
+@pytest_twisted.ensureDeferred
+async def test_quarantine(ask: Ask) -> None:
+    """From a score on, below that of a refusal; marked all the same, and filed for the time when it is released."""
+    changes = await ask(spam(9.0), quarantine=9.0)
+    assert Quarantine("9.00 points") in changes
+    assert headers_of(changes)["X-Spam-Flag"] == "YES"
+    assert FileInto("Junk") in changes
+    for score, options in ((8.9, {"quarantine": 9.0}), (14.9, {}), (14.9, {"quarantine": "never"})):
+        assert not any(isinstance(each, Quarantine) for each in await ask(spam(score), **options))
+    assert await ask(spam(15.0), quarantine=9.0) == REFUSED
 
 
 @pytest_twisted.ensureDeferred

@@ -18,6 +18,7 @@ from twistedmail_mta.model import (
     Claim,
     Deferred,
     Delivered,
+    Detention,
     Discard,
     Envelope,
     Failed,
@@ -110,9 +111,10 @@ class FakeSpool:
         return self.ids
 
     async def accept(
-        self, message: Message, claim: bool, local: LocalMail | None = None, hold: bool = False
+        self, message: Message, claim: bool, local: LocalMail | None = None, detention: Detention | None = None
     ) -> Sequence[Claim]:
         await self._enter()
+        assert detention is None or not claim
         if local is not None:
             self.local[message.id] = local
         return self.insert(message, claim=claim) if message.envelope.recipients else []

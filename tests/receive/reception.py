@@ -26,7 +26,7 @@ from twistedmail_mta.interfaces import (
     IRecipientCheck,
     ISubmitter,
 )
-from twistedmail_mta.model import Address, Delivery, Expansion, LocalMail, Message, Reply
+from twistedmail_mta.model import Address, Delivery, Detention, Expansion, LocalMail, Message, Reply
 from twistedmail_mta.networks import parse_networks
 from twistedmail_mta.pipeline import Pipeline, Plugin
 from twistedmail_mta.receive.admission import Admission
@@ -59,14 +59,16 @@ class Acceptance:
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self.local: list[LocalMail | None] = []
-        self.held: list[bool] = []
+        self.detained: list[Detention | None] = []
         self.gate = open_gate()
 
-    async def accept(self, message: Message, local: LocalMail | None = None, hold: bool = False) -> None:
+    async def accept(
+        self, message: Message, local: LocalMail | None = None, detention: Detention | None = None
+    ) -> None:
         await self.gate
         self.messages.append(message)
         self.local.append(local)
-        self.held.append(hold)
+        self.detained.append(detention)
 
 
 NO_SUCH_ADDRESS = Reply(550, "5.1.1", "no such address")

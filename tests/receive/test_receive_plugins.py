@@ -10,14 +10,16 @@ from reception import Client, Reception
 from zope.interface import directlyProvides
 
 from twistedmail_mta import stages
-from twistedmail_mta.model import Address, Recipient, Reply, Via
+from twistedmail_mta.model import Address, Delivery, Detention, Recipient, Reply, Via
 from twistedmail_mta.pipeline import Plugin
 from twistedmail_mta.stages import (
     AddHeader,
     AddRecipient,
+    Changes,
     ChangeSender,
     FileInto,
     Hold,
+    Quarantine,
     RemoveHeader,
     RemoveRecipient,
     ReplaceHeader,
@@ -342,7 +344,7 @@ def test_held_messages_wait() -> None:
     assert send(reception.connect(), "u1@home.test", "bob@relayed.test").startswith("250")
 
     acceptance = reception.acceptance
-    assert acceptance.held == [True]
+    assert acceptance.detained == [Detention("hold", "looks odd", "test")]
     assert acceptance.local == [None]
     assert len(acceptance.messages[0].envelope.recipients) == 2
 
@@ -396,7 +398,7 @@ def test_held_on_the_way_elsewhere() -> None:
     reception, _ = with_plugin(stages.IMessagePolicy, (Hold("odd"), FILTER, FileInto("Junk")))
     assert send(reception.connect(), "u1@home.test").startswith("250")
 
-    assert reception.acceptance.held == [True]
+    assert reception.acceptance.detained == [Detention("hold", "odd", "test")]
     (recipient,) = reception.acceptance.messages[0].envelope.recipients
     assert recipient == Recipient(U1, via=Via("smtp://127.0.0.1:10024"))
 
@@ -429,6 +431,80 @@ def test_no_next_hop(change: Any) -> None:
     reception, _ = with_plugin(stages.IMessagePolicy, (change,))
 
     assert send(reception.connect()).startswith("451 4.3.0")
+
+
+def test_quarantine() -> None:
+    """It waits in the queue, for everybody; what a filter says of it can be kept and shown."""
+    reception, _ = with_plugin(stages.IMessagePolicy, (Quarantine("od\x1b[2J\udcff" + "d" * 1000), FileInto("Junk")))
+    assert send(reception.connect(), "u1@home.test", "bob@relayed.test").startswith("250")
+
+    acceptance = reception.acceptance
+    (detention,) = acceptance.detained
+    assert detention == Detention("quarantine", ("od\ufffd[2J\ufffd" + "d" * 1000)[:300], "test")
+    assert acceptance.local == [None]
+    assert len(acceptance.messages[0].envelope.recipients) == 2
+    assert reception.stored == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "reason"),
+    [
+        ((Hold("a"), Quarantine("b")), "quarantine", "b"),
+        ((Quarantine("a"), Hold("b")), "quarantine", "a"),
+        ((Quarantine("a"), Quarantine("b")), "quarantine", "a"),
+        ((Hold("a"), Hold("b")), "hold", "a"),
+    ],
+)
+def test_the_graver_detention_counts(changes: Changes, kind: str, reason: str) -> None:
+    """Else a hold, which ends with a release of many, would let out what is quarantined."""
+    (detention,) = changed(*changes).acceptance.detained
+    assert detention is not None
+    assert (detention.kind, detention.reason) == (kind, reason)
+
+
+SPOOFED = "X-Envelope-From: <boss@home.test>\r\nx-quarantine-reason: none\r\nSubject: hi\r\n\r\ntext\r\n"
+
+
+@pytest.mark.parametrize("by_site", [True, False])
+def test_quarantine_into_a_mailbox(by_site: bool) -> None:
+    """Of an address kept here, at once and alone, with what the envelope was; nobody hears of its delivery."""
+    mailbox_of = Address("u2", "home.test")
+    change = Quarantine("sp\u00e4m" if by_site else "spam", None if by_site else mailbox_of)
+    site = mailbox_of if by_site else Address("u1", "home.test")
+    reception, _ = with_plugin(
+        stages.IMessagePolicy,
+        (change, AddRecipient(Address("u1", "home.test")), FileInto("Junk"), FILTER),
+        options={"quarantine_mailbox": site},
+    )
+    assert send(reception.connect(), "bob@relayed.test", "eve@relayed.test", text=SPOOFED).startswith("250")
+
+    acceptance = reception.acceptance
+    (message,), (local,) = acceptance.messages, acceptance.local
+    assert message.envelope.recipients == ()
+    assert local is not None
+    assert local.deliveries == (Delivery(2, mailbox_of),)
+    assert acceptance.detained == [None]
+    reason = b"=?utf-8?b?c3DDpG0gKHRlc3Qp?=" if by_site else b"spam (test)"
+    assert message.header.endswith(
+        b"\r\nX-Quarantine-Reason: " + reason + b"\r\nX-Envelope-From: <ann@sender.test>\r\n"
+        b"X-Envelope-To: <bob@relayed.test>,\r\n\t<eve@relayed.test>,\r\n\t<u1@home.test>\r\nSubject: hi\r\n\r\n"
+    )
+
+
+@pytest.mark.parametrize("mailbox_of", [Address("nobody", "home.test"), Address("log", "elsewhere.test")])
+def test_no_mailbox_for_the_quarantine(mailbox_of: Address) -> None:
+    """It waits for an operator then, as it came: it never gets through for that."""
+    acceptance = changed(Quarantine("spam", mailbox_of)).acceptance
+
+    assert acceptance.detained == [Detention("quarantine", "spam", "test")]
+    assert b"X-Envelope" not in acceptance.messages[0].header
+    assert [str(each.address) for each in acceptance.messages[0].envelope.recipients] == ["bob@relayed.test"]
+
+
+def test_quarantine_of_what_has_no_recipient_left() -> None:
+    """It is discarded, as it was asked for, and not put into a mailbox either."""
+    change = Quarantine("spam", Address("u2", "home.test"))
+    assert changed(change, RemoveRecipient(BOB)).acceptance.messages == []
 
 
 def test_plugins_dont_see_each_others_changes() -> None:

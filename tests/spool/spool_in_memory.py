@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 import apsw
 from twisted.internet.task import Clock
 
-import twistedmail_mta.store
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.model import (
     Address,
@@ -29,14 +27,15 @@ from twistedmail_mta.model import (
 )
 from twistedmail_mta.spool.control import QueueControl
 from twistedmail_mta.spool.owners import Host
+from twistedmail_mta.spool.quarantine import Quarantine
 from twistedmail_mta.spool.spool import Spool
 from twistedmail_mta.spool.sweep import Sweep
 from twistedmail_mta.spool.tenure import begin_tenure
+from twistedmail_mta.store.schema import shipped_migrations
 from twistedmail_mta.tasks import TaskGroup
 
 T = TypeVar("T")
 
-SCHEMA = Path(twistedmail_mta.store.__file__).parent / "migrations" / "0001_spool.sql"
 DISK_FULL = Reply(452, "4.3.1", "Insufficient system storage")
 OK = Reply(250, "2.0.0", "Ok")
 LATER = Reply(451, "4.3.0", "Try again later")
@@ -107,13 +106,17 @@ class Site:
     files: Files = field(default_factory=Files)
     boot: str = "first-boot"
 
-    def start(self, process: int = 0) -> Spool:
+    def start(self, process: int = 0, **options: Any) -> Spool:
         """Start a process as after a crash of the one before."""
         self.tenure = run(begin_tenure(self.database, self.clock, self.clock.seconds, Host(self.boot, process)))
-        spool = Spool(self.database, self.files, TaskGroup(), self.tenure)
+        spool = Spool(self.database, self.files, TaskGroup(), self.tenure, **options)
         self.sweep = Sweep(self.database, self.files, self.tenure)
         self.control = QueueControl(
             self.database, self.files, self.clock, self.clock.seconds, self.boot, spool.note_wishes
+        )
+        self.noted: list[tuple[int, int]] = []
+        self.quarantine = Quarantine(
+            self.database, self.files, self.clock, self.clock.seconds, self.boot, self.noted.extend
         )
         return spool
 
@@ -131,13 +134,17 @@ class Site:
             "SELECT n FROM recipient WHERE state = 'held' AND (held_since IS NULL OR owner IS NOT NULL)"
         )
         assert not self.rows("SELECT n FROM recipient WHERE owner IS NULL AND wish IS NOT NULL")
+        assert not self.rows("SELECT message FROM detention WHERE message NOT IN (SELECT id FROM message)")
+        total = "SELECT count(*), coalesce(sum(octets), 0) FROM detention WHERE kind = 'quarantine'"
+        assert self.rows("SELECT messages, octets FROM quarantined") == self.rows(total)
         references = self.rows("SELECT body, count(*) FROM message GROUP BY body ORDER BY body")
         assert references == self.rows("SELECT id, refs FROM body ORDER BY id")
 
 
 def new_site() -> Site:
     connection = apsw.Connection(":memory:")
-    connection.execute(SCHEMA.read_text())
+    for migration in shipped_migrations():
+        connection.execute(migration.statements)
     clock = Clock()
     clock.advance(START)
     return Site(MemoryDatabase(connection), clock)

@@ -113,6 +113,7 @@ def incoming_listener(
         grants=behind.grants,
         stored=behind.stored,
         shortage=behind.shortage if table.plugins else _no_shortage,
+        quarantine_mailbox=site.quarantine.mailbox,
     )
 
 

@@ -40,7 +40,8 @@ from twistedmail_mta.policy.supplies import Supplies
 from twistedmail_mta.policy.web import IReactorWeb, WebClient
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.spool.owners import Host
-from twistedmail_mta.spool.spool import Spool
+from twistedmail_mta.spool.quarantine import Quarantine
+from twistedmail_mta.spool.spool import UNBOUNDED, Spool
 from twistedmail_mta.spool.sweep import Sweep
 from twistedmail_mta.spool.tenure import begin_tenure, boot_name
 from twistedmail_mta.store.bodies import BodyStore
@@ -144,7 +145,10 @@ class Parts:
         await self.directory.begin()
         self.tenure = await begin_tenure(self.database, self._reactor, time.monotonic, Host(boot_name(), PROCESS))
         self.sweep = Sweep(self.database, self.bodies, self.tenure)
-        self.spool = Spool(self.database, self.bodies, self.tasks, self.tenure, self.mailboxes.note)
+        most = self._site.quarantine.max_size
+        room = UNBOUNDED if most is None else most
+        self.spool = Spool(self.database, self.bodies, self.tasks, self.tenure, self.mailboxes.note, room)
+        self.quarantine = Quarantine(self.database, self.bodies, self._reactor, time.monotonic, boot_name())
         mailbox_agent = MailboxAgent(self.directory, self.mailboxes, self.bodies, self._reactor)
         self.queue = self._sending.queue(self.spool, {"mailbox": mailbox_agent}, self._observation.attempted)
         self._behind = self._everything_behind()

@@ -14,6 +14,7 @@ from twistedmail_mta.config.hosting import DomainTable
 from twistedmail_mta.config.lanes import LaneTable, distinct
 from twistedmail_mta.config.listening import LimitsTable, ListenTable
 from twistedmail_mta.config.plugging import Found, PluginPath, PluginTable
+from twistedmail_mta.config.quarantining import QuarantineTable
 from twistedmail_mta.config.relaying import RelayTable
 from twistedmail_mta.config.reporting import ReportsTable
 from twistedmail_mta.config.sending import OutboundTable, QueueTable, RouteTable
@@ -94,6 +95,7 @@ class Site(Table):
     outbound: OutboundTable = OutboundTable()
     queue: QueueTable = QueueTable()
     reports: ReportsTable = ReportsTable()
+    quarantine: QuarantineTable = QuarantineTable()
     route: Annotated[tuple[RouteTable, ...], BeforeValidator(sequence)] = ()
     lane: Annotated[tuple[LaneTable, ...], BeforeValidator(sequence), AfterValidator(distinct)] = ()
     plugin_path: PluginPath = ()

@@ -1,4 +1,4 @@
-"""Viruses: every message is shown to ClamAV's daemon, and refused if that knows what it holds."""
+"""Viruses: every message is shown to ClamAV's daemon, and refused or kept away if that knows what it holds."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from twistedmail_mta.model import Reply
 from twistedmail_mta.plugins import Kit
 from twistedmail_mta.policy.daemon import Connection, Daemon, DaemonError, Place, Places
 from twistedmail_mta.policy.scanned import pass_on, printable
-from twistedmail_mta.policy.verdict import JUNK, filed, without_foreign
-from twistedmail_mta.stages import AddHeader, Answer, Arriving, Client, IMessagePolicy
+from twistedmail_mta.policy.verdict import JUNK, discarded, filed, without_foreign
+from twistedmail_mta.stages import AddHeader, Answer, Arriving, Client, IMessagePolicy, Quarantine
 
 MARK: Final = "X-Virus-Status"
 
@@ -44,7 +44,8 @@ class ClamAVOptions(Table):
         connections: how many messages are scanned at once.
         max_size: octets; at most clamd's own StreamMaxLength.
         too_large: what becomes of messages that are larger, and so aren't scanned.
-        junk: patterns of signatures, such as "Heuristics.*"; what they find is filed as spam instead of refused.
+        infected: what becomes of messages that hold a virus.
+        junk: patterns of signatures, such as "Heuristics.*"; what they find is filed as spam instead.
         mailbox: where to.
         mark: say in a field of the header that a message was scanned.
     """
@@ -53,6 +54,7 @@ class ClamAVOptions(Table):
     connections: Count = 10
     max_size: Annotated[Size, Field(gt=0)] = 25 << 20
     too_large: Literal["pass", "refuse"] = "pass"
+    infected: Literal["refuse", "quarantine", "discard"] = "refuse"
     junk: Annotated[tuple[str, ...], BeforeValidator(sequence)] = ()
     mailbox: Annotated[str, Field(min_length=1)] = JUNK
     mark: bool = False
@@ -70,7 +72,7 @@ class ClamAV:
         self._log = kit.log
 
     async def message(self, client: Client, message: Arriving) -> Answer:
-        """Refuse what clamd has a signature for."""
+        """Refuse what clamd has a signature for, or do with it what the site file says."""
         options = self._options
         answer = await self._scanned(message) if message.size <= options.max_size else _LIMIT
         if answer == _CLEAN:
@@ -85,6 +87,16 @@ class ClamAV:
         if any(fnmatchcase(name, pattern) for pattern in options.junk):
             mark = AddHeader(MARK, f"Suspicious ({name})")
             return (*without_foreign(client, [MARK]), mark, *filed(into_junk=True, mailbox=options.mailbox))
+        return self._infected(client, message, name)
+
+    def _infected(self, client: Client, message: Arriving, name: str) -> Answer:
+        """Return what becomes of a message with a virus."""
+        match self._options.infected:
+            case "quarantine":
+                mark = AddHeader(MARK, f"Infected ({name})")
+                return (*without_foreign(client, [MARK]), mark, Quarantine(f"holds a virus: {name}"))
+            case "discard":
+                return discarded(message)
         return Reply(554, "5.7.1", f"Message refused, it holds a virus: {name}")
 
     async def _scanned(self, message: Arriving) -> str:

@@ -19,7 +19,7 @@ MOST_FIELDS: Final = 100
 MAX_VALUE: Final = 4000
 """How many fields of a name a rule looks at, and how many letters of each."""
 
-_ACTIONS: Final = ("add", "replace", "remove", "refuse", "file", "hold", "bcc", "discard", "stop")
+_ACTIONS: Final = ("add", "replace", "remove", "refuse", "file", "hold", "quarantine", "bcc", "discard", "stop")
 _REPLY: Final = re.compile(r"(?:([45])[0-9]{2} ([45])\.[0-9]{1,3}\.[0-9]{1,3} |(?![0-9]{3}\b))[ -~]{1,400}")
 _SPLIT: Final = re.compile(r"([45][0-9]{2}) (\S+) (.*)")
 _NULL: Final = "<>"
@@ -96,6 +96,7 @@ class RuleTable(Table):
         refuse: the reply's text, or all of it.
         file: the mailbox it goes into.
         hold: why it waits for an operator.
+        quarantine: why it goes into quarantine.
         bcc: who gets a copy.
         discard: take it, and forget it.
         stop: the rules behind this one don't count.
@@ -114,6 +115,7 @@ class RuleTable(Table):
     refuse: Annotated[str, AfterValidator(_reply)] | None = None
     file: Annotated[str, Field(min_length=1)] | None = None
     hold: Annotated[str, Field(min_length=1)] | None = None
+    quarantine: Annotated[str, Field(min_length=1)] | None = None
     bcc: Annotated[tuple[Mailbox, ...], BeforeValidator(one_or_more)] = ()
     discard: bool = False
     stop: bool = False

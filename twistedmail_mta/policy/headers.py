@@ -1,4 +1,4 @@
-"""Rules of the site about headers: fields added, changed and removed; mail refused, filed, held, copied, discarded."""
+"""Rules of the site about headers: fields added, changed and removed; mail refused, filed, kept, copied, discarded."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from twistedmail_mta.stages import (
     FileInto,
     Hold,
     IMessagePolicy,
+    Quarantine,
     RemoveHeader,
     RemoveRecipient,
     ReplaceHeader,
@@ -90,6 +91,8 @@ def _changes(rule: Rule, header: Header, recipients: list[Address]) -> Iterator[
         yield from (FileInto(table.file, each) for each in whose)
     if table.hold is not None:
         yield Hold(table.hold)
+    if table.quarantine is not None:
+        yield Quarantine(table.quarantine)
     yield from (AddRecipient(each) for each in table.bcc if each not in recipients)
     if table.discard:
         yield from map(RemoveRecipient, recipients)

@@ -46,7 +46,7 @@ def _change_of(modification: answers.Modification, agreement: Agreement) -> Chan
         case answers.ChangeSender(path):  # its parameters are those of the client: what it asked for stays
             return stages.ChangeSender(_reverse(path))
         case answers.Quarantine(reason):
-            return stages.Hold(_text(reason))
+            return stages.Quarantine(_text(reason))
     raise MilterError(f"{type(modification).__name__} in the wrong place")
 
 

@@ -19,15 +19,14 @@ from twistedmail_mta.policy.daemon import DaemonError
 from twistedmail_mta.policy.first_tries import FirstTries
 from twistedmail_mta.policy.rspamd_answer import RspamdAnswer, read_answer
 from twistedmail_mta.policy.scanned import printable, verified_name
-from twistedmail_mta.policy.verdict import JUNK, PREFIX, Verdict, field_value, filed, tags, untold
+from twistedmail_mta.policy.verdict import JUNK, PREFIX, Verdict, discarded, field_value, filed, tags, untold
 from twistedmail_mta.stages import (
     Answer,
     Arriving,
     Changes,
     Client,
-    Hold,
     IMessagePolicy,
-    RemoveRecipient,
+    Quarantine,
     ReplaceHeader,
 )
 
@@ -150,9 +149,9 @@ class Rspamd:
         if action == "rewrite subject" and answer.subject:
             changes.append(ReplaceHeader("Subject", field_value(answer.subject)))
         if action == "quarantine":
-            changes.append(Hold(printable(answer.message) or "rspamd wants it held"))
+            changes.append(Quarantine(printable(answer.message) or f"{answer.score:.2f} points"))
         elif action == "discard":
-            changes += [RemoveRecipient(each.address) for each in message.envelope.recipients]
+            changes += discarded(message)
         return (*changes, *filed(into_junk=is_spam and options.junk, mailbox=options.mailbox))
 
 

@@ -16,7 +16,7 @@ from twistedmail_mta.plugins import Kit
 from twistedmail_mta.policy.daemon import Connection, Daemon, DaemonError, Place, Places
 from twistedmail_mta.policy.scanned import pass_on, printable, trace_fields, verified_name
 from twistedmail_mta.policy.verdict import JUNK, PREFIX, Verdict, added, filed, tags, untold
-from twistedmail_mta.stages import Answer, Arriving, Change, Client, IMessagePolicy
+from twistedmail_mta.stages import Answer, Arriving, Change, Client, IMessagePolicy, Quarantine
 
 REFUSED: Final = Reply(554, "5.7.1", "Message refused, it looks like spam")
 
@@ -46,6 +46,7 @@ class SpamdOptions(Table):
         max_size: octets; larger messages aren't judged.
         tag: the score from which on a message is marked as spam; None: what spamd requires.
         junk: the score from which on it is filed as spam; None: when it is marked.
+        quarantine: the score from which on it is quarantined.
         refuse: the score from which on it is refused.
         mailbox: where spam is filed.
         prefix: how the names of the fields begin.
@@ -59,6 +60,7 @@ class SpamdOptions(Table):
     max_size: Annotated[Size, Field(gt=0)] = 1 << 20
     tag: Score | None = None
     junk: Score | None = None
+    quarantine: Score = math.inf
     refuse: Score = 15.0
     mailbox: Annotated[str, Field(min_length=1)] = JUNK
     prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,40}$")] = PREFIX
@@ -79,7 +81,7 @@ class Spamd:
         self._kit = kit
 
     async def message(self, client: Client, message: Arriving) -> Answer:
-        """Mark, file or refuse a message by its score."""
+        """Mark, file, quarantine or refuse a message by its score."""
         options = self._options
         if message.size > options.max_size:
             return untold(client, options.prefix)
@@ -95,6 +97,8 @@ class Spamd:
             return REFUSED
         into_junk = is_spam if options.junk is None else verdict.score >= options.junk
         told = (*tags(verdict, client, options.prefix), *_reported(text, options.prefix))
+        if verdict.score >= options.quarantine:
+            told = (*told, Quarantine(f"{verdict.score:.2f} points"))
         return (*told, *filed(into_junk=into_junk, mailbox=options.mailbox))
 
     async def _judged(self, client: Client, message: Arriving) -> tuple[Verdict, bytes]:

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from twistedmail_mta.mail.encoded_words import encoded_words
-from twistedmail_mta.stages import AddHeader, Change, Changes, Client, FileInto, RemoveHeader
+from twistedmail_mta.stages import (
+    AddHeader,
+    Arriving,
+    Change,
+    Changes,
+    Client,
+    FileInto,
+    RemoveHeader,
+    RemoveRecipient,
+)
 
 JUNK: Final = "Junk"
 """The mailbox for spam, in every account."""
@@ -79,6 +88,11 @@ def without_foreign(client: Client, names: Iterable[str]) -> Changes:
 def filed(*, into_junk: bool, mailbox: str = JUNK) -> Changes:
     """Return the change that puts a message into the mailbox for spam."""
     return (FileInto(mailbox),) if into_junk else ()
+
+
+def discarded(message: Arriving) -> Changes:
+    """Return the changes that leave a message no recipient: it is taken, and forgotten."""
+    return tuple(RemoveRecipient(each.address) for each in message.envelope.recipients)
 
 
 def _status(verdict: Verdict) -> str:

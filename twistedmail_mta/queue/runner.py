@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IAcceptance, IDeliveryAgent, ILanePlan, IRouter, ISpool
-from twistedmail_mta.model import Claim, LocalMail, Message, Route, Settlement, id_text
+from twistedmail_mta.model import Claim, Detention, LocalMail, Message, Route, Settlement, id_text
 from twistedmail_mta.queue.bell import Bell
 from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.dispatch import Dispatch
@@ -161,12 +161,14 @@ class QueueRunner:
         self._sweep_at = 0.0
         self._bell.ring()
 
-    async def accept(self, message: Message, local: LocalMail | None = None, hold: bool = False) -> None:
+    async def accept(
+        self, message: Message, local: LocalMail | None = None, detention: Detention | None = None
+    ) -> None:
         """See `IAcceptance.accept`; the first attempt follows without a look at the table."""
         self._precedence.note_arrival()
         sender, recipients = message.envelope.sender, message.envelope.recipients
-        if hold or not recipients:
-            await self._spool.accept(message, claim=False, local=local, hold=hold)
+        if detention is not None or not recipients:
+            await self._spool.accept(message, claim=False, local=local, detention=detention)
             return
         routes = [self._dispatch.route(sender, recipient) for recipient in recipients]
         if self._has_room(message, routes):

@@ -13,9 +13,10 @@ from twistedmail_mta import stages
 from twistedmail_mta.errors import MailError
 from twistedmail_mta.header_changes import with_change
 from twistedmail_mta.mail.header import Header
-from twistedmail_mta.model import Address, Expansion, Recipient, Via
+from twistedmail_mta.model import Address, Detention, Expansion, Recipient, Via
 from twistedmail_mta.pipeline import Asked
 from twistedmail_mta.receive.admission import Admission
+from twistedmail_mta.receive.diversion import detained, instead_of, with_envelope
 from twistedmail_mta.receive.naming import Named
 from twistedmail_mta.stages import (
     AddHeader,
@@ -26,6 +27,7 @@ from twistedmail_mta.stages import (
     FileInto,
     Hold,
     InsertHeader,
+    Quarantine,
     RemoveHeader,
     RemoveRecipient,
     ReplaceBody,
@@ -50,12 +52,13 @@ class Judgement:
         header: of the message.
         sender: the reverse-path.
         named: whom it is for.
-        reserve: keeps room in the mailboxes of one who is put in another's place.
+        reserve: keeps room in the mailboxes of one who is put in others' place.
         clock: others go on while there is much to change.
         filed: mailboxes other than INBOX, by recipient; None stands for all of them.
         sent: next hops that were chosen, by recipient; None stands for all of them.
-        held: why the message is to wait for an operator; empty if it isn't.
         body: what stands in the body's place; None if it stays.
+        quarantine_mailbox: whose mailbox gets what is to be quarantined; None: it waits in the queue.
+        detention: why the message is to wait for an operator; None if it isn't.
     """
 
     header: Header
@@ -65,8 +68,9 @@ class Judgement:
     clock: IReactorTime
     filed: dict[Address | None, str] = field(default_factory=dict)
     sent: dict[Address | None, Via] = field(default_factory=dict)
-    held: str = ""
     body: stages.Body | None = None
+    quarantine_mailbox: Address | None = None
+    detention: Detention | None = None
 
     log: ClassVar[Logger] = Logger()
 
@@ -96,6 +100,8 @@ class Judgement:
                 await sleep(self.clock, 0)  # others go first
         self._file()
         self._send()
+        if self.detention is not None and self.detention.kind == "quarantine" and self.named.addressees:
+            await self._divert(self.detention, admission, queue_id)
 
     async def _change(self, asked: Asked, admission: Admission) -> bool:
         """Make one change; return whether it could be made."""
@@ -118,8 +124,14 @@ class Judgement:
                     return False
                 self.sent[recipient] = Via(via, tls)
             case Hold(reason):
-                self.held = reason or asked.plugin.name
+                self.detention = self.detention or detained("hold", reason, asked.plugin.name)
+            case Quarantine(reason, mailbox_of):
+                self._quarantine(detained("quarantine", reason, asked.plugin.name), mailbox_of)
         return True
+
+    def _quarantine(self, detention: Detention, mailbox_of: Address | None) -> None:
+        if self.detention is None or self.detention.kind == "hold":
+            self.detention, self.quarantine_mailbox = detention, mailbox_of or self.quarantine_mailbox
 
     async def _readdress(self, change: stages.RecipientChange, admission: Admission, *, anywhere: bool) -> bool:
         match change:
@@ -174,6 +186,24 @@ class Judgement:
         now = {None if address is None else self.named.now(address): choice for address, choice in choices.items()}
         chosen = [(address, now.get(address) or now.get(None)) for address in self.named.addressees]
         return [(address, choice) for address, choice in chosen if choice is not None]
+
+    async def _divert(self, detention: Detention, admission: Admission, queue_id: str) -> None:
+        """Send the message into a mailbox for such mail; if there is none, it waits in the queue."""
+        address = self.quarantine_mailbox
+        if address is None:
+            return
+        try:
+            expansion = await admission.admit_copy(address, anywhere=False)
+            await self.reserve(expansion)
+        except MailError as error:
+            self.log.warn(
+                "{queue_id} can't be put into the mailbox of {address}, and waits in the queue: {reply}",
+                event="quarantine.undeliverable", queue_id=queue_id, address=str(address), reply=error.reply,
+            )  # fmt: skip
+            return
+        self.header = with_envelope(self.header, detention, self.sender, self.named.addressees)
+        self.named.divert(instead_of(address), expansion)
+        self.detention = None
 
 
 def _told(change: stages.Change) -> str:

@@ -14,7 +14,7 @@ from twistedmail_mta.config.limits import ListenerLimits
 from twistedmail_mta.config.roles import Role
 from twistedmail_mta.errors import MailError
 from twistedmail_mta.interfaces import IAcceptance, IAuthenticator, IBodyStore, IDatabase, ILogins, IQuotas
-from twistedmail_mta.model import LocalMail, Message, Reply
+from twistedmail_mta.model import Address, LocalMail, Message, Reply
 from twistedmail_mta.networks import Network
 from twistedmail_mta.pipeline import Pipeline
 from twistedmail_mta.receive.admission import Admission
@@ -45,6 +45,7 @@ class Listener:
         grants: who may let strangers' mail be sent on, as [relay] says.
         stored: told what went into mailboxes; must not raise.
         shortage: says why no mail is taken for now; None: it is.
+        quarantine_mailbox: whose mailbox gets what plugins want quarantined; None: it waits for an operator.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Listener:
     grants: Pipeline
     stored: Callable[[Message, LocalMail], None]
     shortage: Callable[[], Reply | None]
+    quarantine_mailbox: Address | None = None
 
     def seen(self, client: Client) -> stages.Client:
         """Return a client as plugins are told of it."""

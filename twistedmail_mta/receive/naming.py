@@ -84,6 +84,11 @@ class Named:
         self._claims[new] += 1
         self._release(place)
 
+    def divert(self, recipient: Recipient, expansion: Expansion | None) -> None:
+        """Send one copy to somebody, and none to anybody else; nobody is known by another name any more."""
+        self._now, self._claims = {}, Counter()
+        self.addressees = {recipient.address: Addressee(recipient, expansion)}
+
     def _release(self, place: Address) -> None:
         self._claims[place] -= 1
         if not self._claims[place]:

@@ -20,6 +20,7 @@ from twistedmail_mta.mailbox.intake import Intake
 from twistedmail_mta.model import (
     Address,
     Delivery,
+    Detention,
     Envelope,
     Expansion,
     LocalMail,
@@ -46,6 +47,7 @@ from twistedmail_mta.tasks import Cancelled, after_writes, within
 
 ACCEPT_WITHIN = 50.0
 """Some clients wait only a minute for the answer to the final dot."""
+_DETAINED = {"hold": ", on hold", "quarantine": ", quarantined"}
 MOST_LOGGED = 5
 """Mailboxes that are named in the log's text; its fields name all."""
 
@@ -77,7 +79,7 @@ class Transaction:
         self._refusal: Reply | None = None
         self._intake: Intake | None = None
         self._header_seen = False
-        self._held = False
+        self._detention: Detention | None = None
         self._taken = False
         self._mail_from: stages.MailFrom | None = None
 
@@ -210,7 +212,7 @@ class Transaction:
 
     async def _hand_over(self, message: Message, local: LocalMail | None, reserved: Reservations) -> None:
         try:
-            await self._listener.acceptance.accept(message, local, self._held)
+            await self._listener.acceptance.accept(message, local, self._detention)
             if local is not None:
                 self._listener.stored(message, local)
         except BaseException:
@@ -259,11 +261,18 @@ class Transaction:
         if not changes:
             return text
         named = Named(self._addressees)
-        judgement = Judgement(text.header, self._sender, named, self._reserve, listener.clock)
+        judgement = Judgement(
+            text.header,
+            self._sender,
+            named,
+            self._reserve,
+            listener.clock,
+            quarantine_mailbox=listener.quarantine_mailbox,
+        )
         await judgement.apply(changes, listener.admission, queue_id)
-        self._sender, self._addressees, self._held = judgement.sender, named.addressees, bool(judgement.held)
+        self._sender, self._addressees, self._detention = judgement.sender, named.addressees, judgement.detention
         self._named = [named.now(each) for each in self._named]
-        self._distribution = distribute(self._addressees.values(), hold=self._held)
+        self._distribution = distribute(self._addressees.values(), hold=self._detention is not None)
         if not self._addressees:
             return text
         return await rewritten(text, judgement.header, judgement.body, drafts, listener.clock)
@@ -304,7 +313,7 @@ class Transaction:
             raise PermanentError(replies.DELIVERED_BEFORE)
         told_at_once = self._looping if self._listener.role.lmtp else frozenset()
         others = [each for address, each in self._addressees.items() if address not in told_at_once]
-        return distribute(others, self._looping, hold=self._held)
+        return distribute(others, self._looping, hold=self._detention is not None)
 
     def _message(self, text: Text, spooled: tuple[Recipient, ...]) -> Message:
         """Put together what is kept, the trace field in front."""
@@ -316,8 +325,8 @@ class Transaction:
     def _log_accepted(self, message: Message, local: LocalMail | None) -> None:
         mailboxes = local.deliveries if local is not None else ()
         self.log.info(
-            "{queue_id} accepted from <{sender}> for {recipients}{delivered}: {size} octets by {protocol} from "
-            "{peer}{login}, session {session}",
+            "{queue_id} accepted from <{sender}> for {recipients}{delivered}{detained}: {size} octets by {protocol} "
+            "from {peer}{login}, session {session}",
             event="smtp.accepted",
             session=self._client.session,
             queue_id=id_text(message.id),
@@ -328,6 +337,7 @@ class Transaction:
             recipients=len(self._addressees),
             mailboxes=[str(delivery.address) for delivery in mailboxes],
             delivered=_delivered_to(mailboxes),
+            detained=_DETAINED[self._detention.kind] if self._detention is not None else "",
             size=message.size,
             protocol=message.origin.protocol,
         )

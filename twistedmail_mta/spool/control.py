@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from operator import add
 
@@ -125,7 +126,7 @@ class QueueControl:
         """Do something to every recipient that is meant; return to how many it was done.
 
         Of one that is being tried now, hold, delete and bounce are done when
-        the attempt ends without delivery.
+        the attempt ends without delivery.  Mail in quarantine is left alone.
 
         Raises:
             TemporaryError: the database can't be written; what was done so far stays.
@@ -138,7 +139,8 @@ class QueueControl:
     async def reroute(self, via: str | None, tls: TLSLevel, selection: Selection) -> int:
         """Send every recipient that is meant another way, now; return how many.
 
-        Of one that is being tried now, that attempt ends as it does.
+        Of one that is being tried now, that attempt ends as it does.  Mail in
+        quarantine is left alone.
 
         Args:
             via: as `parse_via` reads it; None for the way that the site file says.
@@ -189,7 +191,7 @@ class QueueControl:
         return await self._database.read(read)
 
     async def _change(self, change: Change, selection: Selection) -> int:
-        wanted, place, done = query(selection), START, 0
+        wanted, place, done = query(replace(selection, quarantined=False)), START, 0
         while place != END:
             keys, place = await self._database.read(partial(find, wanted=wanted, after=place, limit=SLICE))
             if keys:

@@ -13,22 +13,27 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from twistedmail_mta.interfaces import Transaction
-from twistedmail_mta.model import Address, Reply, id_text
+from twistedmail_mta.model import Address, Detention, Reply, id_text
 from twistedmail_mta.spool.rows import Key, Row
 from twistedmail_mta.spool.stretch import STRETCH, stretch_end
 
-State = Literal["waiting", "active", "held", "suspended", "failed"]
+State = Literal["waiting", "active", "held", "quarantined", "suspended", "failed"]
 Wish = Literal["hold", "delete", "bounce"]
 
 _MESSAGES: Final = """
-SELECT id, sender_local, sender_domain, size, received_at, account, peer FROM message
+SELECT id, sender_local, sender_domain, size, received_at, account, peer, helo, listener, kind, reason, plugin
+FROM message LEFT JOIN detention ON detention.message = id
 WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id
 """
 
 _RECIPIENTS: Final = """
-SELECT message, local, domain, iif(owner IS NULL, state, 'active'), attempts, due, attempted_at,
-       code, status, reply, remote, wish, warnings, reason, via
-FROM recipient WHERE message IN (SELECT value FROM json_each(?)) ORDER BY message, n
+SELECT message, local, domain,
+       CASE WHEN owner IS NOT NULL THEN 'active'
+            WHEN state = 'held' AND EXISTS (
+                SELECT 1 FROM detention d WHERE d.message = r.message AND d.kind = 'quarantine') THEN 'quarantined'
+            ELSE state END,
+       attempts, due, attempted_at, code, status, reply, remote, wish, warnings, reason, via
+FROM recipient r WHERE message IN (SELECT value FROM json_each(?)) ORDER BY message, n
 """
 
 _COUNT: Final = """
@@ -47,7 +52,7 @@ class QueuedRecipient:
     """A recipient, as operators see it.
 
     Attributes:
-        state: "active" while an attempt is made.
+        state: "active" while an attempt is made; "quarantined" is held until `mta quarantine` says otherwise.
         due: when it is tried next; of a held one, when it would have been.
         attempted_at: when it was tried last; None when it never was.
         reply: what the last attempt met.
@@ -83,6 +88,9 @@ class QueuedMessage:
         account: the login that submitted it.
         peer: the client's address.
         recipients: all that are still here.
+        helo: what the client called itself.
+        listener: where it came in.
+        detention: why a plugin had it held or quarantined; None if none did, or that is over.
     """
 
     id: str
@@ -92,6 +100,9 @@ class QueuedMessage:
     account: str | None
     peer: str
     recipients: tuple[QueuedRecipient, ...]
+    helo: str = ""
+    listener: str = ""
+    detention: Detention | None = None
 
 
 def queued(tx: Transaction, ids: Sequence[int]) -> tuple[list[Row], list[Row]]:
@@ -105,12 +116,16 @@ def queued_messages(messages: Sequence[Row], recipients: Sequence[Row]) -> list[
     of: dict[int, list[QueuedRecipient]] = {row[0]: [] for row in messages}
     for message, *columns in recipients:
         of[message].append(_queued_recipient(*columns))
-    return [
-        QueuedMessage(
-            id_text(message), str(Address(local, domain)), size, received_at, account, peer, tuple(of[message])
-        )
-        for message, local, domain, size, received_at, account, peer in messages
-    ]
+    return [_queued_message(row, tuple(of[row[0]])) for row in messages]
+
+
+def _queued_message(row: Row, recipients: tuple[QueuedRecipient, ...]) -> QueuedMessage:
+    message, local, domain, size, received_at, account, peer, helo, listener, kind, reason, plugin = row
+    detention = None if kind is None else Detention(kind, reason, plugin)
+    sender = str(Address(local, domain))
+    return QueuedMessage(
+        id_text(message), sender, size, received_at, account, peer, recipients, helo, listener, detention
+    )
 
 
 def _queued_recipient(  # noqa: PLR0913, PLR0917 - the columns of a row

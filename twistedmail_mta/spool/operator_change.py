@@ -39,6 +39,11 @@ WHERE message = ?2 AND n = ?3 AND (state = 'held' OR wish = 'hold')
 RETURNING message, n, NULL
 """
 
+_HOLD_OVER: Final = """
+DELETE FROM detention WHERE message = ?1 AND kind = 'hold'
+    AND NOT EXISTS (SELECT 1 FROM recipient WHERE message = ?1 AND state = 'held')
+"""
+
 _DELETE: Final = "DELETE FROM recipient WHERE message = ? AND n = ? AND owner IS NULL RETURNING message, n, NULL"
 
 _WISH_DELETE: Final = """
@@ -110,7 +115,10 @@ def hold(tx: Transaction, keys: Sequence[Key], at: Moment) -> Changed:
 
 def release(tx: Transaction, keys: Sequence[Key], at: Moment) -> Changed:
     """End holds; the time on hold doesn't count as age."""
-    return Changed(_each(tx, _RELEASE, [(at.running, *key) for key in keys]), wanted=True)
+    released = _each(tx, _RELEASE, [(at.running, *key) for key in keys])
+    for _ in tx.executemany(_HOLD_OVER, [(message,) for message in {message for message, _, _ in released}]):
+        pass
+    return Changed(released, wanted=True)
 
 
 def delete(tx: Transaction, keys: Sequence[Key], at: Moment) -> Changed:  # noqa: ARG001 - a `Change`

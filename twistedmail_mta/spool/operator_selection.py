@@ -18,7 +18,13 @@ _BETWEEN: Final = "(r.message, r.n) <= (?, ?)"
 _AMONG: Final = "r.message IN (SELECT value FROM json_each(?))"
 _TO: Final = "rtrim(r.local || '@' || r.domain, '@') LIKE ? ESCAPE '\\'"
 _DOMAIN: Final = "r.domain = ?"
-_REASON: Final = f"({REASON} = ? OR r.code || ' ' || r.status || ' ' || r.reply LIKE ? ESCAPE '\\')"
+_DETAINED: Final = "EXISTS (SELECT 1 FROM detention d WHERE d.message = r.message AND {})"
+_QUARANTINED: Final = _DETAINED.format("d.kind = 'quarantine'")
+_DETAINED_BECAUSE: Final = _DETAINED.format("d.reason LIKE ? ESCAPE '\\'")
+_REASON: Final = (
+    f"({REASON} = ? OR r.code || ' ' || r.status || ' ' || r.reply LIKE ? ESCAPE '\\'"
+    f" OR r.state = 'held' AND {_DETAINED_BECAUSE})"
+)
 _OF_MESSAGE: Final = "EXISTS (SELECT 1 FROM message m WHERE m.id = r.message AND {})"
 _FROM: Final = "rtrim(m.sender_local || '@' || m.sender_domain, '@') LIKE ? ESCAPE '\\'"
 _ACCOUNT: Final = "m.account = ?"
@@ -35,8 +41,10 @@ class Selection:
         sender: a pattern of senders; "<>" is the null sender.
         domain: recipients of exactly this domain, in lower case.
         account: mail that this login submitted.
-        reason: the class of the last answer, or a pattern of its whole text.
+        reason: the class of the last answer, or a pattern of its whole text, or of why a plugin had it held; of
+            mail in quarantine alone a part of why it is there is enough.
         before: mail accepted then or earlier, in seconds since the epoch.
+        quarantined: only mail in quarantine, or none of it; None: whether it is doesn't count.
     """
 
     ids: tuple[int, ...] | None = None
@@ -46,6 +54,7 @@ class Selection:
     account: str | None = None
     reason: str | None = None
     before: float | None = None
+    quarantined: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +91,14 @@ def _recipient_conditions(selection: Selection) -> tuple[list[str], list[object]
     if selection.domain is not None:
         conditions.append(_DOMAIN)
         values.append(selection.domain)
-    if selection.reason is not None:
+    if selection.quarantined is not None:
+        conditions.append(_QUARANTINED if selection.quarantined else f"NOT {_QUARANTINED}")
+    if selection.reason is not None and selection.quarantined:
+        conditions.append(_DETAINED_BECAUSE)
+        values.append(f"%{_like(selection.reason)}%")
+    elif selection.reason is not None:
         conditions.append(_REASON)
-        values += [selection.reason, _like(selection.reason)]
+        values += [selection.reason, *[_like(selection.reason)] * 2]
     return conditions, values
 
 

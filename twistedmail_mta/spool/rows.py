@@ -16,6 +16,7 @@ from twistedmail_mta.model import (
     Claim,
     Deferred,
     Delivered,
+    Detention,
     Envelope,
     Failed,
     FailedRecipient,
@@ -44,16 +45,25 @@ REPLY_KEPT: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class MessageRows:
-    """A message, ready to insert; `message` only if there are recipients; `held` if these wait for an operator."""
+    """A message, ready to insert.
+
+    Attributes:
+        body: the parameters of `tables.BODY`.
+        message: those of `tables.MESSAGE`; empty if there are no recipients.
+        recipients: those of `tables.RECIPIENT`.
+        held: those of `tables.HOLD`, if the recipients wait for an operator.
+        detention: those of `tables.DETAIN`, which says why.
+    """
 
     body: Row
     message: Row
     recipients: list[Row]
     held: Row = ()
+    detention: Row = ()
 
 
 def message_rows(
-    message: Message, since: float, owner: int | None, *, kept: bool = False, held: bool = False
+    message: Message, since: float, owner: int | None, *, kept: bool = False, detention: Detention | None = None
 ) -> MessageRows:
     """Return the rows of a message.
 
@@ -62,7 +72,7 @@ def message_rows(
         since: the running time of its acceptance.
         owner: who claims every recipient at birth, or None.
         kept: mailboxes refer to the body too.
-        held: the recipients wait for an operator.
+        detention: why the recipients wait for an operator; None: they don't.
     """
     envelope, due, epoch = message.envelope, message.received_at, 0 if owner is None else 1
     recipients = [
@@ -73,8 +83,14 @@ def message_rows(
         body=body_row(message.id, kept + bool(recipients), message.body),
         message=_message_row(message) if recipients else (),
         recipients=recipients,
-        held=(message.id, since) if held else (),
+        held=(message.id, since) if detention is not None else (),
+        detention=_detention_row(message, detention) if detention is not None else (),
     )
+
+
+def _detention_row(message: Message, detention: Detention) -> Row:
+    """Return the parameters of `tables.DETAIN`."""
+    return message.id, detention.kind, detention.reason, detention.plugin, message.received_at, message.size
 
 
 def body_row(body_id: int, refs: int, body: Body) -> Row:

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import ClassVar, Final
 
+from twisted.logger import Logger
 from zope.interface import implementer
 
+from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IBodyStore, IDatabase, ISpool, Transaction
 from twistedmail_mta.mailbox.change import Added
 from twistedmail_mta.mailbox.deposit import deposit
 from twistedmail_mta.mailbox.rows import DeliveryRows, delivery_rows
-from twistedmail_mta.model import Claim, FailedRecipient, LocalMail, Message, Report, Settlement, Suspension
-from twistedmail_mta.spool import suspensions, tables
+from twistedmail_mta.model import (
+    Claim,
+    Detention,
+    FailedRecipient,
+    FileBody,
+    LocalMail,
+    Message,
+    Reply,
+    Report,
+    Settlement,
+    Suspension,
+    id_text,
+)
+from twistedmail_mta.spool import detentions, suspensions, tables
 from twistedmail_mta.spool.ids import MessageIds
 from twistedmail_mta.spool.rows import (
     Key,
@@ -35,6 +49,11 @@ REPORT_PATIENCE: Final = 60.0
 REPORTS: Final = 1000
 """How many messages with failures to report are named at once."""
 
+UNBOUNDED: Final = 1 << 62
+"""Octets that no disk has."""
+
+QUARANTINE_FULL: Final = Reply(452, "4.3.1", "There is no room for such a message now, please try again later")
+
 
 def _noted_by_nobody(_: Sequence[Added]) -> None:
     """Nobody looks at mailboxes here."""
@@ -48,13 +67,16 @@ class Spool:
         lease: seconds a claim holds without `renew`.
     """
 
-    def __init__(
+    log: ClassVar[Logger] = Logger()
+
+    def __init__(  # noqa: PLR0913, PLR0917 - a composition
         self,
         database: IDatabase,
         bodies: IBodyStore,
         tasks: TaskGroup,
         tenure: Tenure,
         note: Callable[[Sequence[Added]], None] = _noted_by_nobody,
+        quarantine_size: int = UNBOUNDED,
     ) -> None:
         """Make the spool of this process.
 
@@ -64,7 +86,9 @@ class Spool:
             tasks: what is left to do after a commit runs here.
             tenure: what entitles this process to claims.
             note: told, in the order of the commits, what came into mailboxes: `MailboxStore.note`.
+            quarantine_size: octets that the quarantine may hold.
         """
+        self._quarantine_size = quarantine_size
         self._note = note
         self.lease = tenure.lease
         self._database = database
@@ -79,13 +103,17 @@ class Spool:
         return self._ids.new()
 
     async def accept(
-        self, message: Message, claim: bool, local: LocalMail | None = None, hold: bool = False
+        self, message: Message, claim: bool, local: LocalMail | None = None, detention: Detention | None = None
     ) -> Sequence[Claim]:
         """See `ISpool.accept`."""
         owner = self._tenure.owner if claim else None
         deliveries = delivery_rows(message, local) if local is not None and local.deliveries else None
-        rows = message_rows(message, self._tenure.running_time(), owner, kept=deliveries is not None, held=hold)
-        if deliveries is None:
+        rows = message_rows(
+            message, self._tenure.running_time(), owner, kept=deliveries is not None, detention=detention
+        )
+        if detention is not None and detention.kind == "quarantine":
+            await self._quarantine(message, rows)
+        elif deliveries is None:
             await self._database.write(lambda tx: tables.insert(tx, rows), size=message.octets_in_memory)
         else:
             await self._keep(message, rows, deliveries)
@@ -102,6 +130,24 @@ class Spool:
             return deposit(tx, deliveries)
 
         self._note(await self._database.write(keep, size=message.octets_in_memory))
+
+    async def _quarantine(self, message: Message, rows: MessageRows) -> None:
+        most = self._quarantine_size
+
+        def keep(tx: Transaction) -> bool:
+            fits = detentions.has_room(tx, message.size, most)
+            if fits:
+                tables.insert(tx, rows)
+            return fits
+
+        if await self._database.write(keep, size=message.octets_in_memory):
+            return
+        self.log.warn(
+            "{queue_id} is refused, for the quarantine is full", event="quarantine.full", queue_id=id_text(message.id)
+        )
+        if isinstance(message.body, FileBody):
+            self._unlink([message.body.name])
+        raise TemporaryError(QUARANTINE_FULL)
 
     async def claim(self, limit: int, exclude: frozenset[str]) -> Sequence[Claim]:
         """See `ISpool.claim`."""

@@ -31,6 +31,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 HOLD: Final = "UPDATE recipient SET state = 'held', held_since = ?2 WHERE message = ?1"
 
+DETAIN: Final = "INSERT INTO detention (message, kind, reason, plugin, since, octets) VALUES (?, ?, ?, ?, ?, ?)"
+
 FORWARD: Final = """
 INSERT INTO recipient (message, n, local, domain, notify, orcpt, due, since, epoch)
 SELECT ?1, coalesce(max(n), -1) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM recipient WHERE message = ?1
@@ -140,6 +142,7 @@ def insert(tx: Transaction, rows: MessageRows) -> None:
         _each(tx, RECIPIENT, rows.recipients)
     if rows.held:
         tx.execute(HOLD, rows.held)
+        tx.execute(DETAIN, rows.detention)
 
 
 def due(tx: Transaction, now: float, exclude: str, limit: int) -> list[Key]:

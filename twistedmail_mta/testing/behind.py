@@ -10,7 +10,7 @@ from zope.interface import implementer
 from twistedmail_mta.errors import PermanentError
 from twistedmail_mta.interfaces import IAcceptance, IAuthenticator, IDirectory, ILogins, IQuotas, ISubmitter
 from twistedmail_mta.mail.header import Header
-from twistedmail_mta.model import Address, Delivery, Expansion, InlineBody, LocalMail, Message, Reply, Via
+from twistedmail_mta.model import Address, Delivery, Detention, Expansion, InlineBody, LocalMail, Message, Reply, Via
 from twistedmail_mta.smtp.address import parse_address
 
 
@@ -25,7 +25,8 @@ class Accepted:
         mailboxes: in which mailboxes it is, by the address whose they are.
         header: our own trace field first.
         body: what follows.
-        held: it waits for an operator.
+        held: it waits for an operator, on hold or in quarantine.
+        quarantined: why it is in quarantine; None if it isn't.
     """
 
     sender: str
@@ -35,6 +36,7 @@ class Accepted:
     header: Header
     body: bytes
     held: bool
+    quarantined: str | None = None
 
 
 @implementer(IAcceptance)
@@ -44,7 +46,9 @@ class Acceptance:
     def __init__(self, accepted: list[Accepted]) -> None:
         self._accepted = accepted
 
-    async def accept(self, message: Message, local: LocalMail | None = None, hold: bool = False) -> None:
+    async def accept(
+        self, message: Message, local: LocalMail | None = None, detention: Detention | None = None
+    ) -> None:
         """Take a message."""
         deliveries = local.deliveries if local is not None else ()
         self._accepted.append(
@@ -55,7 +59,8 @@ class Acceptance:
                 {str(each.address): each.mailbox for each in deliveries},
                 Header(message.header),
                 message.body.data if isinstance(message.body, InlineBody) else b"",
-                hold,
+                detention is not None,
+                detention.reason if detention is not None and detention.kind == "quarantine" else None,
             )
         )
 
