@@ -10,7 +10,7 @@ from test_receive_plugins import Says
 
 from twistedmail_mta import stages
 from twistedmail_mta.errors import TemporaryError
-from twistedmail_mta.model import Address, Delivery, Expansion, Reply
+from twistedmail_mta.model import Address, Delivery, Detention, Expansion, Reply
 from twistedmail_mta.pipeline import Plugin
 from twistedmail_mta.smtp.address import parse_address
 from twistedmail_mta.stages import AddRecipient, ChangeHeader, ChangeRecipient, FileInto, Hold, RemoveRecipient
@@ -150,7 +150,7 @@ def test_held_mail_is_for_the_new_one() -> None:
 
     assert send(here.connect(), "<u2@home.test>").startswith("250")
 
-    assert (queued(here), here.acceptance.held) == (["u1@home.test"], [True])
+    assert (queued(here), here.acceptance.detained) == (["u1@home.test"], [Detention("hold", "why", "p0")])
 
 
 def test_an_added_copy_and_a_changed_recipient() -> None:

@@ -11,6 +11,7 @@ from twistedmail_mta.cli.queue_selection import controlled, count_of, selected_o
 from twistedmail_mta.cli.site import Invocation, print_json
 from twistedmail_mta.model import NextHop, TLSLevel
 from twistedmail_mta.routes import hop_text, parse_via
+from twistedmail_mta.spool.control import QueueControl
 from twistedmail_mta.spool.operator_change import Action
 from twistedmail_mta.spool.operator_selection import Selection
 
@@ -21,6 +22,8 @@ _DONE: Final = {
     "delete": "deleted",
     "bounce": "given up; senders are told as of any failure",
 }
+_NAMED: Final = 10
+"""Messages in quarantine that are named when somebody wants something else of them."""
 _NONE: Final = {
     "retry": "Nothing that matches waits for an attempt; what is on hold goes on with `release`.",
     "hold": "Nothing that matches is in the queue and not on hold yet.",
@@ -77,6 +80,7 @@ def reroute(invocation: Invocation, selection: Selection, via: str | None, tls: 
     demanded: TLSLevel = tls or "opportunistic"
     way = None if via is None else _hop(via, demanded)
     with controlled(invocation) as control:
+        _leave_quarantine_alone(control, selection)
         number = finished(control.reroute(way, demanded, selection))
     if invocation.as_json:
         print_json({"action": "reroute", "via": way, "recipients": number})
@@ -95,8 +99,19 @@ def _hop(via: str, tls: TLSLevel) -> str:
     return hop_text(route)
 
 
+def _leave_quarantine_alone(control: QueueControl, selection: Selection) -> None:
+    """Say so when somebody names what only `mta quarantine` lets go or deletes; nothing is done then."""
+    if selection.ids is None:
+        return
+    named, _ = finished(control.messages(Selection(selection.ids, quarantined=True), limit=_NAMED))
+    if named:
+        ids = " ".join(message.id for message in named)
+        raise click.ClickException(f"in quarantine, so nothing was done: {ids}; see `mta quarantine --help`")
+
+
 def _change(invocation: Invocation, action: Action, selection: Selection) -> None:
     with controlled(invocation) as control:
+        _leave_quarantine_alone(control, selection)
         number = finished(control.change(action, selection))
     if invocation.as_json:
         print_json({"action": action, "recipients": number})

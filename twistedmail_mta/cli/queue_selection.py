@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import click
 
@@ -23,6 +23,7 @@ from twistedmail_mta.store.sync import SyncDatabase
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Options = Sequence[Callable[[Callable[..., Any]], Callable[..., Any]]]
 
 
 def read_by(reader: Callable[[str], T]) -> Callable[[click.Context, click.Parameter, str | None], T | None]:
@@ -49,24 +50,36 @@ def _before(duration: str) -> float:
     return time.time() - parse_duration(duration)
 
 
-_OPTIONS = (
-    click.option(
-        "--older",
-        "before",
-        metavar="DURATION",
-        callback=read_by(_before),
-        help='Accepted that long ago or longer, as "4h".',
-    ),
-    click.option("--reason", metavar="REASON", help='Last answer: its class, or a pattern, as "*mailbox full*".'),
+_OLDER = click.option(
+    "--older",
+    "before",
+    metavar="DURATION",
+    callback=read_by(_before),
+    help='Accepted that long ago or longer, as "4h".',
+)
+_REASON = click.option(
+    "--reason",
+    metavar="REASON",
+    help='Last answer: its class, or a pattern, as "*mailbox full*"; also of why a plugin had it held.',
+)
+_OTHERS = (
     click.option("--account", metavar="NAME", callback=read_by(account_name), help="Submitted by this login."),
     click.option("--domain", metavar="NAME", callback=read_by(domain_name), help="Recipients at this domain."),
     click.option("--from", "sender", metavar="PATTERN", help='Senders, such as "*@example.org" or "<>".'),
-    click.option("--to", metavar="PATTERN", help='Recipients, such as "*@example.net".'),
-    click.argument("ids", metavar="[ID ...]", nargs=-1, callback=read_ids),
 )
+_TO = click.option("--to", metavar="PATTERN", help='Recipients, such as "*@example.net".')
+_IDS = click.argument("ids", metavar="[ID ...]", nargs=-1, callback=read_ids)
+_QUARANTINE_REASON = click.option("--reason", metavar="TEXT", help="Quarantined for a reason with this text in it.")
+
+QUEUE: Final = (_OLDER, _REASON, *_OTHERS, _TO, _IDS)
+QUARANTINE: Final = (_OLDER, _QUARANTINE_REASON, *_OTHERS, _TO, _IDS)
+BUT_RECIPIENTS: Final = (_OLDER, _QUARANTINE_REASON, *_OTHERS, _IDS)
+"""For a command whose --to says something else."""
 
 
-def selected(function: Callable[Concatenate[Invocation, Selection, P], None]) -> Callable[..., None]:
+def selected(
+    function: Callable[Concatenate[Invocation, Selection, P], None], options: Options = QUEUE
+) -> Callable[..., None]:
     """Give a command the options that say which recipients are meant, as a `Selection`."""
 
     @wraps(function)
@@ -74,12 +87,12 @@ def selected(function: Callable[Concatenate[Invocation, Selection, P], None]) ->
         invocation: Invocation,
         /,
         ids: tuple[int, ...],
-        to: str | None,
         sender: str | None,
         domain: str | None,
         account: str | None,
         reason: str | None,
         before: float | None,
+        to: str | None = None,
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> None:
@@ -87,12 +100,14 @@ def selected(function: Callable[Concatenate[Invocation, Selection, P], None]) ->
         function(invocation, wanted, *args, **kwargs)
 
     decorated = pass_invocation(with_selection)
-    for option in _OPTIONS:
+    for option in options:
         decorated = option(decorated)
     return decorated
 
 
-def selected_or_all(function: Callable[Concatenate[Invocation, Selection, P], None]) -> Callable[..., None]:
+def selected_or_all(
+    function: Callable[Concatenate[Invocation, Selection, P], None], options: Options = QUEUE
+) -> Callable[..., None]:
     """As `selected`, for commands that change what is meant: everything must be asked for with --all."""
 
     @wraps(function)
@@ -105,12 +120,14 @@ def selected_or_all(function: Callable[Concatenate[Invocation, Selection, P], No
         **kwargs: P.kwargs,
     ) -> None:
         if (selection == Selection()) is not all_:
+            to = "" if options is BUT_RECIPIENTS else " --to,"
             raise click.UsageError(
-                "Say which messages: IDs, --to, --from, --domain, --account, --reason or --older; or --all alone."
+                f"Say which messages: IDs,{to} --from, --domain, --account, --reason or --older; or --all alone."
             )
         function(invocation, selection, *args, **kwargs)
 
-    return selected(click.option("--all", "all_", is_flag=True, help="Everything in the queue.")(checked))
+    what = "the queue" if options is QUEUE else "quarantine"
+    return selected(click.option("--all", "all_", is_flag=True, help=f"Everything in {what}.")(checked), options)
 
 
 @contextmanager

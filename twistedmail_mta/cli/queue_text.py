@@ -25,7 +25,8 @@ def rows(message: QueuedMessage, now: float) -> Iterator[str]:
     first = (message.id, format_size(message.size), span(now - message.received_at), f"<{message.sender}>")
     for recipient in message.recipients:
         state, next_try = _state(recipient), _next_try(recipient, now)
-        yield _COLUMNS.format(*first, recipient.address, state, next_try, recipient.reply).rstrip()
+        said = _why_held(message, recipient) or recipient.reply
+        yield _COLUMNS.format(*first, recipient.address, state, next_try, said).rstrip()
         first = ("", "", "", "")
 
 
@@ -35,8 +36,24 @@ def lines(message: QueuedMessage, now: float) -> Iterator[str]:
     yield f"{message.id}  {format_size(message.size):>8}  {age:>8}  from <{message.sender}>"
     for recipient in message.recipients:
         yield f"    {recipient.address}: {_prospect(recipient, now)}"
-        if recipient.reply:
-            yield from wrap(recipient.reply, _width(), initial_indent=" " * 8, subsequent_indent=" " * 8)
+        said = _why_held(message, recipient) or recipient.reply
+        if said:
+            yield from wrap(said, _width(), initial_indent=" " * 8, subsequent_indent=" " * 8)
+
+
+def _why_held(message: QueuedMessage, recipient: QueuedRecipient) -> str:
+    """Return why a plugin had a recipient held, and which one; empty if none did."""
+    if message.detention is None or recipient.state not in {"held", "quarantined"}:
+        return ""
+    return reason_of(message)
+
+
+def reason_of(message: QueuedMessage) -> str:
+    """Return why a plugin had a message held or quarantined, and which one; empty if none did."""
+    detention = message.detention
+    if detention is None:
+        return ""
+    return f"{detention.reason} ({detention.plugin})" if detention.reason else f"({detention.plugin})"
 
 
 def _prospect(recipient: QueuedRecipient, now: float) -> str:
@@ -65,8 +82,14 @@ def described(message: QueuedMessage) -> str:
     lines = [
         f"{message.id}: {format_size(message.size)} from <{message.sender}>",
         f"  accepted  {moment(message.received_at)}, {span(now - message.received_at)} ago",
-        f"  came from {message.peer or 'this server'}" + (f", login {message.account}" if message.account else ""),
+        f"  came from {message.peer or 'this server'}"
+        + (f", which said {message.helo}" if message.helo else "")
+        + (f", login {message.account}" if message.account else "")
+        + (f", to listener {message.listener}" if message.listener else ""),
     ]
+    if message.detention is not None:
+        kind = "quarantined" if message.detention.kind == "quarantine" else "held"
+        lines.append(f"  {kind}: {reason_of(message)}")
     for recipient in message.recipients:
         lines += _described_recipient(recipient, now)
     return "\n".join(printable(line) for line in lines)

@@ -10,12 +10,12 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from twistedmail_mta.interfaces import IBodyStore, IDatabase
-from twistedmail_mta.model import Address, id_text
-from twistedmail_mta.spool import detentions, operator, owners
+from twistedmail_mta.model import Address, Body, Message, id_text
+from twistedmail_mta.spool import detentions, operator, owners, tables
 from twistedmail_mta.spool.operator import QueuedMessage
 from twistedmail_mta.spool.operator_change import Moment
 from twistedmail_mta.spool.operator_selection import Selection
-from twistedmail_mta.spool.rows import Key
+from twistedmail_mta.spool.rows import Key, message_of
 
 AT_ONCE: Final = 50
 """Messages that one transaction releases or deletes."""
@@ -69,6 +69,15 @@ class Quarantine:
         """Return messages with their recipients; those that are gone are left out."""
         rows = await self._database.read(lambda tx: operator.queued(tx, ids))
         return operator.queued_messages(*rows)
+
+    async def message(self, message_id: int) -> Message | None:
+        """Return a message as it came, or None when it is gone."""
+        rows = await self._database.read(lambda tx: tables.message(tx, message_id))
+        return None if rows is None else message_of(*rows)
+
+    async def read(self, body: Body, offset: int, size: int) -> bytes:
+        """Return up to `size` octets of a message's body; see `IBodyStore.read`."""
+        return await self._bodies.read(body, offset, size)
 
     async def release(self, ids: Sequence[int], to: Address | None = None) -> int:
         """Let messages go as if they had come now; return how many were in quarantine.
