@@ -14,9 +14,12 @@ from twistedmail_mta.mailbox.flags import ANSWERED, SEEN
 from twistedmail_mta.mailbox.mailboxes import Mailbox
 from twistedmail_mta.model import (
     NULL_PATH,
+    Address,
+    Body,
     Claim,
     Deferred,
     Delivered,
+    Detention,
     Failed,
     InlineBody,
     Report,
@@ -25,8 +28,11 @@ from twistedmail_mta.model import (
 )
 from twistedmail_mta.spool.operator_selection import Selection
 
-Kind = Literal["spool", "mailboxes", "tree"]
-KINDS: tuple[Kind, ...] = ("spool", "mailboxes", "tree")
+Kind = Literal["spool", "mailboxes", "tree", "quarantine"]
+KINDS: tuple[Kind, ...] = ("spool", "mailboxes", "tree", "quarantine")
+
+
+SPAM, ODD = Detention("quarantine", "spam", "rspamd"), Detention("hold", "odd", "rules")
 
 
 class SpoolLife:
@@ -93,6 +99,65 @@ class SpoolLife:
     async def delete(self) -> None:
         """The operator wants none of it."""
         assert await self._site.control.change("delete", Selection()) == 4
+
+
+class QuarantineLife:
+    """Mail is kept back, released and deleted: the steps, one method each, in the order of `QUARANTINE_STEPS`."""
+
+    def __init__(self, site: CrashSite) -> None:
+        self._site = site
+        self._ids: list[int] = []
+
+    async def _detain(self, body: Body, detention: Detention, *names: str) -> None:
+        message = self._site.message(body, *names)
+        await self._site.spool.accept(message, claim=False, detention=detention)
+        self._ids.append(message.id)
+
+    async def quarantine_small(self) -> None:
+        """One row for the body, two recipients."""
+        await self._detain(InlineBody(content(1, 4096)), SPAM, "a@example.net", "b@example.net")
+
+    async def quarantine_large(self) -> None:
+        """A file and its row."""
+        await self._detain(await self._site.write_body(content(2, 300_000)), SPAM, "c@example.net")
+
+    async def hold(self) -> None:
+        """Its reason is kept, too."""
+        await self._detain(InlineBody(content(3, 100)), ODD, "d@example.net")
+
+    async def quarantine_more(self) -> None:
+        """For the steps that follow."""
+        number = len(self._ids)
+        await self._detain(InlineBody(content(number, 3000)), SPAM, f"e{number}@example.net")
+
+    async def release(self) -> None:
+        """Its recipients are waiting, and its row is gone."""
+        assert await self._site.quarantine.release(self._ids[:1]) == 1
+
+    async def release_to_another(self) -> None:
+        """Who takes the place of its recipients."""
+        assert await self._site.quarantine.release(self._ids[3:4], Address("abuse", "example.org")) == 1
+
+    async def release_the_held(self) -> None:
+        """The queue's own way."""
+        assert await self._site.control.change("release", Selection()) == 1
+
+    async def delete_large(self) -> None:
+        """Rows and file go."""
+        assert await self._site.quarantine.delete(self._ids[1:2]) == 1
+
+    async def claim(self) -> None:
+        """What was released is like any other mail."""
+        self._claims = await self._site.spool.claim(10, frozenset())
+        assert len(self._claims) == 4
+
+    async def deliver(self) -> None:
+        """It goes, and so does all that was known of it."""
+        await self._site.spool.settle([Settlement(claim, Delivered(OK), NOW) for claim in self._claims], None)
+
+    async def expire(self) -> None:
+        """The rest, in one transaction."""
+        assert await self._site.quarantine.expire(0.0) == 2
 
 
 class MailboxLife:
@@ -237,6 +302,20 @@ SPOOL_STEPS = (
     SpoolLife.delete,
 )
 
+QUARANTINE_STEPS = (
+    QuarantineLife.quarantine_small,
+    QuarantineLife.quarantine_large,
+    QuarantineLife.hold,
+    *[QuarantineLife.quarantine_more] * 3,
+    QuarantineLife.release,
+    QuarantineLife.release_to_another,
+    QuarantineLife.release_the_held,
+    QuarantineLife.delete_large,
+    QuarantineLife.claim,
+    QuarantineLife.deliver,
+    QuarantineLife.expire,
+)
+
 MAILBOX_STEPS = (
     MailboxLife.accept_into_mailboxes,
     MailboxLife.deliver_a_chunk,
@@ -272,6 +351,9 @@ def begin_life(site: CrashSite, kind: Kind) -> list[Callable[[], Awaitable[None]
     if kind == "spool":
         spool = SpoolLife(site)
         return [partial(step, spool) for step in SPOOL_STEPS]
+    if kind == "quarantine":
+        quarantine = QuarantineLife(site)
+        return [partial(step, quarantine) for step in QUARANTINE_STEPS]
     if kind == "tree":
         tree = TreeLife(site)
         return [partial(step, tree) for step in TREE_STEPS]

@@ -32,6 +32,7 @@ from twistedmail_mta.model import (
 )
 from twistedmail_mta.spool.control import QueueControl
 from twistedmail_mta.spool.owners import Host
+from twistedmail_mta.spool.quarantine import Quarantine
 from twistedmail_mta.spool.spool import Spool
 from twistedmail_mta.spool.sweep import Sweep
 from twistedmail_mta.spool.tenure import begin_tenure
@@ -90,6 +91,7 @@ class CrashSite:
         self.mailboxes = MailboxStore(self.database, self.bodies, self.tasks, seconds)
         self.spool = Spool(self.database, self.bodies, self.tasks, self.tenure, self.mailboxes.note)
         self.sweep = Sweep(self.database, self.bodies, self.tenure)
+        self.quarantine = Quarantine(self.database, self.bodies, self.clock, seconds, "boot")
         self.control = QueueControl(self.database, self.bodies, self.clock, seconds, "boot", self.spool.note_wishes)
         self.hand.wait(self.sweep.give_back_claims())
         self.hand.wait(self.mailboxes.undo_unfinished())
@@ -163,6 +165,8 @@ KEPT = "SELECT id FROM mailbox WHERE name >= ' '"
 STATE = {
     "message": "SELECT * FROM message ORDER BY id",
     "recipient": "SELECT * FROM recipient ORDER BY message, n",
+    "detention": "SELECT * FROM detention ORDER BY message",
+    "quarantined": "SELECT * FROM quarantined",
     "downtime": "SELECT * FROM downtime",
     "mailbox": "SELECT * FROM mailbox WHERE uid_next > 1 AND name >= ' ' ORDER BY id",
     "mail": "SELECT m.*, a.*, c.body, c.header, c.envelope, c.structure, c.parts FROM mail m"
@@ -194,6 +198,11 @@ MISFITS = (
     "SELECT mailbox, uid FROM arrival EXCEPT SELECT mailbox, uid FROM mail",
     "SELECT mailbox, uid FROM uidl EXCEPT SELECT mailbox, uid FROM mail",
     "SELECT message FROM delivered EXCEPT SELECT id FROM message",
+    "SELECT message FROM detention EXCEPT SELECT message FROM recipient WHERE state = 'held'",
+    (
+        "SELECT messages FROM quarantined WHERE (messages, octets) <>"
+        " (SELECT count(*), coalesce(sum(octets), 0) FROM detention WHERE kind = 'quarantine')"
+    ),
     "SELECT content FROM mail EXCEPT SELECT id FROM content",
     "SELECT body FROM content EXCEPT SELECT id FROM body",
     "SELECT body FROM message EXCEPT SELECT id FROM body",

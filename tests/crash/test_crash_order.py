@@ -9,7 +9,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from crash_lives import KINDS, MAILBOX_STEPS, SPOOL_STEPS, TREE_STEPS, Kind, MailboxLife, SpoolLife, TreeLife
+from crash_lives import (
+    KINDS,
+    MAILBOX_STEPS,
+    QUARANTINE_STEPS,
+    SPOOL_STEPS,
+    TREE_STEPS,
+    Kind,
+    MailboxLife,
+    QuarantineLife,
+    SpoolLife,
+    TreeLife,
+)
 from crash_site import child
 
 FILE = re.compile(r"/bodies/\d+/[0-9a-f]+-[0-9a-f]+$")
@@ -25,6 +36,11 @@ SYNCED: dict[Kind, tuple[Sequence[object], object, Sequence[object]]] = {
         MAILBOX_STEPS,
         MailboxLife.accept_into_mailboxes,
         (MailboxLife.accept_into_mailboxes_alone, MailboxLife.append, MailboxLife.remove_the_last),
+    ),
+    "quarantine": (
+        QUARANTINE_STEPS,
+        QuarantineLife.quarantine_large,
+        (QuarantineLife.quarantine_small, QuarantineLife.release, QuarantineLife.delete_large, QuarantineLife.expire),
     ),
     "tree": (
         TREE_STEPS,

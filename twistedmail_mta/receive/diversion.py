@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Literal
 
 from twistedmail_mta.header_changes import with_change
 from twistedmail_mta.mail.encoded_words import encoded_words
@@ -19,10 +19,10 @@ _MOST: Final = 300
 """Letters of a reason that are kept."""
 
 
-def detained(kind: str, reason: str, plugin: str) -> Detention:
+def detained(kind: Literal["hold", "quarantine"], reason: str, plugin: str) -> Detention:
     """Return why a message waits for an operator, in words that can be kept and shown whatever a filter said."""
     legible = "".join(letter if letter.isprintable() else "\ufffd" for letter in reason[:_MOST])
-    return Detention("hold" if kind == "hold" else "quarantine", legible, plugin)
+    return Detention(kind, legible, plugin)
 
 
 def instead_of(mailbox_of: Address) -> Recipient:

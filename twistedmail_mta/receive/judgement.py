@@ -123,15 +123,17 @@ class Judgement:
                 if recipient is not None and self.named.standing(recipient) is None:
                     return False
                 self.sent[recipient] = Via(via, tls)
-            case Hold(reason):
-                self.detention = self.detention or detained("hold", reason, asked.plugin.name)
-            case Quarantine(reason, mailbox_of):
-                self._quarantine(detained("quarantine", reason, asked.plugin.name), mailbox_of)
+            case Hold() | Quarantine() as change:
+                self._detain(change, asked.plugin.name)
         return True
 
-    def _quarantine(self, detention: Detention, mailbox_of: Address | None) -> None:
-        if self.detention is None or self.detention.kind == "hold":
-            self.detention, self.quarantine_mailbox = detention, mailbox_of or self.quarantine_mailbox
+    def _detain(self, change: Hold | Quarantine, plugin: str) -> None:
+        """Let the message wait for an operator; a quarantine goes before a hold."""
+        if isinstance(change, Hold):
+            self.detention = self.detention or detained("hold", change.reason, plugin)
+        elif self.detention is None or self.detention.kind == "hold":
+            self.detention = detained("quarantine", change.reason, plugin)
+            self.quarantine_mailbox = change.mailbox_of or self.quarantine_mailbox
 
     async def _readdress(self, change: stages.RecipientChange, admission: Admission, *, anywhere: bool) -> bool:
         match change:
