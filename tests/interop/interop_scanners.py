@@ -73,7 +73,10 @@ options {{
 }}
 logging {{ type = "console"; level = "info"; }}
 worker "normal" {{ bind_socket = "{network.address(40)}:{RSPAMD_PORT}"; count = 1; }}
-actions {{ reject = 15; rewrite_subject = 10; add_header = 6; greylist = 4; subject = "*** %s"; }}
+actions {{
+    reject = 15; rewrite_subject = 10; add_header = 6; greylist = 4; subject = "*** %s";
+    quarantine {{ flags = ["no_threshold"]; }}
+}}
 lua = "{home}/rules.lua";
 """,
     )

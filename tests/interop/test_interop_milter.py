@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import smtplib
 import tempfile
 from collections.abc import Iterator
@@ -285,9 +286,15 @@ def test_large_body(site: Site) -> None:
 
 
 def test_quarantine(site: Site) -> None:
-    """It waits for an operator."""
+    """It waits for an operator, who sees the filter's reason."""
     assert site.send("quarantine")[0] == 250
-    eventually(lambda: "Hold(reason='looks odd')" in site.server.log, "it is held")
+
+    (message,) = json.loads(site.server.mta("quarantine", "list", "--json").stdout)
+
+    assert message["detention"]["kind"] == "quarantine"
+    assert message["detention"]["reason"] == "looks odd"
+    site.server.mta("quarantine", "release", message["id"])
+    assert below_trace(site.received("quarantine")) == MESSAGE
 
 
 def test_patience(site: Site) -> None:

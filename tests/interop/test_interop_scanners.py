@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import json
 import os
 import smtplib
 import tempfile
@@ -13,6 +14,7 @@ from imaplib import IMAP4
 from itertools import count
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 
 import pytest
 from interop_daemons import LoopbackNetwork, eventually
@@ -64,6 +66,18 @@ refuse = 100.0
 prefix = "X-Spamd"
 report = true
 
+[plugins.keeping-clamav]
+use      = "clamav"
+server   = "unix:{socket}"
+infected = "quarantine"
+
+[plugins.keeping-spamd]
+use        = "spamd"
+server     = "tcp:{spamd}"
+quarantine = 6.0
+refuse     = "never"
+prefix     = "X-Spamd"
+
 [plugins.no-clamav]
 use    = "clamav"
 server = "tcp:{nowhere}:3310"
@@ -84,6 +98,7 @@ LISTENERS = {
     "clamav-tcp": ["clamav-tcp"],
     "spamd": ["spamd"],
     "all": ["clamav", "rspamd", "spamd"],
+    "keeping": ["keeping-clamav", "rspamd", "keeping-spamd"],
     "no-clamav": ["no-clamav"],
     "no-rspamd": ["no-rspamd"],
     "no-spamd": ["no-spamd"],
@@ -155,18 +170,17 @@ def refused(site: RunningSite, listener: str, text: bytes | str, *fields: str) -
 
 def found(site: RunningSite, token: str, mailbox: str = "INBOX", user: str = BOB) -> Message:
     """Return a message from a mailbox."""
+    return eventually(lambda: at_once(site, token, mailbox, user), f"{token} is in {mailbox}")
+
+
+def at_once(site: RunningSite, token: str, mailbox: str, user: str = BOB) -> Message | None:
+    """Return a message from a mailbox if it is there by now."""
     with IMAP4("127.0.0.1", site.ports["imap"]) as client:
         client.login(user, PASSWORD)
-
-        def look() -> Message | None:
-            if client.select(mailbox, readonly=True)[0] != "OK":
-                return None
-            numbers = client.search(None, "HEADER", "Message-ID", token)[1][0].split()
-            if not numbers:
-                return None
-            return email.message_from_bytes(client.fetch(numbers[0], "(BODY[])")[1][0][1])
-
-        return eventually(look, f"{token} is in {mailbox}")
+        if client.select(mailbox, readonly=True)[0] != "OK":
+            return None
+        numbers = client.search(None, "HEADER", "Message-ID", token)[1][0].split()
+        return email.message_from_bytes(client.fetch(numbers[0], "(BODY[])")[1][0][1]) if numbers else None
 
 
 def attached(name: bytes = b"") -> tuple[bytes, tuple[str, ...]]:
@@ -319,6 +333,40 @@ def test_spamd_refuses(site: RunningSite) -> None:
 def test_no_spamd(site: RunningSite) -> None:
     """Where the site's file says so, mail waits."""
     assert refused(site, "no-spamd", "text\r\n").startswith("451 4.3.0 ")
+
+
+# Quarantine
+
+
+def kept(site: RunningSite) -> dict[str, Any]:
+    """Return the message that is in quarantine."""
+    (message,) = json.loads(site.mta("quarantine", "list", "--json").stdout)
+    return dict(message)
+
+
+@pytest.mark.parametrize(
+    ("fields", "text", "plugin", "reason"),
+    [
+        (("X-Test-Action: quarantine",), "text\r\n", "rspamd", "as you wish"),
+        ((), VIRUS + b"\r\n", "keeping-clamav", "holds a virus: Eicar-Test.UNOFFICIAL"),
+        (("X-Test-Score: 7",), "Hello Bob, how are you?\r\n", "keeping-spamd", " points"),
+    ],
+)
+def test_quarantine(site: RunningSite, fields: tuple[str, ...], text: bytes | str, plugin: str, reason: str) -> None:
+    """Each scanner says why; released it arrives with what else they said."""
+    token = send(site, "keeping", text, *fields)
+    message = kept(site)
+    assert message["detention"]["plugin"] == plugin
+    assert message["detention"]["reason"].endswith(reason)
+    assert f"Subject: {token}\n" in site.mta("quarantine", "show", message["id"]).stdout
+
+    assert site.mta("quarantine", "release", message["id"]).stdout == "1 message released.\n"
+
+    mailboxes = ("Junk", "INBOX")
+    arrived = eventually(lambda: next((each for box in mailboxes if (each := at_once(site, token, box))), None), token)
+    assert (arrived["X-Spam-Flag"] == "YES") == (plugin != "keeping-clamav")
+    assert (arrived["X-Spamd-Flag"] == "YES") == (plugin == "keeping-spamd")
+    assert (arrived["X-Virus-Status"] or "").startswith("Infected") == (plugin == "keeping-clamav")
 
 
 # All of them
