@@ -6,7 +6,7 @@ import email
 import json
 import smtplib
 from collections.abc import Iterator
-from email.message import Message
+from email.message import EmailMessage, Message
 from imaplib import IMAP4
 from itertools import count
 
@@ -62,6 +62,9 @@ sender = "*@home.test"
 text   = '''
 Home Ltd, 1 Home Street
 '''
+[plugins.imprint.domains."brand.test"]
+text = "A brand"
+html = "<b>A brand</b>"
 
 [listen.mx]
 endpoint = "tcp:0:interface=127.0.0.1"
@@ -189,3 +192,32 @@ def test_footer(site: RunningSite) -> None:
     message = found(site, send(site))
     assert message is not None
     assert message.get_payload() == "text\r\n"
+
+
+def test_footer_of_a_domain(site: RunningSite) -> None:
+    """That of whom From names, in both texts of a message; its attachment stays, and IMAP knows where all lies."""
+    site.mta("account", "set", ANN, "--send-as", "sales@brand.test")
+    message = EmailMessage()
+    message["From"], message["To"], message["Message-ID"] = "sales@brand.test", BEN, "<both@brand.test>"
+    message.set_content("text\n")
+    message.add_alternative("<html><body>text</body></html>\n", subtype="html")
+    message.add_attachment(bytes(range(256)), "application", "octet-stream", filename="x")
+
+    with smtplib.SMTP("127.0.0.1", site.ports["submission"]) as client:
+        client.login(ANN, PASSWORD)
+        client.send_message(message, ANN, [BEN])
+
+    found_ = found(site, "both@brand.test")
+    assert found_ is not None
+    texts = [each.get_payload(decode=True) for each in found_.walk() if not each.is_multipart()]
+    assert texts == [
+        b"text\r\n\r\nA brand",
+        b"<html><body>text\r\n<b>A brand</b>\r\n</body></html>\r\n",
+        bytes(range(256)),
+    ]
+    with IMAP4("127.0.0.1", site.ports["imap"]) as client:
+        client.login(BEN, PASSWORD)
+        client.select("INBOX", readonly=True)
+        number = client.search(None, "HEADER", "Message-ID", "both@brand.test")[1][0].decode()
+        parts = client.fetch(number, "(BODY.PEEK[1.1] BODY.PEEK[1.2])")[1]
+    assert [each[1] for each in parts if isinstance(each, tuple)] == texts[:2]
