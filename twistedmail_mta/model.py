@@ -114,12 +114,14 @@ class Recipient:
         notify: the NOTIFY parameter of RFC 3461 section 4.1; None when absent.
         orcpt: the ORCPT parameter as received, "addr-type;xtext" (section 4.2).
         via: the next hop that a plugin or an operator chose; None for the router's.
+        mailbox: the mailbox that a plugin chose, where mail for it is kept here; None for INBOX.
     """
 
     address: Address
     notify: frozenset[Notify] | None = None
     orcpt: str | None = None
     via: Via | None = None
+    mailbox: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,10 @@ class Origin:
     listener: str = ""
 
 
+Tags = tuple[tuple[str, str], ...]
+"""What plugins noted about a message: names, each once, with values."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A message this host has taken, or is about to take, responsibility for.
@@ -198,6 +204,7 @@ class Message:
     Attributes:
         id: time-ordered and unique on this host; `id_text` is what people see.
         received_at: when the message was accepted.
+        tags: what plugins noted about it.
     """
 
     id: int
@@ -206,6 +213,7 @@ class Message:
     body: Body
     origin: Origin
     received_at: float
+    tags: Tags = ()
 
     @property
     def size(self) -> int:

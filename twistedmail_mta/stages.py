@@ -10,8 +10,8 @@ which counts only for plugins that the site file names under [relay].
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, get_args
 
 from zope.interface import Interface
@@ -19,6 +19,7 @@ from zope.interface import Interface
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.model import Address, Envelope, Notify, Recipient, Reply, TLSLevel, Via
 from twistedmail_mta.routes import chosen_hop
+from twistedmail_mta.tags import NO_TAGS, is_tag
 
 # What plugins are told
 
@@ -146,6 +147,7 @@ class Attempted:
         reply: what the next hop said, or we say for it.
         remote: the host that said so; empty where none was reached.
         attempts: how often it was tried by now.
+        tags: what plugins noted about the message.
     """
 
     id: str
@@ -155,6 +157,7 @@ class Attempted:
     reply: Reply
     remote: str
     attempts: int
+    tags: Mapping[str, str] = field(default_factory=lambda: NO_TAGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +169,14 @@ class Stored:
         sender: the reverse-path.
         mailboxes: for whom, and the name of the mailbox.
         size: octets of header and body.
+        tags: what plugins noted about the message.
     """
 
     id: str
     sender: Address
     mailboxes: tuple[tuple[Address, str], ...]
     size: int
+    tags: Mapping[str, str] = field(default_factory=lambda: NO_TAGS)
 
 
 # What plugins answer
@@ -294,8 +299,7 @@ class ChangeSender:
 class FileInto:
     """Deliver into a mailbox other than INBOX, such as "Junk", made where it is missing.
 
-    Copies that the queue delivers, of an alias for very many mailboxes or for a recipient whose success is to be
-    reported, go to INBOX all the same.
+    Copies that the queue delivers, and those of a message that is held, go there, too.
 
     Attributes:
         mailbox: its name.
@@ -330,6 +334,22 @@ class SetNextHop:
 
 
 @dataclass(frozen=True, slots=True)
+class Tag:
+    """Note something about the message, kept with it as long as it is in the queue.
+
+    The log shows it, operators see it (`mta queue show`), and later stages are
+    told.  A message has up to 20; of several of one name the last counts.
+
+    Attributes:
+        name: up to 64 ASCII letters, digits, and `_.-`.
+        value: up to 200 characters that can be printed.
+    """
+
+    name: str
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """Keep the message in the queue until an operator releases it (`mta queue release`); mailboxes wait as well."""
 
@@ -360,20 +380,32 @@ _VALUE: Final = re.compile(r"(?:[^\x00\r\n]|\r\n[ \t]+(?=[^ \t\r\n]))*")
 def is_sound(change: object) -> bool:
     """Return whether it is a change that can be made.
 
-    No header field can become two, or end the header, and mail goes to next hops that there may be.
+    No header field can become two, or end the header; what is chosen or noted is what there may be.
     """
     match change:
-        case AddHeader(name, value) | ReplaceHeader(name, value):
-            return bool(_NAME.fullmatch(name) and _VALUE.fullmatch(value))
+        case AddHeader(name, value) | ReplaceHeader(name, value) | ChangeHeader(name, _, value):
+            return _is_field(name, value)
         case InsertHeader(index, name, value):
-            return index >= 0 and bool(_NAME.fullmatch(name) and _VALUE.fullmatch(value))
-        case ChangeHeader(name=name, new=new):
-            return bool(_NAME.fullmatch(name) and _VALUE.fullmatch(new))
+            return index >= 0 and _is_field(name, value)
         case RemoveHeader(name):
-            return bool(_NAME.fullmatch(name))
+            return _is_field(name)
+        case FileInto() | SetNextHop() | Tag():
+            return _can_be_kept(change)
+    return isinstance(change, Change)
+
+
+def _is_field(name: str, value: str = "") -> bool:
+    return bool(_NAME.fullmatch(name) and _VALUE.fullmatch(value))
+
+
+def _can_be_kept(decision: FileInto | SetNextHop | Tag) -> bool:
+    match decision:
+        case FileInto(mailbox):
+            return isinstance(mailbox, str) and bool(mailbox)
         case SetNextHop(via, tls, recipient):
             return leads_somewhere(Via(via, tls)) and (recipient is None or isinstance(recipient, Address))
-    return isinstance(change, Change)
+        case Tag(name, value):
+            return is_tag(name, value)
 
 
 def leads_somewhere(via: Via) -> bool:
@@ -389,7 +421,8 @@ def leads_somewhere(via: Via) -> bool:
 
 HeaderChange = AddHeader | InsertHeader | RemoveHeader | ReplaceHeader | ChangeHeader
 RecipientChange = AddRecipient | RemoveRecipient | ChangeRecipient
-Change = HeaderChange | ReplaceBody | RecipientChange | ChangeSender | FileInto | SetNextHop | Hold | Quarantine
+Decision = FileInto | SetNextHop | Tag | Hold | Quarantine
+Change = HeaderChange | ReplaceBody | RecipientChange | ChangeSender | Decision
 Changes = tuple[Change, ...]
 
 

@@ -16,7 +16,7 @@ from twisted.internet.task import Clock
 from twistedmail_mta.cli import queue
 from twistedmail_mta.cli.offline import ImmediateDatabase, ImmediatePool, finished
 from twistedmail_mta.control.wire import SOCKET_NAME
-from twistedmail_mta.model import Address, Envelope, InlineBody, Message, Origin, Recipient, id_text
+from twistedmail_mta.model import Address, Envelope, InlineBody, Message, Origin, Recipient, Tags, Via, id_text
 from twistedmail_mta.spool.owners import Host
 from twistedmail_mta.spool.spool import Spool
 from twistedmail_mta.spool.tenure import begin_tenure
@@ -26,7 +26,13 @@ from twistedmail_mta.store.sync import SyncDatabase
 from twistedmail_mta.tasks import TaskGroup
 
 
-def queued(command: Command, *recipients: str, sender: str = "ann@example.org", claim: bool = False) -> str:
+def queued(
+    command: Command,
+    *recipients: str | Recipient,
+    sender: str = "ann@example.org",
+    claim: bool = False,
+    tags: Tags = (),
+) -> str:
     """Put a message into the queue as a server would, and return its id."""
     make_state_directory(command.state_dir)
     clock = Clock()
@@ -35,7 +41,7 @@ def queued(command: Command, *recipients: str, sender: str = "ann@example.org", 
         rows, bodies = ImmediateDatabase(database), BodyStore(ImmediatePool(), command.state_dir / "bodies")
         tenure = finished(begin_tenure(rows, clock, clock.seconds, Host("a boot", 1)))
         spool = Spool(rows, bodies, TaskGroup(), tenure)
-        to = tuple(Recipient(Address(*address.split("@"))) for address in recipients)
+        to = tuple(each if isinstance(each, Recipient) else Recipient(Address(*each.split("@"))) for each in recipients)
         message = Message(
             id=spool.new_id(),
             envelope=Envelope(Address(*sender.split("@")) if sender else Address("", ""), to),
@@ -43,6 +49,7 @@ def queued(command: Command, *recipients: str, sender: str = "ann@example.org", 
             body=InlineBody(b"Hello\r\n"),
             origin=Origin("ESMTPSA", "192.0.2.1", account="ann@example.org"),
             received_at=clock.seconds(),
+            tags=tags,
         )
         finished(spool.accept(message, claim))
     return id_text(message.id)
@@ -74,6 +81,20 @@ def test_list_and_show(command: Command) -> None:
     assert "came from 192.0.2.1, login ann@example.org" in shown.output
     (as_json,) = command.json("queue", "show", name)
     assert [one["address"] for one in as_json["recipients"]] == ["bob@example.net", "eve@example.com"]
+
+
+def test_show_of_what_plugins_decided(command: Command) -> None:
+    """The next hop, the mailbox, and what they noted."""
+    bob = Recipient(Address("bob", "example.net"), via=Via("smtp://127.0.0.1:10024", "none"), mailbox="Junk")
+    name = queued(command, bob, "eve@example.com", tags=(("score", "7"), ("list", "the news")))
+
+    shown = command("queue", "show", name).output
+    assert "by way of smtp://127.0.0.1:10024, into Junk" in shown
+    assert '\n  tagged    score=7 list="the news"\n' in shown
+    (as_json,) = command.json("queue", "show", name)
+    assert as_json["tags"] == {"score": "7", "list": "the news"}
+    ways = [(one["via"], one["mailbox"]) for one in as_json["recipients"]]
+    assert ways == [("smtp://127.0.0.1:10024", "Junk"), (None, None)]
 
 
 def test_list_on_a_screen(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -193,6 +194,29 @@ def test_recipients_share_mailboxes(post: Post) -> None:
     assert [type(each) for each in post.deliver("a@home.test", "b@home.test")] == [Delivered, Delivered]
     ((local, _),) = post.boxes.pieces
     assert local.deliveries == boxes(1, 2, 3), "the first name counts, as at acceptance"
+
+
+def test_the_mailbox_that_was_chosen(post: Post) -> None:
+    """Of everybody whom the recipient stands for, and nobody else; forwards elsewhere have none."""
+    post.people.found |= {"u1@home.test": Expansion(boxes(1)), "team@home.test": Expansion(boxes(2, 3), (ELSEWHERE,))}
+
+    _, team = post.deliver("u1@home.test", replace(asking("team@home.test"), mailbox="Junk"))
+
+    ((local, _),) = post.boxes.pieces
+    assert [(each.account, each.mailbox) for each in local.deliveries] == [(1, "INBOX"), (2, "Junk"), (3, "Junk")]
+    assert isinstance(team, Delivered)
+    assert [each.mailbox for each in team.forwards] == [None]
+
+
+def test_a_chosen_mailbox_that_fails(post: Post) -> None:
+    """The recipient is tried again, and no other."""
+    post.people.found |= {"u1@home.test": Expansion(boxes(1)), "u2@home.test": Expansion(boxes(2))}
+    post.boxes.broken = {2}
+
+    filed = [replace(asking(name), mailbox="Junk") for name in ("u1@home.test", "u2@home.test")]
+    outcomes = [*post.deliver(filed[0]), *post.deliver(filed[1])]
+
+    assert [type(each) for each in outcomes] == [Delivered, Deferred]
 
 
 def test_deliveries_of_a_message_come_one_after_another(post: Post) -> None:

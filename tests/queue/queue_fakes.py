@@ -36,6 +36,7 @@ from twistedmail_mta.model import (
     Route,
     Settlement,
     Suspension,
+    Tags,
     Via,
     Withdrawn,
 )
@@ -381,6 +382,7 @@ class World:
         account: str | None = "alice@home.example",
         size: int = 10,
         protocol: str = "ESMTPSA",
+        tags: Tags = (),
     ) -> Message:
         recipients = tuple(each if isinstance(each, Recipient) else Recipient(address(each)) for each in to)
         header = b"From: <alice@home.example>\r\nMessage-ID: <1@home.example>\r\nSubject: Hello\r\n\r\n"
@@ -391,6 +393,7 @@ class World:
             InlineBody(b"x" * size),
             Origin(protocol, account=account),
             self.clock.seconds(),
+            tags,
         )
 
     def send(self, *to: str | Recipient, **options: Any) -> Message:

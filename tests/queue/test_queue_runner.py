@@ -329,6 +329,18 @@ def test_the_log_tells_of_tls(world: World, logged: list[dict[str, Any]]) -> Non
     assert ["over TLS: 250" in line for line in lines] == [True, False]
 
 
+def test_the_log_tells_of_tags(world: World, logged: list[dict[str, Any]]) -> None:
+    """What plugins noted about a message stands in the line of each outcome."""
+    world.send("bob@x.example", tags=(("list", "the news"), ("score", "7")))
+    world.send("carol@x.example")
+    world.pass_time(1)
+
+    first, second = [event for event in logged if event.get("event") == "queue.delivered"]
+    assert first["tags"] == {"list": "the news", "score": "7"}
+    assert 'mx.example [192.0.2.1], tagged list="the news" score=7: 250' in (formatEvent(first) or "")
+    assert "tagged" not in (formatEvent(second) or "")
+
+
 def test_results_wait_for_the_disk(world: World, logged: list[dict[str, Any]]) -> None:
     """While results can't be written nothing more is sent; then all goes on, and nothing is sent twice."""
     world.agent.slow.add("x.example")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from reception import Client, Reception
+from twisted.logger import formatEvent, globalLogPublisher
 from zope.interface import directlyProvides
 
 from twistedmail_mta import stages
@@ -24,12 +25,24 @@ from twistedmail_mta.stages import (
     RemoveRecipient,
     ReplaceHeader,
     SetNextHop,
+    Tag,
 )
 from twistedmail_mta.tasks import Promise
 
 NO = Reply(550, "5.7.1", "not here")
 LATER = Reply(450, "4.7.1", "not now")
 BOB = Address("bob", "relayed.test")
+U1, U2 = Address("u1", "home.test"), Address("u2", "home.test")
+FILTER = SetNextHop("smtp://127.0.0.1:10024")
+
+
+@pytest.fixture
+def logged() -> Iterator[list[dict[str, Any]]]:
+    """What is logged meanwhile."""
+    events: list[dict[str, Any]] = []
+    globalLogPublisher.addObserver(events.append)
+    yield events
+    globalLogPublisher.removeObserver(events.append)
 
 
 class Says:
@@ -338,6 +351,62 @@ def test_another_mailbox() -> None:
     assert [delivery.mailbox for delivery in local.deliveries] == ["Junk"]
 
 
+@pytest.mark.parametrize("when", ["held", "many", "success", "elsewhere first"])
+def test_another_mailbox_by_way_of_the_queue(when: str) -> None:
+    """It is kept with the recipients that the queue serves, if they are kept here."""
+    changes = [FileInto("Junk"), FileInto("Lists", U2)]
+    changes += [Hold("odd")] if when == "held" else [FILTER] if when == "elsewhere first" else []
+    reception, _ = with_plugin(stages.IMessagePolicy, tuple(changes))
+    client = reception.connect()
+    client.type("EHLO client.test", "MAIL FROM:<ann@sender.test>", "RCPT TO:<bob@relayed.test>")
+    client.type("RCPT TO:<u2@home.test>" + (" NOTIFY=SUCCESS" if when == "success" else ""))
+    client.type("RCPT TO:<all@home.test>" if when == "many" else "RCPT TO:<u1@home.test>", "DATA")
+
+    assert client.send(b"Subject: hi\r\n\r\ntext\r\n.\r\n").startswith("250")
+
+    (message,) = reception.acceptance.messages
+    filed = [(str(each.address), each.mailbox) for each in message.envelope.recipients]
+    last = "all@home.test" if when == "many" else "u1@home.test"
+    assert filed == [("bob@relayed.test", None), ("u2@home.test", "Lists"), (last, "Junk")]
+
+
+def test_no_mailbox() -> None:
+    """One without a name counts as a failure."""
+    reception, _ = with_plugin(stages.IMessagePolicy, (FileInto(""),))
+
+    assert send(reception.connect(), "u1@home.test").startswith("451 4.3.0")
+
+
+def test_tags(logged: list[dict[str, Any]]) -> None:
+    """The last of a name counts; more than there may be aren't noted, which the log says."""
+    tags = [Tag("score", "1"), Tag("list", "news"), Tag("score", "7"), *(Tag(f"n{n}") for n in range(30)), Tag("list")]
+
+    (message,) = changed(*tags).acceptance.messages
+
+    assert message.tags == (("score", "7"), ("list", ""), *((f"n{n}", "") for n in range(18)))
+    undone = [event for event in logged if event.get("undone")]
+    assert [event["change"] for event in undone] == [repr(Tag(f"n{n}")) for n in range(18, 30)]
+
+
+def test_tags_are_told_and_logged(logged: list[dict[str, Any]]) -> None:
+    """To who is told of messages in mailboxes, and in the line that says it was accepted."""
+    reception, _ = with_plugin(stages.IMessagePolicy, (Tag("score", "7.1"), Tag("list", "the news")))
+    assert send(reception.connect(), "u1@home.test").startswith("250")
+    reception.clock.advance(1)
+
+    ((message, _),) = reception.stored
+    assert message.tags == (("score", "7.1"), ("list", "the news"))
+    (line,) = [formatEvent(event) for event in logged if event.get("event") == "smtp.accepted"]
+    assert ' for 1, delivered to <u1@home.test>, tagged score=7.1 list="the news": ' in line
+
+
+def test_no_tag() -> None:
+    """What could break the log counts as a failure."""
+    reception, _ = with_plugin(stages.IMessagePolicy, (Tag("score", "7\n8"),))
+
+    assert send(reception.connect()).startswith("451 4.3.0")
+
+
 def test_held_messages_wait() -> None:
     """In the queue, also those for mailboxes here."""
     reception, _ = with_plugin(stages.IMessagePolicy, (Hold("looks odd"),))
@@ -347,10 +416,6 @@ def test_held_messages_wait() -> None:
     assert acceptance.detained == [Detention("hold", "looks odd", "test")]
     assert acceptance.local == [None]
     assert len(acceptance.messages[0].envelope.recipients) == 2
-
-
-FILTER = SetNextHop("smtp://127.0.0.1:10024")
-U1 = Address("u1", "home.test")
 
 
 def sent(
@@ -400,7 +465,7 @@ def test_held_on_the_way_elsewhere() -> None:
 
     assert reception.acceptance.detained == [Detention("hold", "odd", "test")]
     (recipient,) = reception.acceptance.messages[0].envelope.recipients
-    assert recipient == Recipient(U1, via=Via("smtp://127.0.0.1:10024"))
+    assert recipient == Recipient(U1, via=Via("smtp://127.0.0.1:10024"), mailbox="Junk")
 
 
 def test_circles_end_before_another_next_hop() -> None:

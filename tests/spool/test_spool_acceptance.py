@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from spool_in_memory import START, Site, deferred, delivered, message, run
 from zope.interface.verify import verifyClass, verifyObject
@@ -95,6 +97,15 @@ def test_every_transaction_may_run_twice(spool: Spool, site: Site) -> None:
     assert again.attempts == 1
     assert site.count("message") == 0
     site.assert_sound()
+
+
+def test_tags_are_kept(spool: Spool) -> None:
+    """What plugins noted is read with the message."""
+    sent = replace(message(spool), tags=(("score", "7"), ("list", 'the "news"')))
+
+    run(spool.accept(sent, claim=False))
+
+    assert run(spool.message(sent.id)) == sent
 
 
 def test_claims_at_birth_are_claims(spool: Spool) -> None:

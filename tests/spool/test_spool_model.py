@@ -37,6 +37,7 @@ Key = tuple[int, int]
 
 DOMAINS = ("a.example", "b.example", "c.example")
 FORWARDS = tuple(Recipient(Address("f", domain)) for domain in DOMAINS[:2])
+MAILBOXES = (None, "Junk")
 VIAS = (None, Via("smtp://127.0.0.1:10024"), Via("mx", "required"))
 OUTCOMES: dict[str, Outcome] = {
     "delivered": Delivered(OK),
@@ -98,11 +99,12 @@ class SpoolMachine(RuleBasedStateMachine):
         claim=st.booleans(),
         file=st.booleans(),
         via=st.sampled_from(VIAS),
+        mailbox=st.sampled_from(MAILBOXES),
     )
-    def accept(self, domains: list[str], claim: bool, file: bool, via: Via | None) -> None:
+    def accept(self, domains: list[str], claim: bool, file: bool, via: Via | None, mailbox: str | None) -> None:
         body = FileBody(f"file-{len(self.files)}-{self.now}-{self.spool.new_id()}", 9) if file else InlineBody(b"x")
         sent = message(self.spool, *(f"u@{domain}" for domain in domains), body=body)
-        recipients = tuple(replace(each, via=via) for each in sent.envelope.recipients)
+        recipients = tuple(replace(each, via=via, mailbox=mailbox) for each in sent.envelope.recipients)
         sent = replace(sent, envelope=replace(sent.envelope, recipients=recipients))
         claims = run(self.spool.accept(sent, claim))
         assert len(claims) == (len(domains) if claim else 0)
@@ -153,19 +155,29 @@ class SpoolMachine(RuleBasedStateMachine):
         about = data.draw(st.sampled_from(sorted({key[0] for key, row in self.rows.items() if row.claim})))
         keys = sorted(key for key, row in self.rows.items() if key[0] == about and row.claim)
         chosen = data.draw(st.lists(st.sampled_from(keys), min_size=1, unique=True))
-        settlements = []
+        settlements, ended = [], []
         for key in chosen:
             name = data.draw(st.sampled_from(sorted(OUTCOMES)))
             claim = self.rows[key].claim
             assert claim is not None
             due = self.now + data.draw(st.sampled_from([0.0, 5.0, 100.0])) if name == "deferred" else None
             settlements.append(Settlement(claim, OUTCOMES[name], self.now, due))
-            self.end(key, name, due)
-        for settlement in settlements:
-            self.forward(about, settlement.outcome)
+            ended.append((isinstance(OUTCOMES[name], Delivered), key, name, due))
+        self.end_all(ended, about, settlements)
         told = frozenset(self.failures(about)) or frozenset({0}) if report else frozenset()
         answer = run(self.spool.settle(settlements, self.report(about, told) if report else None))
         assert answer == (self.reported(about, told) if report else True)
+
+    def end_all(self, ended: list[tuple[bool, Key, str, float | None]], about: int, by: list[Settlement]) -> None:
+        """Forwards get their places when what was delivered is gone, and before wishes are done."""
+        for is_delivered, *what in ended:
+            if is_delivered:
+                self.end(*what)
+        for settlement in by:
+            self.forward(about, settlement.outcome)
+        for is_delivered, *what in ended:
+            if not is_delivered:
+                self.end(*what)
 
     def end(self, key: Key, outcome: str, due: float | None) -> None:
         row = self.rows[key]

@@ -11,6 +11,7 @@ from typing import Final
 from twistedmail_mta.cli.site import printable
 from twistedmail_mta.config.units import format_size
 from twistedmail_mta.spool.operator import QueuedMessage, QueuedRecipient
+from twistedmail_mta.tags import tags_text
 
 _COLUMNS: Final = "{:<13}  {:>8}  {:>5}  {:<30}  {:<30}  {:<10}  {:<8}  {}"
 
@@ -63,7 +64,10 @@ def _prospect(recipient: QueuedRecipient, now: float) -> str:
 
 
 def _causes(recipient: QueuedRecipient) -> list[str]:
-    return ([recipient.reason] if recipient.reason else []) + ([f"by way of {recipient.via}"] if recipient.via else [])
+    ways = ([f"by way of {recipient.via}"] if recipient.via else []) + (
+        [f"into {recipient.mailbox}"] if recipient.mailbox else []
+    )
+    return ([recipient.reason] if recipient.reason else []) + ways
 
 
 def _state(recipient: QueuedRecipient) -> str:
@@ -90,6 +94,8 @@ def described(message: QueuedMessage) -> str:
     if message.detention is not None:
         kind = "quarantined" if message.detention.kind == "quarantine" else "held"
         lines.append(f"  {kind}: {reason_of(message)}")
+    if message.tags:
+        lines.append(f"  tagged    {tags_text(tuple(message.tags.items()))}")
     for recipient in message.recipients:
         lines += _described_recipient(recipient, now)
     return "\n".join(printable(line) for line in lines)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import ClassVar, Final
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from twistedmail_mta.directory.forwarding import forwarded
+from twistedmail_mta.directory.forwarding import filed, forwarded
 from twistedmail_mta.errors import MailError, TemporaryError
 from twistedmail_mta.interfaces import IBodyStore, IDeliveryAgent, IDirectory, IMailboxDelivery
 from twistedmail_mta.mail.structure import BodyScanner, structure_of
@@ -98,7 +99,9 @@ class MailboxAgent:
             return Deferred(error.reply)
         if isinstance(found, Reply):
             return Failed(found) if found.is_permanent else Deferred(found)
-        return Failed(LOOP) if is_looping(found.deliveries, before) else found
+        if is_looping(found.deliveries, before):
+            return Failed(LOOP)
+        return replace(found, deliveries=filed(recipient, found))
 
     @asynccontextmanager
     async def _alone_with(self, message_id: int) -> AsyncIterator[None]:

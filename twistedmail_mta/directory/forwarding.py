@@ -1,11 +1,12 @@
-"""What an alias hands on to the addresses elsewhere that it stands for (PURE)."""
+"""What an alias hands on to those whom it stands for (PURE)."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final
 
-from twistedmail_mta.model import Address, Expansion, Notify, Recipient
+from twistedmail_mta.model import Address, Delivery, Expansion, Notify, Recipient
 
 _MAX_ORCPT: Final = 500
 """RFC 3461 section 5.4."""
@@ -28,6 +29,18 @@ def forwarded(recipient: Recipient, expansion: Expansion) -> tuple[Recipient, ..
     notify = _without_success(recipient.notify) if several else recipient.notify
     orcpt = recipient.orcpt or original(recipient.address)
     return tuple(Recipient(address, notify, orcpt) for address in expansion.forwards)
+
+
+def filed(recipient: Recipient, expansion: Expansion) -> tuple[Delivery, ...]:
+    """Return the mailboxes that get the copy of a recipient: of each account INBOX, or the one that was chosen.
+
+    Args:
+        recipient: as RCPT named it.
+        expansion: what it stands for.
+    """
+    if recipient.mailbox is None:
+        return expansion.deliveries
+    return tuple(replace(each, mailbox=recipient.mailbox) for each in expansion.deliveries)
 
 
 def original(address: Address) -> str | None:

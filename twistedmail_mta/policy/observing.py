@@ -19,6 +19,7 @@ from twistedmail_mta.model import (
     id_text,
 )
 from twistedmail_mta.pipeline import Pipeline
+from twistedmail_mta.tags import mapping_of
 from twistedmail_mta.tasks import TaskGroup
 
 _STAGES: Final[dict[type, type[Interface]]] = {
@@ -50,6 +51,7 @@ class Observation:
             outcome.reply,
             outcome.remote,
             settlement.claim.attempts + 1,
+            mapping_of(message.tags),
         )
         self._pipeline.tell_soon(self._tasks, stage, attempt)
 
@@ -57,5 +59,7 @@ class Observation:
         """Hear what went into mailboxes with its acceptance."""
         if self._pipeline.asks(stages.IMailboxObserver):
             mailboxes = tuple((delivery.address, delivery.mailbox) for delivery in local.deliveries)
-            told = stages.Stored(id_text(message.id), message.envelope.sender, mailboxes, message.size)
+            told = stages.Stored(
+                id_text(message.id), message.envelope.sender, mailboxes, message.size, mapping_of(message.tags)
+            )
             self._pipeline.tell_soon(self._tasks, stages.IMailboxObserver, told)

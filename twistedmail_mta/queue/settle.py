@@ -29,6 +29,7 @@ from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.leases import Leases
 from twistedmail_mta.queue.schedule import expired
 from twistedmail_mta.smtp.meaning import meaning_of
+from twistedmail_mta.tags import tags_text
 from twistedmail_mta.tasks import Cancelled, sleep
 
 T = TypeVar("T")
@@ -292,13 +293,15 @@ class Settler:
             return
         name = _EVENTS[type(outcome)]
         self.log.info(
-            "{queue_id} {outcome} {recipient} {place}: {reply}",
+            "{queue_id} {outcome} {recipient} {place}{tagged}: {reply}",
             event=f"queue.{name}",
             outcome=name,
             queue_id=id_text(message.id),
             recipient=str(settlement.claim.recipient.address),
             remote=outcome.remote,
             place=_place(outcome),
+            tagged=f", tagged {tags_text(message.tags)}" if message.tags else "",
+            tags=dict(message.tags),
             tls=isinstance(outcome, Delivered) and outcome.encrypted,
             reply=str(outcome.reply),
             code=outcome.reply.code,

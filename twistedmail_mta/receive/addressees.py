@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from twistedmail_mta.directory.forwarding import forwarded
+from twistedmail_mta.directory.forwarding import filed, forwarded
 from twistedmail_mta.mailbox.prefix import delivered_before, is_looping
 from twistedmail_mta.model import Address, Delivery, Expansion, Recipient
 
@@ -77,7 +77,7 @@ def distribute(
         kept.append(recipient)
         by_queue = by_queue or hold or _is_for_queue(recipient, expansion)
         if not by_queue:
-            for delivery in expansion.deliveries:
+            for delivery in filed(recipient, expansion):
                 mailboxes.setdefault((delivery.account, delivery.mailbox), delivery)
             for forward in forwarded(recipient, expansion):
                 forwards.setdefault(forward.address, forward)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from twistedmail_mta.mail.date import date_text
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.mail.received import Trace, received_field, transmission_type
-from twistedmail_mta.model import Address, Body, Envelope, Message, Origin, Recipient, id_text
+from twistedmail_mta.model import Address, Body, Envelope, Message, Origin, Recipient, Tags, id_text
 from twistedmail_mta.receive.client import Client
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.receive.submission import vouched_author
@@ -41,6 +41,7 @@ class Assembly:
         received_at: float,
         *,
         eight_bit: bool,
+        tags: Tags,
     ) -> Message:
         """Return the message as it is kept.
 
@@ -52,13 +53,14 @@ class Assembly:
             body: what follows it.
             received_at: seconds since the epoch.
             eight_bit: octets above 127 were seen.
+            tags: what plugins noted.
         """
         protocol = self._protocol()
         smtputf8 = self._needs_utf8(sender, header, spooled)
         envelope = self.envelope(sender, spooled, eight_bit=eight_bit, smtputf8=smtputf8)
         origin = Origin(protocol, self.client.host, self.client.helo, self.client.account, self.listener.name)
         block = header.prepend(self._trace(protocol, only, received_at)).block
-        return Message(self.id, envelope, block, body, origin, received_at)
+        return Message(self.id, envelope, block, body, origin, received_at, tags)
 
     def envelope(
         self, sender: Address, recipients: tuple[Recipient, ...], *, eight_bit: bool, smtputf8: bool

@@ -15,6 +15,7 @@ from twistedmail_mta.header_changes import with_change
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.model import Address, Detention, Expansion, Recipient, Via
 from twistedmail_mta.pipeline import Asked
+from twistedmail_mta.receive.addressees import Addressee
 from twistedmail_mta.receive.admission import Admission
 from twistedmail_mta.receive.diversion import detained, instead_of, with_envelope
 from twistedmail_mta.receive.naming import Named
@@ -33,7 +34,9 @@ from twistedmail_mta.stages import (
     ReplaceBody,
     ReplaceHeader,
     SetNextHop,
+    Tag,
 )
+from twistedmail_mta.tags import MOST
 from twistedmail_mta.tasks import sleep
 
 AT_ONCE: Final = 50
@@ -56,6 +59,7 @@ class Judgement:
         clock: others go on while there is much to change.
         filed: mailboxes other than INBOX, by recipient; None stands for all of them.
         sent: next hops that were chosen, by recipient; None stands for all of them.
+        tags: what was noted about the message.
         body: what stands in the body's place; None if it stays.
         quarantine_mailbox: whose mailbox gets what is to be quarantined; None: it waits in the queue.
         detention: why the message is to wait for an operator; None if it isn't.
@@ -68,6 +72,7 @@ class Judgement:
     clock: IReactorTime
     filed: dict[Address | None, str] = field(default_factory=dict)
     sent: dict[Address | None, Via] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
     body: stages.Body | None = None
     quarantine_mailbox: Address | None = None
     detention: Detention | None = None
@@ -98,8 +103,7 @@ class Judgement:
             )
             if not number % AT_ONCE:
                 await sleep(self.clock, 0)  # others go first
-        self._file()
-        self._send()
+        self._place()
         if self.detention is not None and self.detention.kind == "quarantine" and self.named.addressees:
             await self._divert(self.detention, admission, queue_id)
 
@@ -117,14 +121,25 @@ class Judgement:
                 self.sender = sender
             case AddRecipient() | RemoveRecipient() | ChangeRecipient() as change:
                 return await self._readdress(change, admission, anywhere=asked.plugin.may_send_anywhere)
+            case FileInto() | SetNextHop() | Tag() | Hold() | Quarantine() as change:
+                return self._decide(change, asked.plugin.name)
+        return True
+
+    def _decide(self, decision: stages.Decision, plugin: str) -> bool:
+        """Note what is to be done with the message; return whether it can be."""
+        match decision:
             case FileInto(mailbox, recipient):
                 self.filed[recipient] = mailbox
             case SetNextHop(via, tls, recipient):
                 if recipient is not None and self.named.standing(recipient) is None:
                     return False
                 self.sent[recipient] = Via(via, tls)
-            case Hold() | Quarantine() as change:
-                self._detain(change, asked.plugin.name)
+            case Tag(name, value):
+                if name not in self.tags and len(self.tags) >= MOST:
+                    return False
+                self.tags[name] = value
+            case Hold() | Quarantine():
+                self._detain(decision, plugin)
         return True
 
     def _detain(self, change: Hold | Quarantine, plugin: str) -> None:
@@ -168,26 +183,22 @@ class Judgement:
         self.named.move(old, new, expansion)
         return True
 
-    def _file(self) -> None:
-        """Name the mailboxes that copies go to."""
-        for address, mailbox in self._chosen(self.filed):
-            addressee = self.named.addressees[address]
+    def _place(self) -> None:
+        """Note of each recipient what was chosen: the mailbox of who is kept here, the next hop."""
+        for addressee, mailbox in self._chosen(self.filed):
             if addressee.expansion is not None:
-                self.named.addressees[address] = replace(addressee, expansion=_filed(addressee.expansion, mailbox))
+                self.named.decide(replace(addressee.recipient, mailbox=mailbox))
+        for addressee, via in self._chosen(self.sent):
+            self.named.decide(replace(addressee.recipient, via=via))
 
-    def _send(self) -> None:
-        """Name the next hops that copies go to."""
-        for address, via in self._chosen(self.sent):
-            addressee = self.named.addressees[address]
-            self.named.addressees[address] = replace(addressee, recipient=replace(addressee.recipient, via=via))
-
-    def _chosen(self, choices: Mapping[Address | None, T]) -> list[tuple[Address, T]]:
-        """Return what was chosen for each recipient for whom something was: for him, else for all."""
+    def _chosen(self, choices: Mapping[Address | None, T]) -> list[tuple[Addressee, T]]:
+        """Return those for whom something was chosen: for one of them, else for all."""
         if not choices:
             return []
         now = {None if address is None else self.named.now(address): choice for address, choice in choices.items()}
-        chosen = [(address, now.get(address) or now.get(None)) for address in self.named.addressees]
-        return [(address, choice) for address, choice in chosen if choice is not None]
+        everybody = now.get(None)
+        chosen = [(each, now.get(address, everybody)) for address, each in self.named.addressees.items()]
+        return [(addressee, choice) for addressee, choice in chosen if choice is not None]
 
     async def _divert(self, detention: Detention, admission: Admission, queue_id: str) -> None:
         """Send the message into a mailbox for such mail; if there is none, it waits in the queue."""
@@ -211,7 +222,3 @@ class Judgement:
 def _told(change: stages.Change) -> str:
     text = repr(change)
     return text if len(text) <= MOST_TOLD else f"{text[:MOST_TOLD]}..."
-
-
-def _filed(expansion: Expansion, mailbox: str) -> Expansion:
-    return replace(expansion, deliveries=tuple(replace(each, mailbox=mailbox) for each in expansion.deliveries))

@@ -89,6 +89,10 @@ class Named:
         self._now, self._claims = {}, Counter()
         self.addressees = {recipient.address: Addressee(recipient, expansion)}
 
+    def decide(self, recipient: Recipient) -> None:
+        """Note what was decided of where the copy of a recipient goes, who is there."""
+        self.addressees[recipient.address] = replace(self.addressees[recipient.address], recipient=recipient)
+
     def _release(self, place: Address) -> None:
         self._claims[place] -= 1
         if not self._claims[place]:

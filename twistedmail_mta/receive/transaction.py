@@ -27,6 +27,7 @@ from twistedmail_mta.model import (
     Message,
     Recipient,
     Reply,
+    Tags,
     id_text,
 )
 from twistedmail_mta.receive import replies
@@ -43,6 +44,7 @@ from twistedmail_mta.receive.reservations import Reservations
 from twistedmail_mta.receive.rewriting import Drafts, Text, rewritten
 from twistedmail_mta.receive.submission import Completion, complete_header
 from twistedmail_mta.smtp.parameters import MailParameters, RcptParameters, mail_words
+from twistedmail_mta.tags import tags_text
 from twistedmail_mta.tasks import Cancelled, after_writes, within
 
 ACCEPT_WITHIN = 50.0
@@ -80,6 +82,7 @@ class Transaction:
         self._intake: Intake | None = None
         self._header_seen = False
         self._detention: Detention | None = None
+        self._tags: Tags = ()
         self._taken = False
         self._mail_from: stages.MailFrom | None = None
 
@@ -271,6 +274,7 @@ class Transaction:
         )
         await judgement.apply(changes, listener.admission, queue_id)
         self._sender, self._addressees, self._detention = judgement.sender, named.addressees, judgement.detention
+        self._tags = tuple(judgement.tags.items())
         self._named = [named.now(each) for each in self._named]
         self._distribution = distribute(self._addressees.values(), hold=self._detention is not None)
         if not self._addressees:
@@ -319,14 +323,21 @@ class Transaction:
         """Put together what is kept, the trace field in front."""
         only = next(iter(self._addressees)) if len(self._addressees) == 1 else None
         return self._assembly.message(
-            self._sender, spooled, only, text.header, text.body, self._ended_at, eight_bit=text.eight_bit
+            self._sender,
+            spooled,
+            only,
+            text.header,
+            text.body,
+            self._ended_at,
+            eight_bit=text.eight_bit,
+            tags=self._tags,
         )
 
     def _log_accepted(self, message: Message, local: LocalMail | None) -> None:
         mailboxes = local.deliveries if local is not None else ()
         self.log.info(
-            "{queue_id} accepted from <{sender}> for {recipients}{delivered}{detained}: {size} octets by {protocol} "
-            "from {peer}{login}, session {session}",
+            "{queue_id} accepted from <{sender}> for {recipients}{delivered}{detained}{tagged}: {size} octets by "
+            "{protocol} from {peer}{login}, session {session}",
             event="smtp.accepted",
             session=self._client.session,
             queue_id=id_text(message.id),
@@ -338,6 +349,8 @@ class Transaction:
             mailboxes=[str(delivery.address) for delivery in mailboxes],
             delivered=_delivered_to(mailboxes),
             detained=_DETAINED[self._detention.kind] if self._detention is not None else "",
+            tagged=f", tagged {tags_text(message.tags)}" if message.tags else "",
+            tags=dict(message.tags),
             size=message.size,
             protocol=message.origin.protocol,
         )

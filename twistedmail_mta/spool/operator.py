@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.model import Address, Detention, Reply, id_text
 from twistedmail_mta.spool.rows import Key, Row
 from twistedmail_mta.spool.stretch import STRETCH, stretch_end
+from twistedmail_mta.tags import unpacked
 
 State = Literal["waiting", "active", "held", "quarantined", "suspended", "failed"]
 Wish = Literal["hold", "delete", "bounce"]
 
 _MESSAGES: Final = """
-SELECT id, sender_local, sender_domain, size, received_at, account, peer, helo, listener, kind, reason, plugin
+SELECT id, sender_local, sender_domain, size, received_at, account, peer, helo, listener, tags, kind, reason, plugin
 FROM message LEFT JOIN detention ON detention.message = id
 WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id
 """
@@ -32,7 +33,7 @@ SELECT message, local, domain,
             WHEN state = 'held' AND EXISTS (
                 SELECT 1 FROM detention d WHERE d.message = r.message AND d.kind = 'quarantine') THEN 'quarantined'
             ELSE state END,
-       attempts, due, attempted_at, code, status, reply, remote, wish, warnings, reason, via
+       attempts, due, attempted_at, code, status, reply, remote, wish, warnings, reason, via, mailbox
 FROM recipient r WHERE message IN (SELECT value FROM json_each(?)) ORDER BY message, n
 """
 
@@ -60,7 +61,8 @@ class QueuedRecipient:
         wish: what waits for the end of an attempt.
         warnings: delay warnings sent.
         reason: the class of what the last attempt met; None where it has none.
-        via: the way an operator chose; None for the site file's.
+        via: the way that a plugin or an operator chose; None for the site file's.
+        mailbox: the mailbox that a plugin chose; None for INBOX, or where mail is sent on.
     """
 
     address: str
@@ -74,6 +76,7 @@ class QueuedRecipient:
     warnings: int
     reason: str | None = None
     via: str | None = None
+    mailbox: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class QueuedMessage:
         helo: what the client called itself.
         listener: where it came in.
         detention: why a plugin had it held or quarantined; None if none did, or that is over.
+        tags: what plugins noted about it.
     """
 
     id: str
@@ -103,6 +107,7 @@ class QueuedMessage:
     helo: str = ""
     listener: str = ""
     detention: Detention | None = None
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 def queued(tx: Transaction, ids: Sequence[int]) -> tuple[list[Row], list[Row]]:
@@ -120,11 +125,19 @@ def queued_messages(messages: Sequence[Row], recipients: Sequence[Row]) -> list[
 
 
 def _queued_message(row: Row, recipients: tuple[QueuedRecipient, ...]) -> QueuedMessage:
-    message, local, domain, size, received_at, account, peer, helo, listener, kind, reason, plugin = row
-    detention = None if kind is None else Detention(kind, reason, plugin)
-    sender = str(Address(local, domain))
+    message, local, domain, size, received_at, account, peer, helo, listener, tags, kind, reason, plugin = row
     return QueuedMessage(
-        id_text(message), sender, size, received_at, account, peer, recipients, helo, listener, detention
+        id_text(message),
+        str(Address(local, domain)),
+        size,
+        received_at,
+        account,
+        peer,
+        recipients,
+        helo,
+        listener,
+        None if kind is None else Detention(kind, reason, plugin),
+        dict(unpacked(tags)),
     )
 
 
@@ -143,11 +156,12 @@ def _queued_recipient(  # noqa: PLR0913, PLR0917 - the columns of a row
     warnings: int,
     reason: str | None,
     via: str | None,
+    mailbox: str | None,
 ) -> QueuedRecipient:
     reply = "" if code is None else str(Reply(code, status, text))
     address = str(Address(local, domain))
     return QueuedRecipient(
-        address, state, attempts, due, attempted_at, reply, remote or "", wish, warnings, reason, via
+        address, state, attempts, due, attempted_at, reply, remote or "", wish, warnings, reason, via, mailbox
     )
 
 

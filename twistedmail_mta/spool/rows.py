@@ -34,6 +34,7 @@ from twistedmail_mta.model import (
     Via,
     Withdrawn,
 )
+from twistedmail_mta.tags import packed, unpacked
 
 Row = tuple[Any, ...]
 Key = tuple[int, int]
@@ -120,6 +121,7 @@ def _message_row(message: Message) -> Row:
         origin.account,
         origin.listener,
         message.header,
+        packed(message.tags),
     )
 
 
@@ -131,14 +133,14 @@ def _who(recipient: Recipient) -> Row:
 
 def _way(recipient: Recipient) -> Row:
     """Return what was decided of the way there."""
-    via = recipient.via
-    return (None, None) if via is None else (via.via, via.tls)
+    via, mailbox = recipient.via, recipient.mailbox
+    return (None, None, mailbox) if via is None else (via.via, via.tls, mailbox)
 
 
 def message_of(row: Row, recipients: Iterable[Row]) -> Message:
     """Return the message that `tables.message` read."""
     message_id, received_at, local, domain, eight_bit, smtputf8, ret, envid, auth = row[:9]
-    protocol, peer, helo, account, listener, header, size, file, octets = row[9:]
+    protocol, peer, helo, account, listener, header, tags, size, file, octets = row[9:]
     body: Body = InlineBody(octets) if file is None else FileBody(file, size)
     return Message(
         id=message_id,
@@ -155,15 +157,22 @@ def message_of(row: Row, recipients: Iterable[Row]) -> Message:
         body=body,
         origin=Origin(protocol, peer, helo, account, listener),
         received_at=received_at,
+        tags=unpacked(tags),
     )
 
 
 def recipient_of(  # noqa: PLR0913, PLR0917 - the columns of `tables.RECIPIENT_COLUMNS`
-    local: str, domain: str, notify: str | None, orcpt: str | None, via: str | None, tls: TLSLevel | None
+    local: str,
+    domain: str,
+    notify: str | None,
+    orcpt: str | None,
+    via: str | None,
+    tls: TLSLevel | None,
+    mailbox: str | None,
 ) -> Recipient:
     """Return the recipient of a row."""
     wanted = None if notify is None else cast(frozenset[Notify], frozenset(notify.split(",")) - {""})
-    return Recipient(Address(local, domain), wanted, orcpt, None if via is None else Via(via, tls))
+    return Recipient(Address(local, domain), wanted, orcpt, None if via is None else Via(via, tls), mailbox)
 
 
 def claims_of(rows: Iterable[Row], running: float) -> list[Claim]:

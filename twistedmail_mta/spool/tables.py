@@ -17,17 +17,17 @@ BODY: Final = "INSERT INTO body (id, refs, size, file, data) VALUES (?, ?, ?, ?,
 
 MESSAGE: Final = """
 INSERT INTO message (id, body, size, received_at, sender_local, sender_domain, eight_bit, smtputf8, ret, envid, auth,
-                     protocol, peer, helo, account, listener, header)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                     protocol, peer, helo, account, listener, header, tags)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
-RECIPIENT_COLUMNS: Final = "local, domain, notify, orcpt, via, via_tls"
+RECIPIENT_COLUMNS: Final = "local, domain, notify, orcpt, via, via_tls, mailbox"
 """What `rows.recipient_of` reads."""
 
-RECIPIENT: Final = """
-INSERT INTO recipient (message, n, local, domain, notify, orcpt, via, via_tls, due, since, owner, epoch)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
+RECIPIENT: Final = f"""
+INSERT INTO recipient (message, n, {RECIPIENT_COLUMNS}, due, since, owner, epoch)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""  # noqa: S608 - constants
 
 HOLD: Final = "UPDATE recipient SET state = 'held', held_since = ?2 WHERE message = ?1"
 
@@ -63,7 +63,7 @@ ORDER BY due LIMIT 1
 
 READ_MESSAGE: Final = """
 SELECT m.id, m.received_at, m.sender_local, m.sender_domain, m.eight_bit, m.smtputf8, m.ret, m.envid, m.auth,
-       m.protocol, m.peer, m.helo, m.account, m.listener, m.header, b.size, b.file, b.data
+       m.protocol, m.peer, m.helo, m.account, m.listener, m.header, m.tags, b.size, b.file, b.data
 FROM message m JOIN body b ON b.id = m.body WHERE m.id = ?
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from zope.interface import implementer
 
@@ -12,6 +12,7 @@ from twistedmail_mta.interfaces import IAcceptance, IAuthenticator, IDirectory, 
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.model import Address, Delivery, Detention, Expansion, InlineBody, LocalMail, Message, Reply, Via
 from twistedmail_mta.smtp.address import parse_address
+from twistedmail_mta.tags import NO_TAGS, mapping_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Accepted:
         body: what follows.
         held: it waits for an operator, on hold or in quarantine.
         quarantined: why it is in quarantine; None if it isn't.
+        held: it waits for an operator.
+        tags: what plugins noted.
     """
 
     sender: str
@@ -37,6 +40,7 @@ class Accepted:
     body: bytes
     held: bool
     quarantined: str | None = None
+    tags: Mapping[str, str] = field(default_factory=lambda: NO_TAGS)
 
 
 @implementer(IAcceptance)
@@ -61,6 +65,7 @@ class Acceptance:
                 message.body.data if isinstance(message.body, InlineBody) else b"",
                 detention is not None,
                 detention.reason if detention is not None and detention.kind == "quarantine" else None,
+                mapping_of(message.tags),
             )
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from twistedmail_mta.mail.header import Header, split
 from twistedmail_mta.model import Envelope, Recipient, Reply
 from twistedmail_mta.smtp.address import parse_address
 from twistedmail_mta.stages import Arriving, Attempted, Client, MailFrom, Stored
+from twistedmail_mta.tags import NO_TAGS
 
 ID: Final = "0000000000001"
 """A message's id, as the log shows it."""
@@ -91,9 +92,14 @@ def attempted(
     )
 
 
-def stored(*mailboxes: tuple[str, str], sender: str = "ann@sender.test", size: int = 100) -> Stored:
+def stored(
+    *mailboxes: tuple[str, str],
+    sender: str = "ann@sender.test",
+    size: int = 100,
+    tags: Mapping[str, str] = NO_TAGS,
+) -> Stored:
     """Return what went into mailboxes: for whom, and the mailbox's name."""
-    return Stored(ID, parse_address(sender), tuple((parse_address(to), name) for to, name in mailboxes), size)
+    return Stored(ID, parse_address(sender), tuple((parse_address(to), name) for to, name in mailboxes), size, tags)
 
 
 @dataclass(frozen=True, slots=True)
