@@ -74,6 +74,7 @@ def findings_of(site: Site, now: datetime) -> Iterator[Finding]:
     yield from _plugin_path(site)
     yield from _plaintext(site)
     yield from _open_lmtp(site)
+    yield from _content_filters(site)
 
 
 def errors_of(findings: Iterable[Finding]) -> list[Finding]:
@@ -268,3 +269,17 @@ def _open_lmtp(site: Site) -> Iterator[Finding]:
         if listener.preset.lmtp and not all(parse_endpoint(text).is_private for text in listener.endpoint):
             text = "is open to other hosts: LMTP is for the mail systems in front of this one, so let no other reach it"
             yield Finding("warning", key_path(("listen", name, "endpoint")), text)
+
+
+def _content_filters(site: Site) -> Iterator[Finding]:
+    """What goes to a filter has to come back, from nobody else."""
+    back = {name: table for name, table in site.listen.items() if table.preset.takes_back}
+    for name, table in site.plugins.items():
+        if table.use == "content_filter" and not back:
+            text = "sends mail to a content filter, and no listener of role reinject takes it back"
+            yield Finding("warning", key_path(("plugins", name)), text)
+    for name, listener in back.items():
+        if listener.trusted:
+            networks = ", ".join(str(network) for network in listener.trusted)
+            text = f"whoever connects from {networks} can send anything to anybody: no login is asked for"
+            yield Finding("warning", key_path(("listen", name, "trusted")), text)

@@ -28,6 +28,7 @@ from twistedmail_mta.model import (
     Message,
     MXRecord,
     NextHop,
+    Origin,
     Outcome,
     Recipient,
     Reply,
@@ -302,6 +303,17 @@ class IAcceptance(Interface):
 
         Raises:
             TemporaryError: it was not taken; the client is told its reply.
+        """
+
+
+class IOrigins(Interface):
+    """Knows what is with a content filter."""
+
+    def origin(message_id: int) -> Awaitable[Origin | None]:
+        """Return where a message came from that is with a filter at this moment; None where no such one is.
+
+        Raises:
+            TemporaryError: it can't be read now.
         """
 
 

@@ -344,6 +344,7 @@ class NextHop:
         tls: what is demanded of STARTTLS; "required" also verifies the name.
         login: how to log in, or None.
         lmtp: LMTP is spoken there (RFC 2033), not SMTP.
+        is_filter: a content filter is there, which gives the mail back; it is told whom the mail came from.
         local: no host at all: "mailbox" are the mailboxes of this host,
             "maildir" are files whose path is made from the template `host`.
     """
@@ -356,6 +357,7 @@ class NextHop:
     login: RelayLogin | None = None
     lmtp: bool = False
     local: Literal["mailbox", "maildir"] | None = None
+    is_filter: bool = False
 
     @property
     def is_socket(self) -> bool:

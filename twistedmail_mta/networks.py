@@ -59,6 +59,10 @@ def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
     return tuple(ip_network(text) for text in texts)
 
 
+LOOPBACK: Final = parse_networks(["127.0.0.0/8", "::1"])
+"""This host's own addresses for itself."""
+
+
 def is_in(host: str, networks: Iterable[Network]) -> bool:
     """Return whether the address `host` lies in one of the networks."""
     address = address_of(host)

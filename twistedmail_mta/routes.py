@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
@@ -18,6 +19,15 @@ HOPS: Final = (
     '"smtp://HOST[:PORT]", "smtps://HOST[:PORT]", "lmtp://HOST[:PORT]", "lmtp+unix:/PATH", "maildir:/PATH" or "mx"'
 )
 """What a next hop may be."""
+
+FILTER: Final = "filter+"
+"""What stands before a next hop that is a content filter, where one is chosen for some mail.
+
+A route of the site file can't be one: the mail would come back and take it again.
+"""
+
+FILTERS: Final = '"smtp://HOST[:PORT]", "smtps://HOST[:PORT]", "lmtp://HOST[:PORT]" or "lmtp+unix:/PATH"'
+"""What a content filter may be."""
 
 NO_TLS_THERE: Final = "a unix socket or a Maildir is no place for TLS: nothing leaves this host there"
 
@@ -75,14 +85,23 @@ def chosen_hop(chosen: Via, tls: TLSLevel = "opportunistic", port: int = SMTP_PO
     Raises:
         ValueError: it is no next hop; the message tells why.
     """
-    if tls == "none" and chosen.via.startswith("smtps:"):
+    is_filter, via = chosen.via.startswith(FILTER), chosen.via.removeprefix(FILTER)
+    if tls == "none" and via.startswith("smtps:"):
         tls = "opportunistic"  # that much was chosen
-    route = parse_via(chosen.via, chosen.tls or tls, port=port)
+    route = parse_via(via, chosen.tls or tls, port=port)
     if not isinstance(route, NextHop):
         raise ValueError(f"must be {HOPS}")  # noqa: TRY004 - a text that says something else
+    if is_filter:
+        route = _filter(route)
     if route.is_here and chosen.tls == "required":
         raise ValueError(NO_TLS_THERE)
     return route
+
+
+def _filter(hop: NextHop) -> NextHop:
+    if hop.mx or hop.local is not None:
+        raise ValueError(f"a content filter is {FILTERS}")
+    return replace(hop, is_filter=True)
 
 
 def hop_text(next_hop: NextHop) -> str:
@@ -94,11 +113,12 @@ def hop_text(next_hop: NextHop) -> str:
         return f"maildir:{next_hop.host}" if next_hop.local == "maildir" else next_hop.local
     if next_hop.mx:
         return next_hop.host
+    mark = FILTER if next_hop.is_filter else ""
     if next_hop.is_socket:
-        return f"lmtp+unix:{next_hop.host}"
+        return f"{mark}lmtp+unix:{next_hop.host}"
     scheme = "lmtp" if next_hop.lmtp else "smtps" if next_hop.implicit_tls else "smtp"
     host = f"[{next_hop.host}]" if ":" in next_hop.host else next_hop.host
-    return f"{scheme}://{host}:{next_hop.port}"
+    return f"{mark}{scheme}://{host}:{next_hop.port}"
 
 
 def _next_hop(scheme: str, text: str, tls: TLSLevel, login: RelayLogin | None) -> NextHop:

@@ -13,6 +13,7 @@ from typing import Final
 SHIPPED: Final[Mapping[str, str]] = {
     "brake": "twistedmail_mta.policy.brake:Brake",
     "clamav": "twistedmail_mta.policy.clamav:ClamAV",
+    "content_filter": "twistedmail_mta.policy.content_filter:ContentFilter",
     "dnsbl": "twistedmail_mta.policy.dnsbl:DNSBL",
     "early": "twistedmail_mta.policy.early:Early",
     "footer": "twistedmail_mta.policy.footer:Footer",

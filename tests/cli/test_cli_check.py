@@ -31,7 +31,7 @@ def test_every_mistake_of_the_file(command: Command) -> None:
     assert result.exit_code == 1
     assert "error: server.hostname: is missing" in result.output
     assert "error: server.hostnam: is unknown; did you mean hostname?" in result.output
-    assert 'error: listen.nntp.role: must be "mx", "submission", "lmtp", "pop3" or "imap"' in result.output
+    assert 'error: listen.nntp.role: must be "mx", "submission", "lmtp", "reinject", "pop3" or "imap"' in result.output
 
 
 def test_file_that_is_not_there(command: Command) -> None:
@@ -275,3 +275,28 @@ def test_database_of_another_release_is_left_alone(command: Command) -> None:
     assert command.json("check")["findings"] == []
     assert database.pragma("user_version") == 2
     database.close()
+
+
+FILTER = '[plugins.amavis]\nuse = "content_filter"\n'
+BACK = '[listen.back]\nrole = "reinject"\nendpoint = "tcp:10025'
+
+
+def test_a_filter_without_a_way_back(command: Command) -> None:
+    """Worth a warning: what the filter gives back would be refused."""
+    command.file.write_text(f'{SITE}plugins = ["amavis"]\n{FILTER}')
+    text = "plugins.amavis: sends mail to a content filter, and no listener of role reinject takes it back"
+    assert f"warning: {text}\n" in command("check").output
+
+    command.file.write_text(f'{SITE}plugins = ["amavis"]\n{FILTER}{BACK}:interface=127.0.0.1"\n')
+    assert "reinject" not in command("check").output
+
+
+def test_a_way_back_for_others(command: Command) -> None:
+    """Whoever is trusted there can send anything: it is said each time."""
+    command.file.write_text(f'{SITE}{BACK}"\ntrusted = ["10.0.0.7", "10.1.0.0/24"]\n')
+
+    result = command("check")
+
+    assert result.exit_code == 0
+    text = "whoever connects from 10.0.0.7/32, 10.1.0.0/24 can send anything to anybody: no login is asked for"
+    assert f"warning: listen.back.trusted: {text}\n" in result.output

@@ -442,3 +442,85 @@ def test_search_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_site_file(None, {}, tmp_path) == here
     assert find_site_file(None, {"MTA_CONFIG": "other"}, tmp_path) == tmp_path / "other"
     assert find_site_file("given", {"MTA_CONFIG": "other"}, tmp_path) == tmp_path / "given"
+
+
+BACK = '[listen.back]\nendpoint = {endpoint}\nrole = "reinject"\n'
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "trusted"),
+    [
+        ('"tcp:10025:interface=127.0.0.1"', ""),
+        ('"tcp6:10025:interface=\\\\:\\\\:1"', ""),
+        ('"unix:/run/mta/back"', ""),
+        ('["tcp:10025:interface=127.0.0.1", "unix:/run/mta/back"]', ""),
+        ('"tcp:10025"', '["10.0.0.7"]'),
+        ('"tcp:10025:interface=10.0.0.1"', '["10.0.0.0/24", "fd00::7"]'),
+        ('"systemd:domain=INET:index=0"', '["127.0.0.0/8"]'),
+    ],
+)
+def test_where_filters_give_mail_back(endpoint: str, trusted: str) -> None:
+    """On this host alone, or to those that are named."""
+    text = BACK.format(endpoint=endpoint) + (f"trusted = {trusted}\n" if trusted else "")
+
+    table = site(text).listen["back"]
+
+    assert table.preset.takes_back
+    assert [str(network) for network in table.trusted] == (
+        [
+            each if "/" in each else f"{each}/32" if "." in each else f"{each}/128"
+            for each in re.findall(r'"(.*?)"', trusted)
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "more", "problem"),
+    [
+        ('"tcp:10025"', "", "listen.back: mail for anybody is taken there: bind it to loopback"),
+        ('"tcp:10025:interface=10.0.0.1"', "", "listen.back: mail for anybody"),
+        ('"tcp:10025:interface=0.0.0.0"', "", "listen.back: mail for anybody"),
+        ('"systemd:domain=INET:index=0"', "", "listen.back: mail for anybody"),
+        ('["unix:/run/b", "tcp:10025"]', "", "listen.back: mail for anybody"),
+        ('"tcp:10025"', "trusted = []", "listen.back: mail for anybody"),
+        ('"tcp:10025"', 'trusted = ["0.0.0.0/0"]', "listen.back.trusted: 0.0.0.0/0 is too wide"),
+        ('"tcp:10025"', 'trusted = ["::/0"]', "listen.back.trusted: ::/0 holds IPv4"),
+        ('"tcp:10025"', 'trusted = ["192.0.0.0/8"]', "listen.back.trusted: 192.0.0.0/8 is too wide"),
+        ('"unix:/run/b"', 'tls = "implicit"', 'listen.back: tls = "implicit" has no meaning'),
+        ('"unix:/run/b"', 'plaintext_login = ["127.0.0.1"]', "listen.back: plaintext_login has no meaning"),
+    ],
+)
+def test_where_anybody_could(endpoint: str, more: str, problem: str) -> None:
+    """An open relay can't be made by leaving something out."""
+    (found,) = problems(f"{BACK.format(endpoint=endpoint)}{more}\n")
+
+    assert found.startswith(problem)
+
+
+@pytest.mark.parametrize("role", ["mx", "lmtp", "submission", "imap", "pop3"])
+def test_who_is_trusted_elsewhere(role: str) -> None:
+    """Nobody: the key says nothing there."""
+    (found,) = problems(f'[listen.x]\nendpoint = "tcp:1"\nrole = "{role}"\ntrusted = ["10.0.0.7"]\n')
+
+    assert found == f"listen.x: trusted has no meaning on a listener of role {role}"
+
+
+def test_what_comes_back_may_have_grown() -> None:
+    """A message of the largest size isn't lost to the fields that the filter adds; what is said there counts."""
+    back = BACK.format(endpoint='"unix:/run/b"')
+
+    limits = limits_of(site(f'[limits]\nmessage_size = "10MB"\n{back}'), "back")
+    assert (limits.message_size, limits.header_size) == (20 << 20, 512 << 10)
+    own = limits_of(site(f'{back}[listen.back.limits]\nmessage_size = "10MB"\n'), "back")
+    assert (own.message_size, own.header_size) == (10 << 20, 512 << 10)
+
+
+def test_a_filter_behind_itself() -> None:
+    """Mail that comes back would go there again, without end."""
+    text = '[plugins.amavis]\nuse = "content_filter"\n' + BACK.format(endpoint='"unix:/run/b"')
+
+    (found,) = problems(f'{text}plugins = ["amavis"]\n')
+
+    assert found.startswith(
+        "listen.back.plugins: amavis would send mail that comes back from a content filter there again"
+    )

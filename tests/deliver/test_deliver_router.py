@@ -20,7 +20,7 @@ from twistedmail_mta.model import (
     TLSLevel,
     Via,
 )
-from twistedmail_mta.routes import chosen_hop, parse_via
+from twistedmail_mta.routes import chosen_hop, hop_text, parse_via
 from twistedmail_mta.stages import leads_somewhere
 
 MX = NextHop("", 25, mx=True)
@@ -208,6 +208,9 @@ BOB = Address("bob", "Example.net")
         ("required", Via("smtps://filter"), NextHop("filter", 465, implicit_tls=True, tls="required")),
         ("required", Via("smtp://filter:26", "none"), NextHop("filter", 26, tls="none")),
         ("opportunistic", Via("mx"), NextHop("example.net", 2525, mx=True)),
+        ("required", Via("filter+lmtp://[::1]:24"), NextHop("::1", 24, tls="required", lmtp=True, is_filter=True)),
+        ("none", Via("filter+smtps://filter"), NextHop("filter", 465, implicit_tls=True, is_filter=True)),
+        ("none", Via("filter+lmtp+unix:/run/l"), NextHop("/run/l", 0, tls="none", lmtp=True, is_filter=True)),
         ("required", Via("lmtp+unix:/run/l"), NextHop("/run/l", 0, tls="none", lmtp=True)),
     ],
 )
@@ -227,6 +230,11 @@ def test_a_chosen_hop(tls: TLSLevel, via: Via, hop: NextHop) -> None:
         (Via("pigeon://roof"), "must be"),
         (Via("smtp://h:0"), "no port"),
         (Via("smtps://h", "none"), "contradict"),
+        (Via("filter+mx"), "a content filter is"),
+        (Via("filter+maildir:/m/{local}"), "a content filter is"),
+        (Via("filter+discard"), "must be"),
+        (Via("filter+filter+smtp://h"), "must be"),
+        (Via("filter+"), "must be"),
         (Via("lmtp+unix:/run/l", "required"), "a unix socket"),
     ],
 )
@@ -257,3 +265,14 @@ def test_fallback_after_failures() -> None:
         True,
     ]
     assert router.route(NULL_PATH, Address("ann", "fixed.test"), 9) == fixed
+
+
+@pytest.mark.parametrize("via", ["lmtp://127.0.0.1:10024", "smtp://[::1]:10024", "smtps://h:465", "lmtp+unix:/run/l"])
+def test_a_filter_as_operators_write_it(via: str) -> None:
+    """It reads as the same again; it isn't the same next hop as that without the word, nor can a route lead there."""
+    hop = chosen_hop(Via(f"filter+{via}"))
+
+    assert hop_text(hop) == f"filter+{via}"
+    assert hop != chosen_hop(Via(via))
+    with pytest.raises(ValueError, match="must be"):
+        parse_via(f"filter+{via}", "none")

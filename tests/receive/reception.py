@@ -22,11 +22,12 @@ from twistedmail_mta.interfaces import (
     IDatabase,
     IDirectory,
     ILogins,
+    IOrigins,
     IQuotas,
     IRecipientCheck,
     ISubmitter,
 )
-from twistedmail_mta.model import Address, Delivery, Detention, Expansion, LocalMail, Message, Reply
+from twistedmail_mta.model import Address, Delivery, Detention, Expansion, LocalMail, Message, Origin, Reply
 from twistedmail_mta.networks import parse_networks
 from twistedmail_mta.pipeline import Pipeline, Plugin
 from twistedmail_mta.receive.admission import Admission
@@ -106,6 +107,21 @@ class Directory:
     async def resolve(self, recipient: Address) -> Expansion | Reply:
         await self.gate
         return self.addresses.get(str(recipient), NO_SUCH_ADDRESS)
+
+
+@implementer(IOrigins)
+class Origins:
+    """Knows what the test says is with a content filter."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, Origin] = {}
+        self.asked: list[int] = []
+        self.gate = open_gate()
+
+    async def origin(self, message_id: int) -> Origin | None:
+        await self.gate
+        self.asked.append(message_id)
+        return self.known.get(message_id)
 
 
 FULL = Reply(452, "4.2.2", "full")
@@ -221,6 +237,7 @@ class Reception:
     def __post_init__(self) -> None:
         self.clock, self.bodies, self.acceptance, self.disk = Clock(), MemoryBodies(), Acceptance(), Disk()
         self.directory, self.quotas, self.logins = Directory(), Quotas(), Logins()
+        self.origins = Origins()
         self.stored: list[tuple[Message, LocalMail]] = []
         self.tasks, self._ids = TaskGroup(), iter(range(1, 10**6))
         self.factory = ServerFactory(Crowd(3))
@@ -251,6 +268,8 @@ class Reception:
             "clock": self.clock,
             "tasks": self.tasks,
             "plugins": Pipeline(self.plugins, self.clock),
+            "trusted": None,
+            "origins": self.origins,
             "grants": Pipeline(self.relay, self.clock, GRANTS),
             "stored": lambda message, local: self.stored.append((message, local)),
             "shortage": lambda: None,

@@ -85,7 +85,7 @@ def _grants(site: Site, name: str, plugin: Plugin) -> Iterator[Finding]:
 
 def findings_of_plugins(site: Site) -> Iterator[Finding]:
     """Yield what keeps plugins from being used, and those that nobody asks."""
-    relays = any(table.preset.relays and not table.preset.requires_login for table in site.listen.values())
+    relays = any(table.role == "mx" for table in site.listen.values())
     if site.relay.plugins and not relays:
         yield Finding("warning", "relay.plugins", "are asked by nobody: only listeners of role mx ask whether to relay")
     for found, plugin in make_all(site):

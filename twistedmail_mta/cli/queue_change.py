@@ -9,8 +9,8 @@ import click
 from twistedmail_mta.cli.offline import finished
 from twistedmail_mta.cli.queue_selection import controlled, count_of, selected_or_all
 from twistedmail_mta.cli.site import Invocation, print_json
-from twistedmail_mta.model import NextHop, TLSLevel
-from twistedmail_mta.routes import hop_text, parse_via
+from twistedmail_mta.model import TLSLevel, Via
+from twistedmail_mta.routes import chosen_hop, hop_text
 from twistedmail_mta.spool.control import QueueControl
 from twistedmail_mta.spool.operator_change import Action
 from twistedmail_mta.spool.operator_selection import Selection
@@ -91,10 +91,10 @@ def reroute(invocation: Invocation, selection: Selection, via: str | None, tls: 
 
 def _hop(via: str, tls: TLSLevel) -> str:
     try:
-        route = parse_via(via, tls)
+        route = chosen_hop(Via(via, tls))
     except ValueError as error:
         raise click.UsageError(f"--via: {error}") from error
-    if not isinstance(route, NextHop) or route.mx:
+    if route.mx:
         raise click.UsageError("--via: name a host, such as smtp://relay.example.net:25.")
     return hop_text(route)
 

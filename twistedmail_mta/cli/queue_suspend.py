@@ -13,18 +13,15 @@ from twistedmail_mta.cli.queue_text import moment
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, print_table
 from twistedmail_mta.config.values import domain_name
 from twistedmail_mta.directory.accounts import account_name
-from twistedmail_mta.model import NextHop, Suspended, Suspension
-from twistedmail_mta.routes import hop_text, parse_via
+from twistedmail_mta.model import Suspended, Suspension, Via
+from twistedmail_mta.routes import FILTER, chosen_hop, hop_text
 
 
 def _lane(text: str) -> str:
     """Return the name of a lane in its one spelling."""
-    if "://" not in text and not text.startswith("lmtp+unix:"):
+    if "://" not in text and not text.removeprefix(FILTER).startswith("lmtp+unix:"):
         return text.strip().lower()
-    route = parse_via(text, "opportunistic")
-    if not isinstance(route, NextHop):
-        raise ValueError(f"{text!r} is no next hop")  # noqa: TRY004 - as every mistake in the text
-    return hop_text(route)
+    return hop_text(chosen_hop(Via(text)))
 
 
 def _named(function: Callable[[Invocation, Suspended], None]) -> Callable[..., None]:

@@ -26,11 +26,13 @@ from twistedmail_mta.directory.resolution import Directory
 from twistedmail_mta.interfaces import IAuthenticator, IRecipientCheck
 from twistedmail_mta.mailbox.store import MailboxStore
 from twistedmail_mta.model import LocalMail, Message, Reply, id_text
+from twistedmail_mta.networks import LOOPBACK
 from twistedmail_mta.pipeline import Pipeline
 from twistedmail_mta.pop3.standing import SessionSettings
 from twistedmail_mta.queue.runner import QueueRunner
 from twistedmail_mta.receive.admission import Admission
 from twistedmail_mta.receive.listener import Listener
+from twistedmail_mta.spool.filtered import FilteredMail
 from twistedmail_mta.store.bodies import BodyStore
 from twistedmail_mta.store.database import Database
 from twistedmail_mta.tasks import TaskGroup
@@ -110,6 +112,8 @@ def incoming_listener(
         clock=behind.clock,
         tasks=behind.tasks,
         plugins=plugins,
+        trusted=(table.trusted or LOOPBACK) if table.preset.takes_back else None,
+        origins=FilteredMail(behind.database),
         grants=behind.grants,
         stored=behind.stored,
         shortage=behind.shortage if table.plugins else _no_shortage,

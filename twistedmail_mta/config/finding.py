@@ -100,6 +100,17 @@ def _lists(document: Mapping[str, Any]) -> Iterator[Problem]:
                 yield Problem(path, f"{name} is unknown; {hint}")
             elif name in names[:place]:
                 yield Problem(path, f"{name} is named twice")
+            elif _role(table) == "reinject" and _use(known[name]) == "content_filter":
+                text = f"{name} would send mail that comes back from a content filter there again, without end"
+                yield Problem(path, text)
+
+
+def _role(table: object) -> object:
+    return table.get("role") if isinstance(table, dict) else None
+
+
+def _use(table: object) -> object:
+    return table.get("use") if isinstance(table, dict) else None
 
 
 def _tables(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:

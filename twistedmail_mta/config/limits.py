@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Final
 
 from twistedmail_mta.config.listening import LEAST_AUTOLOGOUT
 from twistedmail_mta.config.site import Site
+
+GROWS: Final = 2
+"""How many times as large as it was a message may be when a content filter gives it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +31,18 @@ class ListenerLimits:
 
 
 def limits_of(site: Site, name: str) -> ListenerLimits:
-    """Return the limits of the listener `name`: its own first, then [limits], then its role's."""
+    """Return the limits of the listener `name`: its own first, then [limits], then its role's.
+
+    What a content filter gives back is larger than it was when it was taken: it adds fields, or wraps the message.
+    """
     listener = site.listen[name]
     role = listener.preset
     decided = {"recipients": role.recipients, "connections_per_client": role.connections_per_client}
     known = {field.name for field in fields(ListenerLimits)}
     for table in (site.limits, listener.limits):
         decided |= table.model_dump(include=known, exclude_none=True)
+        if role.takes_back and table is site.limits:
+            decided |= {name: GROWS * decided[name] for name in ("message_size", "header_size")}
     return ListenerLimits(**decided)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from twistedmail_mta.config.endpoints import parse_endpoint
+from twistedmail_mta.config.narrow import NarrowNetworks
 from twistedmail_mta.config.roles import ROLES, Role, RoleName
 from twistedmail_mta.config.values import Bytes, Count, Endpoints, Networks, Table, Wait, sequence
 
@@ -103,6 +104,7 @@ class ListenTable(Table):
         login_delay: least seconds between two logins of an account by POP3 (RFC 2449 section 6.5).
         exclusive: a POP3 session has the maildrop for itself (RFC 1939 section 4).
         plugins: names of plugins that are asked here, in this order.
+        trusted: networks of the content filters that may connect, where mail comes back from these; none: loopback.
         limits: what differs from [limits] here.
     """
 
@@ -116,6 +118,7 @@ class ListenTable(Table):
     login_delay: Wait | None = None
     exclusive: bool = False
     plugins: Annotated[tuple[str, ...], BeforeValidator(sequence)] = ()
+    trusted: NarrowNetworks = ()
     limits: SessionLimits = SessionLimits()
 
     @property
@@ -133,7 +136,17 @@ class ListenTable(Table):
         if self.preset.lmtp and any(parse_endpoint(text).arguments.get("port") == "25" for text in self.endpoint):
             raise ValueError("LMTP must not be spoken on port 25 (RFC 2033 section 5): any other will do")
         self._refuse_what_means_nothing()
+        self._keep_strangers_out()
         return self
+
+    def _keep_strangers_out(self) -> None:
+        """Refuse what would let anybody send anything to anybody."""
+        if not self.preset.takes_back:
+            if self.trusted:
+                raise ValueError(f"trusted has no meaning on a listener of role {self.role}")
+        elif not self.trusted and not all(parse_endpoint(text).is_private for text in self.endpoint):
+            what = "mail for anybody is taken there: bind it to loopback (interface=127.0.0.1) or a unix socket"
+            raise ValueError(f"{what}, or say in trusted who may connect")
 
     def _refuse_what_means_nothing(self) -> None:
         keys, limits = _KEYS.get(self.role, _OF_INCOMING), _LIMITS.get(self.role, _LIMITS_OF_INCOMING)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-RoleName = Literal["mx", "submission", "lmtp", "pop3", "imap"]
+RoleName = Literal["mx", "submission", "lmtp", "reinject", "pop3", "imap"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Role:
         relays: mail for domains elsewhere is taken, too, where others may send it.
         lmtp: LMTP is spoken (RFC 2033), not SMTP.
         fetches: people fetch their mail there, and none is taken.
+        takes_back: a content filter gives mail back there, for whomever it is; nobody else can connect.
     """
 
     name: RoleName
@@ -36,6 +37,7 @@ class Role:
     relays: bool = True
     lmtp: bool = False
     fetches: bool = False
+    takes_back: bool = False
 
 
 MX: Final = Role(
@@ -70,6 +72,17 @@ LMTP: Final = Role(
     lmtp=True,
 )
 
+REINJECT: Final = Role(
+    name="reinject",
+    offers_auth=False,
+    requires_login=False,
+    requires_tls=False,
+    completes=False,
+    recipients=1000,
+    connections_per_client=200,
+    takes_back=True,
+)
+
 POP3: Final = Role(
     name="pop3",
     offers_auth=True,
@@ -94,4 +107,4 @@ IMAP: Final = Role(
     fetches=True,
 )
 
-ROLES: Final[dict[str, Role]] = {role.name: role for role in (MX, SUBMISSION, LMTP, POP3, IMAP)}
+ROLES: Final[dict[str, Role]] = {role.name: role for role in (MX, SUBMISSION, LMTP, REINJECT, POP3, IMAP)}

@@ -26,6 +26,7 @@ from twistedmail_mta.model import (
     Recipient,
     id_text,
 )
+from twistedmail_mta.smtp.xforward import Forwarded
 
 MAX_SESSIONS: Final = 2
 """Sessions that got as far as a transaction, in one attempt."""
@@ -113,7 +114,8 @@ class DeliveryAgent:
         envelope = await self._declared(attempt, connection)
         if envelope is None:
             return True
-        outcomes = await connection.send(attempt.message, envelope, self._bodies, last=last)
+        forwarded = forwarded_of(attempt.message) if call.is_of_filter else None
+        outcomes = await connection.send(attempt.message, envelope, self._bodies, last=last, forwarded=forwarded)
         session = connection.session
         if call.is_reused and session.failure is not None and not session.mail_accepted:
             return False
@@ -150,3 +152,15 @@ class DeliveryAgent:
             reply=str(error.reply),
             event="deliver.unreached",
         )
+
+
+def forwarded_of(message: Message) -> Forwarded:
+    """Return what a content filter is told of the client that a message came from."""
+    origin = message.origin
+    return Forwarded(
+        addr=origin.peer,
+        proto=origin.protocol,
+        helo=origin.helo,
+        ident=id_text(message.id),
+        source="REMOTE" if origin.account is None else "LOCAL",
+    )

@@ -25,6 +25,7 @@ from twistedmail_mta.model import Envelope, FileBody, InlineBody, Message, Outco
 from twistedmail_mta.outlet import Outlet
 from twistedmail_mta.smtp.client import ClientSession
 from twistedmail_mta.smtp.client_steps import Event, Phase
+from twistedmail_mta.smtp.xforward import Forwarded
 from twistedmail_mta.tasks import Promise
 from twistedmail_mta.tls.client import ClientConnectionCreator
 
@@ -105,7 +106,15 @@ class ClientProtocol(Protocol):
         """Greet, secure and log in; return None, or why that failed (a temporary reply)."""
         return self.session.failure if await self._next() is Event.CLOSED else None
 
-    async def send(self, message: Message, envelope: Envelope, bodies: IBodyStore, *, last: bool) -> Sequence[Outcome]:
+    async def send(
+        self,
+        message: Message,
+        envelope: Envelope,
+        bodies: IBodyStore,
+        *,
+        last: bool,
+        forwarded: Forwarded | None = None,
+    ) -> Sequence[Outcome]:
         """Send a message; return an outcome for each recipient of `envelope`, in order.
 
         Args:
@@ -113,9 +122,10 @@ class ClientProtocol(Protocol):
             envelope: the sender, and the recipients that go this way.
             bodies: where a large body is.
             last: nothing more is sent on this connection.
+            forwarded: whom it came from first, for a content filter.
         """
         self._resting = False
-        self.session.begin(envelope, message.size, last=last)
+        self.session.begin(envelope, message.size, last=last, forwarded=forwarded)
         while await self._next() is Event.SEND_BODY:
             await self._send_body(message, bodies)
         return self.session.outcomes

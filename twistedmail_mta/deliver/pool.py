@@ -70,6 +70,11 @@ class Call:
         self.messages = 0
         self.idle_since = 0.0
 
+    @property
+    def is_of_filter(self) -> bool:
+        """Whether it leads to a content filter."""
+        return self.way[1].is_filter
+
 
 class Pool:
     """Lends connections, new ones and kept ones.

@@ -19,6 +19,7 @@ from twistedmail_mta.model import (
     id_text,
 )
 from twistedmail_mta.pipeline import Pipeline
+from twistedmail_mta.routes import FILTER
 from twistedmail_mta.tags import mapping_of
 from twistedmail_mta.tasks import TaskGroup
 
@@ -43,6 +44,9 @@ class Observation:
         stage = _STAGES.get(type(outcome))
         if stage is None or isinstance(outcome, Withdrawn) or not self._pipeline.asks(stage):
             return
+        via = settlement.claim.recipient.via
+        if isinstance(outcome, Delivered) and via is not None and via.via.startswith(FILTER):
+            return  # a filter has it, and nobody else yet
         attempt = stages.Attempted(
             id_text(message.id),
             message.envelope.sender,

@@ -2,7 +2,9 @@
 
 A recipient is taken if its mail is kept here, if its domain is one this site
 relays for, or if a login submits it.  Nothing else grants, neither the client's
-address nor a policy, but a plugin that the site file names under [relay].
+address nor a policy, but a plugin that the site file names under [relay].  What
+a content filter gives back was granted when it came first; nobody else can
+connect to the listener where that is taken.
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ class Admission:
         submitter: ISubmitter | None,
         *,
         relays: bool = True,
+        anybody: bool = False,
         may_relay: MayRelay | None = None,
     ) -> tuple[Address, Expansion | None]:
         """Return who is meant by a recipient, and whom that stands for here: None when its mail is sent on.
@@ -58,19 +61,21 @@ class Admission:
             recipient: as RCPT named it.
             submitter: the login, if there is one.
             relays: mail may be sent on at all.
+            anybody: it was granted before, to whomever it goes: a content filter gives it back.
             may_relay: asked where the recipient would be refused else; None: nobody is.
 
         Raises:
             MailError: it isn't taken.
         """
         meant = recipient if recipient.domain else self.postmaster
-        if meant is None or (submitter is None and _ROUTING.search(recipient.local)):
+        is_stranger = submitter is None and not anybody
+        if meant is None or (is_stranger and _ROUTING.search(recipient.local)):
             raise MailError(RELAY_DENIED)
         if self.directory.hosts(meant.domain):
             return meant, await self._kept(meant)
         if not relays:
             raise MailError(RELAY_DENIED)
-        if submitter is None and recipient.domain:
+        if is_stranger and recipient.domain:
             await self._check_relayed(recipient, may_relay)
         return meant, None
 

@@ -24,12 +24,14 @@ class Assembly:
         client: who sent it.
         parameters: of MAIL.
         id: the message's.
+        origin: where it came from before a content filter that gives it back; None: from the client.
     """
 
     listener: Listener
     client: Client
     parameters: MailParameters
     id: int
+    origin: Origin | None = None
 
     def message(  # noqa: PLR0913, PLR0917 - a message consists of all that
         self,
@@ -58,7 +60,8 @@ class Assembly:
         protocol = self._protocol()
         smtputf8 = self._needs_utf8(sender, header, spooled)
         envelope = self.envelope(sender, spooled, eight_bit=eight_bit, smtputf8=smtputf8)
-        origin = Origin(protocol, self.client.host, self.client.helo, self.client.account, self.listener.name)
+        client = self.client
+        origin = self.origin or Origin(protocol, client.host, client.helo, client.account, self.listener.name)
         block = header.prepend(self._trace(protocol, only, received_at)).block
         return Message(self.id, envelope, block, body, origin, received_at, tags)
 

@@ -37,6 +37,7 @@ class ServerFactory(Factory):
             strict=listener.strict,
             login_after_tls=listener.role.offers_auth and listener.tls is not None,
             lmtp=listener.role.lmtp,
+            xforward=listener.role.takes_back,
         )
 
     def buildProtocol(self, addr: IAddress | None) -> ServerProtocol | None:  # noqa: ARG002, N802 - Twisted's name

@@ -17,6 +17,7 @@ from zope.interface import implementer
 
 from twistedmail_mta.crowd import Crowd
 from twistedmail_mta.model import Reply, id_text
+from twistedmail_mta.networks import is_in
 from twistedmail_mta.outlet import Outlet
 from twistedmail_mta.receive.client import Client
 from twistedmail_mta.receive.dialogue import Dialogue
@@ -26,6 +27,7 @@ from twistedmail_mta.receive.replies import (
     FLOODED,
     IDLE_TOO_LONG,
     LOGIN_ENDED,
+    NOT_TRUSTED,
     SHUTTING_DOWN,
     TOO_MANY_COMMANDS,
     TOO_MANY_ERRORS,
@@ -92,6 +94,9 @@ class ServerProtocol(Protocol):
         host = getattr(self.transport.getPeer(), "host", "")
         if host:  # a unix socket has none
             self.transport.setTcpNoDelay(enabled=True)
+        if listener.trusted is not None and host and not is_in(host, listener.trusted):
+            self._turn_away(host, NOT_TRUSTED)
+            return
         refusal = self._crowd.enter(listener.name, host, listener.limits.connections_per_client)
         if refusal is not None:
             self._turn_away(host, refusal)

@@ -41,6 +41,7 @@ from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.receive.naming import Named
 from twistedmail_mta.receive.relaying import may_relay
 from twistedmail_mta.receive.reservations import Reservations
+from twistedmail_mta.receive.returning import Returned
 from twistedmail_mta.receive.rewriting import Drafts, Text, rewritten
 from twistedmail_mta.receive.submission import Completion, complete_header
 from twistedmail_mta.smtp.parameters import MailParameters, RcptParameters, mail_words
@@ -64,7 +65,23 @@ class Transaction:
 
     log: ClassVar[Logger] = Logger()
 
-    def __init__(self, listener: Listener, client: Client, sender: Address, parameters: MailParameters) -> None:
+    def __init__(
+        self,
+        listener: Listener,
+        client: Client,
+        sender: Address,
+        parameters: MailParameters,
+        before: Returned | None = None,
+    ) -> None:
+        """Begin.
+
+        Args:
+            listener: where the client is.
+            client: who it is.
+            sender: the reverse-path.
+            parameters: what else MAIL said.
+            before: what is known of the message if a content filter gives it back.
+        """
         self.id = listener.new_id()
         self.deadline = listener.clock.seconds() + listener.limits.transaction
         self._listener = listener
@@ -74,7 +91,8 @@ class Transaction:
         self._addressees: dict[Address, Addressee] = {}
         self._named: list[Address] = []
         self._reservations = Reservations(listener.quotas, parameters.size or 0)
-        self._assembly = Assembly(listener, client, parameters, self.id)
+        self._before = before
+        self._assembly = Assembly(listener, client, parameters, self.id, before.origin if before is not None else None)
         self._distribution = Distribution((), ())
         self._looping: frozenset[Address] = frozenset()
         self._ended_at = 0.0
@@ -95,7 +113,11 @@ class Transaction:
         listener = self._listener
         question = self._relay_question(parameters) if listener.grants.asks(stages.IRelayGrant) else None
         meant, expansion = await listener.admission.admit(
-            address, self._client.submitter, relays=listener.role.relays, may_relay=question
+            address,
+            self._client.submitter,
+            relays=listener.role.relays,
+            anybody=listener.role.takes_back,
+            may_relay=question,
         )
         if meant not in self._addressees:
             recipient = Recipient(meant, parameters.notify, parameters.orcpt)
@@ -335,9 +357,10 @@ class Transaction:
 
     def _log_accepted(self, message: Message, local: LocalMail | None) -> None:
         mailboxes = local.deliveries if local is not None else ()
+        before = self._before.ident if self._before is not None else ""
         self.log.info(
             "{queue_id} accepted from <{sender}> for {recipients}{delivered}{detained}{tagged}: {size} octets by "
-            "{protocol} from {peer}{login}, session {session}",
+            "{protocol} from {peer}{login}, session {session}{filtered}",
             event="smtp.accepted",
             session=self._client.session,
             queue_id=id_text(message.id),
@@ -353,6 +376,8 @@ class Transaction:
             tags=dict(message.tags),
             size=message.size,
             protocol=message.origin.protocol,
+            filtered=f", before the filter {before}" if before else "",
+            before=before,
         )
 
     def abandon(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from twistedmail_mta.model import Reply
+from twistedmail_mta.smtp.xforward import ATTRIBUTES
 
 OK: Final = Reply(250, "2.0.0", "OK")
 RESET: Final = Reply(250, "2.0.0", "Reset")
@@ -54,18 +55,23 @@ LOGIN_NEEDS_TLS: Final = Reply(
     538, "5.7.11", "Encryption required for requested authentication mechanism: send STARTTLS first"
 )
 LOGGED_IN_ALREADY: Final = Reply(503, "5.5.1", "Already authenticated")
+FORWARD_IN_TRANSACTION: Final = Reply(503, "5.5.1", "XFORWARD is not permitted during a mail transaction")
 LOGIN_IN_TRANSACTION: Final = Reply(503, "5.5.1", "AUTH is not permitted during a mail transaction; send RSET first")
 UNKNOWN_MECHANISM: Final = Reply(
     504, "5.5.4", "Unrecognized authentication mechanism; the answer to EHLO lists those offered"
 )
 
 
-def offer(first_line: str, max_size: int, mechanisms: tuple[str, ...], *, starttls: bool) -> Reply:
+def offer(
+    first_line: str, max_size: int, mechanisms: tuple[str, ...], *, starttls: bool, xforward: bool = False
+) -> Reply:
     """Return the answer to EHLO (RFC 5321 section 4.1.1.1)."""
     lines = [first_line, "PIPELINING", f"SIZE {max_size}", "8BITMIME", "ENHANCEDSTATUSCODES"]
     if starttls:
         lines.append("STARTTLS")
     if mechanisms:
         lines.append(" ".join(("AUTH", *mechanisms)))
+    if xforward:
+        lines.append(" ".join(("XFORWARD", *ATTRIBUTES)))
     lines += ["SMTPUTF8", "DSN", "CHUNKING", "HELP"]
     return Reply(250, "", "\n".join(lines))

@@ -17,6 +17,7 @@ from twistedmail_mta.smtp.client_opening import UNKNOWN_COMMAND, Opening
 from twistedmail_mta.smtp.client_reply import BadReply, ReplyReader, clipped
 from twistedmail_mta.smtp.client_steps import OUT_OF_STEP, PHASES, Awaited, Command, Event, Phase, fits, host_refusal
 from twistedmail_mta.smtp.client_transaction import MESSAGE, ClientTransaction, Host
+from twistedmail_mta.smtp.xforward import Forwarded
 
 INJECTED: Final = Reply(451, "4.7.5", "The host sent something between its answer to STARTTLS and TLS")
 CLOSING: Final = 421
@@ -130,7 +131,15 @@ class ClientSession:
         self._opening.encrypted = self.is_unproven = True
         self._say(self._opening.hello())
 
-    def begin(self, envelope: Envelope, size: int, *, last: bool = False, probe: bool = False) -> None:
+    def begin(
+        self,
+        envelope: Envelope,
+        size: int,
+        *,
+        last: bool = False,
+        probe: bool = False,
+        forwarded: Forwarded | None = None,
+    ) -> None:
         """Begin a transaction; after READY, or after FINISHED while the session isn't closed.
 
         Args:
@@ -138,10 +147,14 @@ class ClientSession:
             size: octets of the message.
             last: QUIT follows, in one write with the end of the message where that is allowed.
             probe: ask about the recipients, send no message.
+            forwarded: whom the message came from first, for a content filter.
         """
         self._quits_after = last
         self.mail_accepted = False
-        host = Host(self._remote, self.extensions, self._opening.authenticated, self._lmtp, self.encrypted)
+        opening = self._opening
+        host = Host(
+            self._remote, self.extensions, opening.authenticated, self._lmtp, self.encrypted, forwarded
+        )  # fmt: skip
         self._transaction = ClientTransaction(envelope, size, host, probe=probe)
         self._begin_round(self._transaction)
 

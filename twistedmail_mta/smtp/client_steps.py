@@ -21,6 +21,7 @@ class Awaited(Enum):
     STARTTLS = "the answer to STARTTLS"
     AUTH = "the answer to AUTH"
     RSET = "the answer to RSET"
+    XFORWARD = "the answer to XFORWARD"
     MAIL = "the answer to MAIL"
     RCPT = "the answer to RCPT"
     DATA = "the answer to DATA"
@@ -38,6 +39,7 @@ PHASES: Final[dict[Awaited, Phase]] = {
     Awaited.STARTTLS: "ehlo",
     Awaited.AUTH: "ehlo",
     Awaited.RSET: "mail",
+    Awaited.XFORWARD: "mail",
     Awaited.MAIL: "mail",
     Awaited.RCPT: "rcpt",
     Awaited.DATA: "data",

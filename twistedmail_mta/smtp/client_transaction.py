@@ -18,6 +18,7 @@ from twistedmail_mta.smtp.client_commands import (
 )
 from twistedmail_mta.smtp.client_reply import clipped
 from twistedmail_mta.smtp.client_steps import Awaited, Command
+from twistedmail_mta.smtp.xforward import Forwarded, forward_commands
 
 TAKEN: Final = Reply(250, "2.1.5", "The host takes the recipient")
 MESSAGE: Final[Command] = (Awaited.FINAL, b"")
@@ -35,6 +36,7 @@ class Host:
         trusted: we logged in there.
         lmtp: it speaks LMTP.
         encrypted: the connection is protected by TLS.
+        forwarded: whom the message came from first, for a content filter; None for any other host.
     """
 
     remote: str
@@ -42,6 +44,7 @@ class Host:
     trusted: bool
     lmtp: bool = False
     encrypted: bool = False
+    forwarded: Forwarded | None = None
 
     @property
     def takes_chunks(self) -> bool:
@@ -115,8 +118,16 @@ class ClientTransaction:
         if not is_speakable((mail, *lines)):
             self._decide(self._round, UNSPEAKABLE)
             return []
-        commands = [(Awaited.MAIL, mail), *((Awaited.RCPT, line) for line in lines)]
+        commands = [*self._told(), (Awaited.MAIL, mail), *((Awaited.RCPT, line) for line in lines)]
         return commands if self._probe else [*commands, MESSAGE if self.is_chunked else (Awaited.DATA, b"DATA")]
+
+    def _told(self) -> list[Command]:
+        """Return what tells a content filter whom the message came from; its answers don't matter."""
+        host = self._host
+        if host.forwarded is None or "XFORWARD" not in host.extensions:
+            return []
+        lines = forward_commands(host.forwarded, host.extensions.keywords["XFORWARD"])
+        return [(Awaited.XFORWARD, line) for line in lines]
 
     def mail_refused(self, reply: Reply) -> None:
         """No recipient can be named: the answer is everybody's, or, in a probe, says nothing about anybody."""
@@ -203,7 +214,8 @@ class ClientTransaction:
     def _owe_reports(self, indexes: Sequence[int], reply: Reply) -> None:
         """Note who hears of success from us, since the host never tells (RFC 3461 section 5.2.2)."""
         host = self._host
-        owed: Literal["relayed", "delivered"] = "delivered" if host.lmtp else "relayed"
+        is_final = host.lmtp and host.forwarded is None
+        owed: Literal["relayed", "delivered"] = "delivered" if is_final else "relayed"
         owes = Delivered(clipped(reply), host.remote, owed, encrypted=host.encrypted)
         for index in indexes:
             if "SUCCESS" in (self._envelope.recipients[index].notify or ()):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from twistedmail_mta.model import Address, Reply
 from twistedmail_mta.smtp.parameters import MailParameters, RcptParameters
+from twistedmail_mta.smtp.xforward import Forwarded
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +24,17 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """MAIL.  Needs a reply; one that accepts begins a transaction."""
+    """MAIL.  Needs a reply; one that accepts begins a transaction.
+
+    Attributes:
+        address: the reverse-path.
+        parameters: what else it said.
+        forwarded: whom the message came from first, as XFORWARD said before it; None without one.
+    """
 
     address: Address
     parameters: MailParameters
+    forwarded: Forwarded | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ may is the driver's business.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from twistedmail_mta.model import Reply
@@ -17,6 +17,7 @@ from twistedmail_mta.smtp.command import parse_auth, parse_hello, parse_mail, pa
 from twistedmail_mta.smtp.data import LineEnds
 from twistedmail_mta.smtp.errors import CommandError
 from twistedmail_mta.smtp.events import Data, Event, Hello, Quit, Reset, StartTLS, Verify
+from twistedmail_mta.smtp.xforward import Forwarded, parse_forward
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class SessionSettings:
         login_after_tls: AUTH will be offered once TLS is active, so a login in
             clear is told to start it.
         lmtp: LMTP is spoken (RFC 2033).
+        xforward: clients may tell of the client they had the message from (`xforward`).
     """
 
     hostname: str
@@ -39,6 +41,7 @@ class SessionSettings:
     strict: bool = False
     login_after_tls: bool = False
     lmtp: bool = False
+    xforward: bool = False
 
 
 @dataclass(slots=True)
@@ -63,6 +66,7 @@ class Standing:
     """What a session has come to; `ServerSession` documents what its driver sets.
 
     Attributes:
+        forwarded: what XFORWARD said for the next transaction.
         owed: in LMTP, how many replies a last chunk still gets although an
             earlier one was refused: one for each RCPT that was accepted.
     """
@@ -74,6 +78,7 @@ class Standing:
     greeted: bool = False
     authenticated: bool = False
     transaction: Transaction | None = None
+    forwarded: Forwarded | None = None
     owed: int = 0
 
     def forget(self) -> None:
@@ -85,6 +90,7 @@ class Standing:
     def drop(self) -> None:
         """End the transaction, if there is one."""
         self.transaction = None
+        self.forwarded = None
         self.owed = 0
 
     def demand_recipients(self) -> Transaction:
@@ -113,6 +119,7 @@ class Standing:
             self.settings.max_size,
             () if self.authenticated else self.mechanisms,
             starttls=self.tls_available and not self.tls_active,
+            xforward=self.settings.xforward,
         )
 
     def new_body(self) -> BodyReader:
@@ -149,7 +156,15 @@ def _mail(standing: Standing, argument: str) -> Event:
     _demand(standing.transaction is None, answers.NESTED_MAIL)
     mail = parse_mail(argument)
     _demand((mail.parameters.size or 0) <= standing.settings.max_size, TOO_LARGE)
-    return mail
+    return mail if standing.forwarded is None else replace(mail, forwarded=standing.forwarded)
+
+
+def _xforward(standing: Standing, argument: str) -> Reply:
+    _demand(standing.settings.xforward, answers.UNKNOWN_COMMAND)
+    _demand_hello(standing)
+    _demand(standing.transaction is None, answers.FORWARD_IN_TRANSACTION)
+    standing.forwarded = parse_forward(argument, standing.forwarded)
+    return answers.OK
 
 
 def _rcpt(standing: Standing, argument: str) -> Event:
@@ -229,6 +244,7 @@ VERBS: Final[dict[bytes, Verb]] = {
     b"STARTTLS": _starttls,
     b"AUTH": _auth,
     b"NOOP": _noop,
+    b"XFORWARD": _xforward,
     b"HELP": _help,
     # RFC 5321 section 3.5 and appendix F, RFC 1985
     b"EXPN": _not_implemented,

@@ -8,9 +8,20 @@ from dataclasses import dataclass, field
 from zope.interface import implementer
 
 from twistedmail_mta.errors import PermanentError
-from twistedmail_mta.interfaces import IAcceptance, IAuthenticator, IDirectory, ILogins, IQuotas, ISubmitter
+from twistedmail_mta.interfaces import IAcceptance, IAuthenticator, IDirectory, ILogins, IOrigins, IQuotas, ISubmitter
 from twistedmail_mta.mail.header import Header
-from twistedmail_mta.model import Address, Delivery, Detention, Expansion, InlineBody, LocalMail, Message, Reply, Via
+from twistedmail_mta.model import (
+    Address,
+    Delivery,
+    Detention,
+    Expansion,
+    InlineBody,
+    LocalMail,
+    Message,
+    Origin,
+    Reply,
+    Via,
+)
 from twistedmail_mta.smtp.address import parse_address
 from twistedmail_mta.tags import NO_TAGS, mapping_of
 
@@ -68,6 +79,15 @@ class Acceptance:
                 mapping_of(message.tags),
             )
         )
+
+
+@implementer(IOrigins)
+class Origins:
+    """Knows of nothing that is with a content filter."""
+
+    async def origin(self, message_id: int) -> Origin | None:
+        """Return None."""
+        return None
 
 
 @implementer(IDirectory)

@@ -25,7 +25,7 @@ from twisted.internet.testing import StringTransportWithDisconnection
 from twistedmail_mta.config.limits import ListenerLimits
 from twistedmail_mta.config.roles import ROLES, RoleName
 from twistedmail_mta.crowd import Crowd
-from twistedmail_mta.networks import parse_networks
+from twistedmail_mta.networks import LOOPBACK, parse_networks
 from twistedmail_mta.pipeline import Pipeline
 from twistedmail_mta.policy.observing import Observation
 from twistedmail_mta.receive.admission import Admission
@@ -33,7 +33,7 @@ from twistedmail_mta.receive.factory import ServerFactory
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.stages import GRANTS
 from twistedmail_mta.tasks import TaskGroup
-from twistedmail_mta.testing.behind import Acceptance, Accepted, Directory, Logins, Room
+from twistedmail_mta.testing.behind import Acceptance, Accepted, Directory, Logins, Origins, Room
 from twistedmail_mta.testing.bodies import MemoryBodies
 from twistedmail_mta.testing.rig import Rig
 from twistedmail_mta.testing.values import wire
@@ -121,6 +121,8 @@ class Site:
                 clock=self.clock,
                 tasks=self._tasks,
                 plugins=pipeline,
+                trusted=LOOPBACK if ROLES[role].takes_back else None,
+                origins=Origins(),
                 grants=Pipeline([rig.running for rig in relay], self.clock, GRANTS),
                 stored=Observation(pipeline, self._tasks).stored,
                 shortage=lambda: None,
