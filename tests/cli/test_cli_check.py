@@ -266,6 +266,23 @@ def test_admin_who_is_nobody(command: Command) -> None:
     assert command.json("check")["findings"] == []
 
 
+def test_mailbox_for_the_quarantine(command: Command) -> None:
+    """One that nobody has isn't used: the operator hears of it before the first virus comes."""
+    command.file.write_text(command.file.read_text() + '[quarantine]\nmailbox = "suspects@example.org"\n')
+    hosted(command, "else.example", catch_all="tim@else.example")
+    for name in ("tim@else.example", "postmaster@example.org"):
+        command("account", "add", name, "--external")
+
+    (found,) = [each for each in command.json("check")["findings"] if each["path"] == "quarantine.mailbox"]
+    assert (found["level"], "example.org isn't hosted here" in found["text"]) == ("warning", True)
+    command("domain", "add", "example.org")
+    (found,) = command.json("check")["findings"]
+    assert found["text"].startswith("suspects@example.org is nobody here who takes mail, so what is quarantined waits")
+
+    command("account", "add", "suspects@example.org", "--external")
+    assert command.json("check")["findings"] == []
+
+
 def test_database_of_another_release_is_left_alone(command: Command) -> None:
     """A check changes nothing, least of all the schema under a server of an older release."""
     command("domain", "add", "example.org")

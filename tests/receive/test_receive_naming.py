@@ -74,6 +74,17 @@ def test_a_swap() -> None:
     assert list(recipients.addressees) == [A]
 
 
+def test_one_copy_for_somebody_else() -> None:
+    """Nobody else gets one any more, by whatever name."""
+    recipients = named(Recipient(A), Recipient(B))
+    recipients.move(A, C, None)
+
+    recipients.divert(Recipient(D), None)
+
+    assert recipients.addressees == {D: Addressee(Recipient(D), None)}
+    assert (recipients.now(A), recipients.standing(A), recipients.remove(B)) == (A, None, False)
+
+
 STEP = st.tuples(
     st.sampled_from(["move", "remove", "add"]), st.sampled_from([A, B, C, D]), st.sampled_from([A, B, C, D])
 )

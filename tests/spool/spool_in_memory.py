@@ -114,9 +114,9 @@ class Site:
         self.control = QueueControl(
             self.database, self.files, self.clock, self.clock.seconds, self.boot, spool.note_wishes
         )
-        self.noted: list[tuple[int, int]] = []
+        self.looks: list[None] = []
         self.quarantine = Quarantine(
-            self.database, self.files, self.clock, self.clock.seconds, self.boot, self.noted.extend
+            self.database, self.files, self.clock, self.clock.seconds, self.boot, lambda: self.looks.append(None)
         )
         return spool
 

@@ -16,9 +16,11 @@ from twistedmail_mta.model import (
     Claim,
     Deferred,
     Delivered,
+    Detention,
     Failed,
     FileBody,
     InlineBody,
+    Message,
     Outcome,
     Recipient,
     Report,
@@ -55,7 +57,7 @@ class Row:
     recipient: Recipient
     due: float
     since: float
-    state: Literal["waiting", "held", "suspended", "failed"] = "waiting"
+    state: Literal["waiting", "held", "quarantined", "suspended", "failed"] = "waiting"
     claim: Claim | None = None
     wish: str | None = None
     rerouted: bool = False
@@ -102,16 +104,61 @@ class SpoolMachine(RuleBasedStateMachine):
         mailbox=st.sampled_from(MAILBOXES),
     )
     def accept(self, domains: list[str], claim: bool, file: bool, via: Via | None, mailbox: str | None) -> None:
+        sent = self.new_message(domains, file=file, via=via, mailbox=mailbox)
+        claims = run(self.spool.accept(sent, claim))
+        assert len(claims) == (len(domains) if claim else 0)
+        for n, recipient in enumerate(sent.envelope.recipients):
+            self.rows[sent.id, n] = Row(recipient, self.now, self.running, claim=claims[n] if claim else None)
+
+    def new_message(self, domains: list[str], *, file: bool, via: Via | None, mailbox: str | None) -> Message:
         body = FileBody(f"file-{len(self.files)}-{self.now}-{self.spool.new_id()}", 9) if file else InlineBody(b"x")
         sent = message(self.spool, *(f"u@{domain}" for domain in domains), body=body)
         recipients = tuple(replace(each, via=via, mailbox=mailbox) for each in sent.envelope.recipients)
-        sent = replace(sent, envelope=replace(sent.envelope, recipients=recipients))
-        claims = run(self.spool.accept(sent, claim))
-        assert len(claims) == (len(domains) if claim else 0)
-        for n, recipient in enumerate(recipients):
-            self.rows[sent.id, n] = Row(recipient, self.now, self.running, claim=claims[n] if claim else None)
         if isinstance(body, FileBody):
             self.files[sent.id] = body.name
+        return replace(sent, envelope=replace(sent.envelope, recipients=recipients))
+
+    @rule(
+        domains=st.lists(st.sampled_from(DOMAINS), min_size=1, max_size=3),
+        kind=st.sampled_from(["hold", "quarantine"]),
+        file=st.booleans(),
+        mailbox=st.sampled_from(MAILBOXES),
+    )
+    def detain(self, domains: list[str], kind: Literal["hold", "quarantine"], file: bool, mailbox: str | None) -> None:
+        sent = self.new_message(domains, file=file, via=VIAS[file], mailbox=mailbox)
+        assert run(self.spool.accept(sent, claim=False, detention=Detention(kind, "odd", "rules"))) == ()
+        state: Literal["held", "quarantined"] = "held" if kind == "hold" else "quarantined"
+        for n, recipient in enumerate(sent.envelope.recipients):
+            self.rows[sent.id, n] = Row(recipient, self.now, self.running, state, held_at=self.running)
+
+    def in_quarantine(self) -> list[int]:
+        return sorted({key[0] for key, row in self.rows.items() if row.state == "quarantined"})
+
+    @precondition(lambda self: self.in_quarantine())
+    @rule(data=st.data(), how=st.sampled_from(["release", "redirect", "delete"]))
+    def decide(self, data: st.DataObject, how: str) -> None:
+        about = data.draw(st.sampled_from(self.in_quarantine()))
+        keys = [key for key in self.rows if key[0] == about]
+        assert run(self.site.quarantine.page(Selection(domain=self.rows[keys[0]].domain)))[0].count(about) == 1
+        if how == "delete":
+            assert run(self.site.quarantine.delete([about])) == 1
+        else:
+            assert run(self.site.quarantine.release([about], FORWARDS[0].address if how == "redirect" else None)) == 1
+        if how == "release":
+            for key in keys:
+                self.rows[key] = Row(self.rows[key].recipient, self.now, self.running)
+            return
+        for key in keys:
+            del self.rows[key]
+        if how == "redirect":
+            self.rows[about, 0] = Row(replace(FORWARDS[0], notify=frozenset({"NEVER"})), self.now, self.running)
+
+    @rule(keep=st.sampled_from([0.0, 1.0, 60.0]))
+    def expire(self, keep: float) -> None:
+        old = [key for key, row in self.rows.items() if row.state == "quarantined" and row.due <= self.now - keep]
+        assert run(self.site.quarantine.expire(keep)) == len({about for about, _ in old})
+        for key in old:
+            del self.rows[key]
 
     @rule(limit=st.integers(1, 5), exclude=st.sets(st.sampled_from(DOMAINS), max_size=2))
     def claim(self, limit: int, exclude: set[str]) -> None:
@@ -249,6 +296,8 @@ class SpoolMachine(RuleBasedStateMachine):
 
     def operate_on(self, action: Action, key: Key, row: Row) -> bool:  # noqa: C901 - a case for each action
         match action:
+            case _ if row.state == "quarantined":
+                return False
             case "retry" if row.state == "waiting" and row.claim is None:
                 row.due = min(row.due, self.now)
             case "hold" if row.state == "waiting" and row.claim is None:
@@ -275,7 +324,9 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @rule(domain=st.sampled_from(DOMAINS), via=st.sampled_from(VIAS))
     def reroute(self, domain: str, via: Via | None) -> None:
-        rows = [row for row in self.rows.values() if row.domain == domain and row.state != "failed"]
+        rows = [
+            row for row in self.rows.values() if row.domain == domain and row.state not in {"failed", "quarantined"}
+        ]
         for row in rows:
             row.recipient = replace(row.recipient, via=via and replace(via, tls=via.tls or "opportunistic"))
             row.rerouted = row.claim is not None

@@ -107,8 +107,9 @@ def test_release(spool: Spool, site: Site) -> None:
     claims = run(spool.claim(9, NOTHING))
     assert [str(claim.recipient.address) for claim in claims] == ["a@example.net", "b@example.org"]
     assert [(claim.age, claim.attempts) for claim in claims] == [(0.0, 0), (0.0, 0)]
-    assert site.noted == [(sent.id, 0), (sent.id, 1)]
+    assert len(site.looks) == 1
     assert run(site.quarantine.release([sent.id])) == 0
+    assert len(site.looks) == 1
     assert in_quarantine(site) == [other.id]
     shown = run(site.control.message(sent.id))
     assert shown is not None
@@ -158,6 +159,26 @@ def test_expiry(spool: Spool, site: Site, monkeypatch: pytest.MonkeyPatch) -> No
     assert states(site) == [("held@example.net", "held"), ("new@example.net", "quarantined")]
     assert run(site.quarantine.expire(150)) == 0
     site.assert_sound()
+
+
+def test_release_of_many(spool: Spool, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In small transactions; a running server looks once, also if it doesn't come to its end."""
+    monkeypatch.setattr(quarantine, "AT_ONCE", 2)
+    ids = [detain(spool).id for _ in range(5)]
+    site.database.urgent.clear()
+    write = site.database.write
+
+    async def fails_at_last(function: Any, **options: Any) -> Any:
+        site.database.refuse = len(site.database.urgent) == 2
+        return await write(function, **options)
+
+    monkeypatch.setattr(site.database, "write", fails_at_last)
+    with pytest.raises(TemporaryError):
+        run(site.quarantine.release(ids))
+
+    assert site.database.urgent == [True] * 2
+    assert len(site.looks) == 1
+    assert in_quarantine(site) == ids[4:]
 
 
 def test_released_in_time(spool: Spool, site: Site) -> None:
@@ -218,6 +239,17 @@ def test_selections(  # noqa: PLR0917 - fixtures and cases
     sent.append(detain(spool, "e@example.net", detention=Detention("quarantine", "holds a virus: X", "clamav")))
 
     assert in_quarantine(site, selection) == [sent[n].id for n in found]
+
+
+def test_summary(spool: Spool, site: Site) -> None:
+    """It is counted apart, by a reason that it can be listed by."""
+    detain(spool, "a@example.net", "b@example.net")
+    detain(spool, "c@example.net", detention=ODD)
+
+    groups = run(site.control.summary("reason", EVERYTHING))
+
+    assert {name: sum(numbers) for name, numbers in groups.items()} == {"quarantined": 2, "not tried yet": 1}
+    assert len(run(site.control.messages(Selection(reason="quarantined")))[0]) == 1
 
 
 def test_why_something_is_held(spool: Spool, site: Site) -> None:

@@ -11,7 +11,7 @@ from twistedmail_mta.config.values import Table, Wait
 from twistedmail_mta.errors import HTTPError, TemporaryError
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.mail.header import Header
-from twistedmail_mta.model import Envelope, MXRecord, Recipient, Reply
+from twistedmail_mta.model import Address, Envelope, MXRecord, Recipient, Reply
 from twistedmail_mta.plugins import Kit, PluginError
 from twistedmail_mta.stages import (
     AddHeader,
@@ -28,6 +28,7 @@ from twistedmail_mta.stages import (
     IMessagePolicy,
     IRecipientPolicy,
     MailFrom,
+    Quarantine,
     ReplaceBody,
     Stored,
 )
@@ -339,9 +340,25 @@ def test_several_plugins() -> None:
     assert session.mail("", "bob@home.test", text="S: 1\n\nt\n").startswith("250")
     (accepted,) = site.accepted
     assert accepted.held
+    assert accepted.quarantined is None
     assert accepted.header.get(b"X-Size") == b"11"
     with pytest.raises(ValueError, match="share"):
         Site(Rig(Counts), Rig(Counts))
+
+
+def test_quarantine() -> None:
+    """Why it is there; nothing of it is in a mailbox, unless it is one that was named."""
+    site = Site(Rig(Answers(IMessagePolicy, (Quarantine("odd"),))))
+    assert site.connect().mail("ann@sender.test", "bob@home.test", "eve@relayed.test").startswith("250")
+    (accepted,) = site.accepted
+    assert (accepted.quarantined, accepted.held, accepted.mailboxes) == ("odd", True, {})
+    assert accepted.recipients == ("eve@relayed.test", "bob@home.test")
+
+    site = Site(Rig(Answers(IMessagePolicy, (Quarantine("odd", Address("virus", "home.test")),))))
+    assert site.connect().mail("ann@sender.test", "bob@home.test").startswith("250")
+    (accepted,) = site.accepted
+    assert (accepted.quarantined, accepted.held, accepted.mailboxes) == (None, False, {"virus@home.test": "INBOX"})
+    assert accepted.header.get(b"X-Envelope-To") == b"<bob@home.test>"
 
 
 def test_submission_and_observers() -> None:

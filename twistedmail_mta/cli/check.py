@@ -13,8 +13,11 @@ from twistedmail_mta.cli.making import findings_of_plugins
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json
 from twistedmail_mta.config.problems import ConfigError, key_path
 from twistedmail_mta.config.site import Site
-from twistedmail_mta.directory.inspection import Shortcoming, shortcomings
-from twistedmail_mta.directory.site_domains import site_domains
+from twistedmail_mta.directory.domain_rows import list_domains
+from twistedmail_mta.directory.expansion import Places
+from twistedmail_mta.directory.inspection import Shortcoming, shortcomings, unkept
+from twistedmail_mta.directory.site_domains import SiteDomains, site_domains
+from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.store.files import DATABASE_NAME
 from twistedmail_mta.store.owner import act_as_owner_of
 from twistedmail_mta.store.sync import look_into
@@ -63,7 +66,19 @@ def _findings_of_directory(site: Site) -> list[Finding]:
     act_as_owner_of(path.parent)
     of_site, admin = site_domains(site.domains), site.server.admin
     found = look_into(path, lambda tx: list(shortcomings(of_site, admin, tx)))
-    return [_finding(item) for item in found or ()]
+    quarantine = look_into(path, lambda tx: _findings_of_quarantine(site, of_site, tx))
+    return [*map(_finding, found or ()), *(quarantine or ())]
+
+
+def _findings_of_quarantine(site: Site, of_site: SiteDomains, tx: Transaction) -> list[Finding]:
+    """Look whether what is to be quarantined can go where the site file wants it."""
+    mailbox = site.quarantine.mailbox
+    if mailbox is None:
+        return []
+    places = Places(of_site.joined_by(list_domains(tx)), of_site.aliases, site.server.admin)
+    problem = unkept(mailbox, places, tx)
+    text = f"{problem}, so what is quarantined waits in the queue, for `mta quarantine`"
+    return [Finding("warning", "quarantine.mailbox", text)] if problem else []
 
 
 def _finding(item: Shortcoming) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -15,7 +15,6 @@ from twistedmail_mta.interfaces import IDatabase, Transaction
 from twistedmail_mta.model import Reply
 from twistedmail_mta.spool.control import QueueControl, Wishes
 from twistedmail_mta.spool.quarantine import Quarantine
-from twistedmail_mta.spool.rows import Key
 from twistedmail_mta.spool.tenure import boot_name
 from twistedmail_mta.store.bodies import BodyStore
 from twistedmail_mta.store.files import BODIES_NAME
@@ -80,12 +79,12 @@ def body_store(state_dir: Path) -> BodyStore:
 def quarantine_hand(database: SyncDatabase, state_dir: Path) -> Quarantine:
     """Return a hand on the quarantine that tells a running server what it lets out."""
 
-    def tell_server(released: Sequence[Key]) -> None:
-        tell(state_dir, "queue.changed", {"recipients": [(*key, None) for key in released], "wanted": True})
+    def wake_server() -> None:
+        tell(state_dir, "queue.look")
 
     clock = cast(IReactorTime, WallClock())
     return Quarantine(
-        ImmediateDatabase(database), body_store(state_dir), clock, time.monotonic, boot_name(), tell_server
+        ImmediateDatabase(database), body_store(state_dir), clock, time.monotonic, boot_name(), wake_server
     )
 
 

@@ -8,14 +8,15 @@ from typing import Any, Final
 
 import click
 
-from twistedmail_mta.cli.alias_check import followed, places
+from twistedmail_mta.cli.alias_check import places
 from twistedmail_mta.cli.hosting import OpenDirectory, open_directory
 from twistedmail_mta.cli.offline import finished, quarantine_hand
 from twistedmail_mta.cli.queue_selection import BUT_RECIPIENTS, QUARANTINE, read_by, selected_or_all
 from twistedmail_mta.cli.site import Invocation, print_json
 from twistedmail_mta.config.values import mail_address
+from twistedmail_mta.directory.inspection import unkept
 from twistedmail_mta.interfaces import Transaction
-from twistedmail_mta.model import Address, Reply
+from twistedmail_mta.model import Address
 from twistedmail_mta.spool.operator_selection import Selection
 from twistedmail_mta.spool.quarantine import Quarantine
 
@@ -65,12 +66,8 @@ def _all(hand: Quarantine, selection: Selection, change: Callable[[Sequence[int]
 
 
 def _demand_kept(directory: OpenDirectory, to: Address, tx: Transaction) -> None:
-    where = places(directory, tx)
-    if to.domain not in directory.domains(tx):
-        raise click.ClickException(f"{to.domain} isn't hosted here")
-    refusal, _ = followed(to, where, tx)
-    if isinstance(refusal, Reply):
-        raise click.ClickException(f"{to} gets no mail here: {refusal}")
+    if problem := unkept(to, places(directory, tx), tx):
+        raise click.ClickException(problem)
 
 
 def _count_of(number: int) -> str:

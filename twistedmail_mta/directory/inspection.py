@@ -76,10 +76,21 @@ def _of_domain(domain: HostedDomain, domains: Mapping[str, HostedDomain], tx: Tr
         yield Shortcoming(domain.name, f"is an alias of {domain.alias_of}, so its own aliases lead nowhere")
 
 
-def _of_admin(places: Places, tx: Transaction) -> Iterator[Shortcoming]:
-    walk = Walk(places.admin, places)
+def unkept(address: Address, places: Places, tx: Transaction) -> str:
+    """Return why mail for an address isn't kept here; empty if it is."""
+    if address.domain not in places.domains:
+        return f"{address.domain} isn't hosted here"
+    return f"{address} is nobody here who takes mail" if _is_refused(address, places, tx) else ""
+
+
+def _is_refused(address: Address, places: Places, tx: Transaction) -> bool:
+    walk = Walk(address, places)
     while not walk.go_on(tx):
         pass
-    if isinstance(walk.end(), Reply):
+    return isinstance(walk.end(), Reply)
+
+
+def _of_admin(places: Places, tx: Transaction) -> Iterator[Shortcoming]:
+    if _is_refused(places.admin, places, tx):
         text = f"{places.admin} is nobody here who takes mail, so mail to postmaster and abuse addresses waits"
         yield Shortcoming(None, text)

@@ -15,6 +15,7 @@ from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.model import Address
 from twistedmail_mta.spool.operator_change import Moment
 from twistedmail_mta.spool.operator_selection import Selection, query, walk
+from twistedmail_mta.spool.rows import Row
 from twistedmail_mta.spool.stretch import START
 from twistedmail_mta.spool.tables import drop_empty
 
@@ -34,14 +35,13 @@ _LIFT: Final = "DELETE FROM detention WHERE message = ?1 AND kind = 'quarantine'
 
 _GO_ON: Final = """
 UPDATE recipient SET state = 'waiting', held_since = NULL, due = ?1, since = ?2
-WHERE message = ?3 AND state = 'held' RETURNING message, n
+WHERE message = ?3 AND state = 'held'
 """
 
 _FORGET_RECIPIENTS: Final = "DELETE FROM recipient WHERE message = ?"
 
 _SEND_TO: Final = """
 INSERT INTO recipient (message, n, local, domain, notify, due, since, epoch) VALUES (?1, 0, ?2, ?3, 'NEVER', ?4, ?5, 0)
-RETURNING message, n
 """
 
 
@@ -84,12 +84,12 @@ class Dropped:
 def drop(tx: Transaction, messages: Sequence[int]) -> Dropped:
     """Delete messages that are in quarantine; others are left alone."""
     lifted = _lift(tx, messages)
-    _each(tx, _FORGET_RECIPIENTS, lifted)
+    _each(tx, _FORGET_RECIPIENTS, [(message,) for message in lifted])
     return Dropped(lifted, drop_empty(tx, lifted))
 
 
-def release(tx: Transaction, messages: Sequence[int], to: Address | None, at: Moment) -> list[tuple[int, int]]:
-    """Let messages out of quarantine as if they had come now; return which recipients are tried.
+def release(tx: Transaction, messages: Sequence[int], to: Address | None, at: Moment) -> int:
+    """Let messages out of quarantine as if they had come now; return how many.
 
     Args:
         tx: the transaction.
@@ -100,19 +100,17 @@ def release(tx: Transaction, messages: Sequence[int], to: Address | None, at: Mo
     """
     lifted = _lift(tx, messages)
     if to is None:
-        return _keys(tx.executemany(_GO_ON, [(at.now, at.running, message) for message in lifted]))
-    _each(tx, _FORGET_RECIPIENTS, lifted)
-    return _keys(tx.executemany(_SEND_TO, [(message, to.local, to.domain, at.now, at.running) for message in lifted]))
+        _each(tx, _GO_ON, [(at.now, at.running, message) for message in lifted])
+    else:
+        _each(tx, _FORGET_RECIPIENTS, [(message,) for message in lifted])
+        _each(tx, _SEND_TO, [(message, to.local, to.domain, at.now, at.running) for message in lifted])
+    return len(lifted)
 
 
 def _lift(tx: Transaction, messages: Iterable[int]) -> tuple[int, ...]:
     return tuple(message for (message,) in tx.executemany(_LIFT, [(message,) for message in messages]))
 
 
-def _keys(rows: Iterable[tuple[int, ...]]) -> list[tuple[int, int]]:
-    return [(message, n) for message, n in rows]
-
-
-def _each(tx: Transaction, sql: str, messages: Iterable[int]) -> None:
-    for _ in tx.executemany(sql, [(message,) for message in messages]):
+def _each(tx: Transaction, sql: str, rows: Sequence[Row]) -> None:
+    for _ in tx.executemany(sql, rows):
         pass

@@ -11,16 +11,20 @@ from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.spool.rows import Key, Row
 from twistedmail_mta.spool.stretch import END, STRETCH, stretch_end
 
-REASON: Final = "coalesce(r.reason, trim(r.code || ' ' || r.status), 'not tried yet')"
+_DETAINED: Final = "EXISTS (SELECT 1 FROM detention d WHERE d.message = r.message AND {})"
+_QUARANTINED: Final = _DETAINED.format("d.kind = 'quarantine'")
+_DETAINED_BECAUSE: Final = _DETAINED.format("d.reason LIKE ? ESCAPE '\\'")
+
+REASON: Final = (
+    f"CASE WHEN r.state = 'held' AND {_QUARANTINED} THEN 'quarantined'"
+    " ELSE coalesce(r.reason, trim(r.code || ' ' || r.status), 'not tried yet') END"
+)
 """Why a recipient is still here: the class of the last answer, or its codes where it has none."""
 
 _BETWEEN: Final = "(r.message, r.n) <= (?, ?)"
 _AMONG: Final = "r.message IN (SELECT value FROM json_each(?))"
 _TO: Final = "rtrim(r.local || '@' || r.domain, '@') LIKE ? ESCAPE '\\'"
 _DOMAIN: Final = "r.domain = ?"
-_DETAINED: Final = "EXISTS (SELECT 1 FROM detention d WHERE d.message = r.message AND {})"
-_QUARANTINED: Final = _DETAINED.format("d.kind = 'quarantine'")
-_DETAINED_BECAUSE: Final = _DETAINED.format("d.reason LIKE ? ESCAPE '\\'")
 _REASON: Final = (
     f"({REASON} = ? OR r.code || ' ' || r.status || ' ' || r.reply LIKE ? ESCAPE '\\'"
     f" OR r.state = 'held' AND {_DETAINED_BECAUSE})"

@@ -15,13 +15,13 @@ from twistedmail_mta.spool import detentions, operator, owners, tables
 from twistedmail_mta.spool.operator import QueuedMessage
 from twistedmail_mta.spool.operator_change import Moment
 from twistedmail_mta.spool.operator_selection import Selection
-from twistedmail_mta.spool.rows import Key, message_of
+from twistedmail_mta.spool.rows import message_of
 
 AT_ONCE: Final = 50
 """Messages that one transaction releases or deletes."""
 
 
-def _heard_by_nobody(_: Sequence[Key]) -> None:
+def _seen_by_nobody() -> None:
     """No server runs here."""
 
 
@@ -37,7 +37,7 @@ class Quarantine:
         clock: IReactorTime,
         uptime: Callable[[], float],
         boot: str,
-        note: Callable[[Sequence[Key]], None] = _heard_by_nobody,
+        look: Callable[[], None] = _seen_by_nobody,
     ) -> None:
         """Lay a hand on the quarantine in `database`.
 
@@ -47,14 +47,14 @@ class Quarantine:
             clock: the time of day.
             uptime: as for `begin_tenure`.
             boot: `boot_name()`.
-            note: told which recipients are to be tried from now on.
+            look: asks a running server to look at what is due.
         """
         self._database = database
         self._bodies = bodies
         self._clock = clock
         self._uptime = uptime
         self._boot = boot
-        self._note = note
+        self._look = look
 
     async def page(self, selection: Selection, after: int = -1) -> tuple[list[int], int | None]:
         """Return some of the messages that are meant, oldest first, and where to go on; None at the end.
@@ -90,13 +90,14 @@ class Quarantine:
             TemporaryError: the database can't be written; what was done so far stays.
         """
         number = 0
-        for some in _slices(ids):
-            at = await self._moment()
-            change = partial(detentions.release, messages=some, to=to, at=at)
-            released = await self._database.write(change, urgent=True)
-            if released:
-                self._note(released)
-            number += len({message for message, _ in released})
+        try:
+            for some in _slices(ids):
+                at = await self._moment()
+                change = partial(detentions.release, messages=some, to=to, at=at)
+                number += await self._database.write(change, urgent=True)
+        finally:
+            if number:
+                self._look()
         return number
 
     async def delete(self, ids: Sequence[int]) -> int:
