@@ -320,13 +320,14 @@ class IOrigins(Interface):
 class IRouter(Interface):
     """Decides where mail goes next, from the site file alone."""
 
-    def route(sender: Address, recipient: Address, attempts: int = 0) -> Route:
+    def route(sender: Address | None, recipient: Address, attempts: int = 0, account: str | None = None) -> Route:
         """Return the next hop; no input or output.
 
         Args:
-            sender: the reverse-path.
+            sender: the reverse-path; None: anybody's, so that routes for the mail of some don't count.
             recipient: the forward-path.
             attempts: how often it was tried before: after some the way may be another.
+            account: the login that submitted the mail; None for strangers' and our own.
         """
 
     def chosen(via: Via, recipient: Address) -> Route:

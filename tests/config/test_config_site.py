@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from twistedmail_mta.composition.settings import make_router
 from twistedmail_mta.config.limits import imap_limits_of, limits_of, pop3_limits_of
 from twistedmail_mta.config.load import find_site_file, parse_site, read_site
 from twistedmail_mta.config.problems import ConfigError
 from twistedmail_mta.config.site import Site
-from twistedmail_mta.model import Address, LaneTerms, NextHop, RelayLogin
+from twistedmail_mta.model import NULL_PATH, Address, LaneTerms, NextHop, RelayLogin
 
 SAMPLE = Path(__file__).parents[2] / "etc" / "mta.toml"
 BASE = """\
@@ -155,6 +156,12 @@ def test_everything_at_once() -> None:
         ('[queue]\nretry = ["0s"]\n', "queue.retry: waits must be longer than nothing"),
         ("[listen.mx.limits]\nconnections = 5\n", "listen.mx.limits.connections: is unknown"),
         ('[[route]]\nmatch = {}\nvia = "mx"\nauth = { user = "u", password = "env:X" }\n', "route[0]: auth needs"),
+        ('[[route]]\nmatch = { from = "ann" }\nvia = "mx"\n', "route[0].match.from[0]: must be an address"),
+        ('[[route]]\nmatch = { from = [] }\nvia = "mx"\n', "route[0].match.from: must not be empty"),
+        ('[[route]]\nmatch = { from = "*@a..b" }\nvia = "mx"\n', "route[0].match.from[0]: 'a..b' is no domain name"),
+        ('[[route]]\nmatch = { account = ["<>"] }\nvia = "mx"\n', "route[0].match.account[0]: must be an account"),
+        ('[[route]]\nmatch = { sender = "*" }\nvia = "mx"\n', "route[0].match.sender: is unknown"),
+        ('[[route]]\nmatch = { form = "*" }\nvia = "mx"\n', "route[0].match.form: is unknown; did you mean from?"),
         ('[[route]]\nmatch = {}\nvia = "relay"\n', 'route[0]: must be "smtp://HOST'),
         ('[[route]]\nmatch = {}\nvia = "smtp://h"\nauth = { user = "u" }\n', "route[0].auth: needs either"),
         ('[domains."a.example"]\nrelay_to = "discard"\n', 'domains."a.example": relay_to must be'),
@@ -298,6 +305,24 @@ def test_domains_are_normalised() -> None:
     read = site('[domains."Bücher.Example"]\nrelay_to = "smtp://10.0.0.7"\n')
 
     assert set(read.domains) == {"xn--bcher-kva.example"}
+
+
+def test_routes_by_sender_and_account() -> None:
+    """Their patterns are in lower case, their domains A-labels; the router finds them."""
+    read = site(
+        '[[route]]\nmatch = { from = ["Ann@Bücher.Example", "<>", "*@*.b.example"] }\nvia = "smtp://one"\n'
+        '[[route]]\nmatch = { account = "*@Example.org", to_domain = "far.test" }\nvia = "smtp://two"\n'
+    )
+
+    assert read.route[0].match.sender == ("ann@xn--bcher-kva.example", "<>", "*@*.b.example")
+    assert read.route[1].match.account == ("*@example.org",)
+    router, bob = make_router(read, lambda _: False), Address("bob", "far.test")
+    ann = Address("ann", "xn--bcher-kva.example")
+    hosts = [route.host for route in (
+        router.route(ann, bob), router.route(NULL_PATH, bob), router.route(bob, bob, 0, "ann@example.org"),
+        router.route(bob, bob), router.route(bob, Address("x", "near.test"), 0, "ann@example.org"),
+    ) if isinstance(route, NextHop)]  # fmt: skip
+    assert hosts == ["one", "one", "two", "far.test", "near.test"]
 
 
 def test_values_of_their_kind() -> None:

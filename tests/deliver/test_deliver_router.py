@@ -20,6 +20,7 @@ from twistedmail_mta.model import (
     TLSLevel,
     Via,
 )
+from twistedmail_mta.policy.header_rules import fits
 from twistedmail_mta.routes import chosen_hop, hop_text, parse_via
 from twistedmail_mta.stages import leads_somewhere
 
@@ -75,26 +76,93 @@ def test_no_domain() -> None:
     assert isinstance(routed([RouteRule((), smart("a"))], ""), Refuse)
 
 
+@pytest.mark.parametrize(
+    ("sender", "account", "host"),
+    [
+        ("ann@x.test", None, "ann"),
+        ("Ann@X.test", None, "ann"),
+        ("ben@x.test", None, "x"),
+        ("ben@sub.x.test", None, "below"),
+        ("eve@y.test", None, "rest"),
+        ("eve@y.test", "cy@home.test", "cy"),
+        ("ann@x.test", "cy@home.test", "ann"),
+        ("eve@y.test", "dan@home.test", "home"),
+        ("eve@y.test", "dan@other.test", "rest"),
+        ("", None, "reports"),
+    ],
+)
+def test_by_sender_and_account(sender: str, account: str | None, host: str) -> None:
+    """The first rule of which all conditions hold; strangers have no account."""
+    rules = [
+        RouteRule(("far.test",), smart("ann"), senders=("ann@x.test",)),
+        RouteRule((), smart("x"), senders=("*@x.test",)),
+        RouteRule((), smart("below"), senders=("*@*.x.test",)),
+        RouteRule((), smart("reports"), senders=("<>",)),
+        RouteRule(("near.test",), smart("never"), accounts=("cy@home.test",)),
+        RouteRule((), smart("cy"), senders=("*@y.test", "*@z.test"), accounts=("cy@home.test",)),
+        RouteRule(("*.test",), smart("home"), accounts=("*@home.test",)),
+        RouteRule((), smart("rest")),
+    ]
+    local, _, domain = sender.rpartition("@")
+
+    assert Router(rules, MX).route(Address(local, domain), Address("bob", "far.test"), 0, account) == smart(host)
+
+
+def test_without_a_sender() -> None:
+    """Whoever asks of everybody's mail, such as before anybody has a sender, is told of no rule for some."""
+    rules = [RouteRule((), smart("a"), senders=("*",)), RouteRule((), smart("b"), accounts=("*",))]
+
+    route = Router([*rules, RouteRule((), smart("c"))], MX).route(None, Address("bob", "far.test"))
+
+    assert route == smart("c")
+
+
 DOMAINS = ["a", "b.a", "c.b.a", "d"]
 PATTERNS = [*DOMAINS, "*.a", "*.b.a", "*", "*.d"]
+PEOPLE = [NULL_PATH, *(Address(local, domain) for local in ("u", "V") for domain in ("a", "b.a", "d"))]
+SOME = ["*", "*@a", "*@*.a", "u@a", "v@b.a", "v@*.a", "u@*", "*@*"]
+RULES = st.lists(
+    st.tuples(
+        st.lists(st.sampled_from(PATTERNS), max_size=3),
+        st.lists(st.sampled_from([*SOME, "<>"]), max_size=2),
+        st.lists(st.sampled_from(SOME), max_size=2),
+    ),
+    max_size=8,
+)
 
 
-def oracle(rules: list[RouteRule], domain: str) -> Route:
+def oracle(rules: list[RouteRule], domain: str, sender: Address | None, account: Address | None) -> Route:
     """Walk the rules."""
     for rule in rules:
-        for pattern in rule.to_domains or ("*",):
-            if pattern in ("*", domain) or (pattern.startswith("*.") and domain.endswith(pattern[1:])):
-                return rule.route
+        if (
+            any(
+                pattern in ("*", domain) or (pattern.startswith("*.") and domain.endswith(pattern[1:]))
+                for pattern in rule.to_domains or ("*",)
+            )
+            and (not rule.senders or (sender is not None and any(fits(sender, each) for each in rule.senders)))
+            and (not rule.accounts or (account is not None and any(fits(account, each) for each in rule.accounts)))
+        ):
+            return rule.route
     return NextHop(domain, 25, mx=True)
 
 
-@settings(derandomize=True, max_examples=300)
-@given(st.lists(st.lists(st.sampled_from(PATTERNS), max_size=3), max_size=6), st.sampled_from(DOMAINS))
-def test_index_agrees_with_a_walk(patterns: list[list[str]], domain: str) -> None:
-    """The index finds what walking the file would."""
-    rules = [RouteRule(tuple(some), smart(f"r{place}")) for place, some in enumerate(patterns)]
+@settings(derandomize=True, max_examples=500)
+@given(RULES, st.sampled_from(DOMAINS), st.sampled_from([None, *PEOPLE]), st.sampled_from([None, *PEOPLE[1:]]))
+def test_index_agrees_with_a_walk(
+    patterns: list[tuple[list[str], list[str], list[str]]],
+    domain: str,
+    sender: Address | None,
+    account: Address | None,
+) -> None:
+    """However the rules are written, the index finds what walking through them would."""
+    rules = [
+        RouteRule(tuple(to), smart(f"r{place}"), tuple(of), tuple(by)) for place, (to, of, by) in enumerate(patterns)
+    ]
+    login = None if account is None else str(account)
 
-    assert routed(rules, domain) == oracle(rules, domain)
+    route = Router(rules, MX).route(sender, Address("bob", domain), 0, login)
+
+    assert route == oracle(rules, domain, sender, account)
 
 
 @pytest.mark.parametrize(

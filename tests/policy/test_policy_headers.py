@@ -10,10 +10,11 @@ from pydantic import ValidationError
 from repute_kit import result, stranger
 from scanner_kit import arriving, kit, logged_in
 
+from twistedmail_mta.config.values import address_pattern
 from twistedmail_mta.model import NULL_PATH, Address, Reply
 from twistedmail_mta.plugins import find, verified
 from twistedmail_mta.policy import pattern
-from twistedmail_mta.policy.header_rules import RuleTable, address_pattern, fits
+from twistedmail_mta.policy.header_rules import RuleTable, fits
 from twistedmail_mta.policy.headers import Headers
 from twistedmail_mta.policy.pattern import TooHardError
 from twistedmail_mta.stages import (

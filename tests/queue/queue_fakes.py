@@ -274,7 +274,7 @@ class FakeRouter:
             "broken.example": KeyError("broken router"),
         }
 
-    def route(self, sender: Address, recipient: Address, attempts: int = 0) -> Route:
+    def route(self, sender: Address | None, recipient: Address, attempts: int = 0, account: str | None = None) -> Route:
         way = self.ways.get(recipient.domain) or NextHop(recipient.domain, 25, mx=True)
         if isinstance(way, Exception):
             raise way

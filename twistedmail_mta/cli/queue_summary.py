@@ -13,7 +13,7 @@ from twistedmail_mta.cli.site import Invocation, print_json, print_table
 from twistedmail_mta.control.client import RefusedError, tell
 from twistedmail_mta.directory.domain_rows import list_domains
 from twistedmail_mta.interfaces import IRouter
-from twistedmail_mta.model import NULL_PATH, Address, NextHop
+from twistedmail_mta.model import Address, NextHop
 from twistedmail_mta.routes import hop_text
 from twistedmail_mta.spool.operator_selection import Selection
 from twistedmail_mta.spool.operator_summary import AGES, WAY, Group
@@ -105,7 +105,7 @@ def _way(router: IRouter, domain: str) -> str:
     """Return the next hop of a domain as the site file says, or the way that an operator chose."""
     if domain.startswith(WAY):
         return domain.removeprefix(WAY)
-    route = router.route(NULL_PATH, Address("", domain))
+    route = router.route(None, Address("", domain))
     return hop_text(route) if isinstance(route, NextHop) else "(no next hop)"
 
 

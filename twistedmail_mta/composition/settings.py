@@ -46,7 +46,12 @@ def make_router(site: Site, hosts: Callable[[str], bool]) -> Router:
     """Return the routes: first what is kept here, then the domains that are relayed, the site's own, last MX."""
     outbound = site.outbound
     domains = [RouteRule((name,), table.next_hop(outbound)) for name, table in site.relayed.items()]
-    routes = [RouteRule(table.match.to_domain or (), table.route(outbound)) for table in site.route]
+    routes = [
+        RouteRule(
+            table.match.to_domain or (), table.route(outbound), table.match.sender or (), table.match.account or ()
+        )
+        for table in site.route
+    ]
     spare = outbound.fallback
     fallback = Fallback(spare.after, spare.next_hop(outbound)) if spare is not None else None
     return Router([*domains, *routes], NextHop("", outbound.port, mx=True, tls=outbound.tls), fallback, hosts)

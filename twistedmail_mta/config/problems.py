@@ -10,6 +10,7 @@ from types import UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from twistedmail_mta.config.hosting import misled
@@ -168,9 +169,14 @@ def _keys_below(model: type[BaseModel], steps: Sequence[int | str]) -> list[str]
             kind = get_args(kind)[-1] if get_origin(kind) is dict else get_args(kind)[0]
         else:
             table = _table_in(kind)
-            kind = table.model_fields[str(step)].annotation if table is not None else None
+            kind = _fields(table)[str(step)].annotation if table is not None else None
     table = _table_in(kind)
-    return list(table.model_fields) if table is not None else []
+    return list(_fields(table)) if table is not None else []
+
+
+def _fields(table: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return the fields of a table by the keys that the file has for them."""
+    return {field.alias or name: field for name, field in table.model_fields.items()}
 
 
 def _chosen(kind: object, use: int | str) -> type[BaseModel] | None:
@@ -182,7 +188,7 @@ def _chosen(kind: object, use: int | str) -> type[BaseModel] | None:
 
 
 def _all_paths(model: type[BaseModel], above: str = "") -> Iterator[str]:
-    for name, field in model.model_fields.items():
+    for name, field in _fields(model).items():
         yield above + name
         inner = _table_in(field.annotation)
         if inner is not None:

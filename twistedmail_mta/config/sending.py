@@ -8,6 +8,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 
 from twistedmail_mta.config.secrets import secret_source
 from twistedmail_mta.config.values import (
+    AccountPatterns,
+    AddressPatterns,
     AddressValue,
     Count,
     Domain,
@@ -201,21 +203,26 @@ class QueueTable(Table):
 
 
 class MatchTable(Table):
-    """What a route is for; an empty one is for everything.
+    """What a route is for: all that is said must hold; an empty one is for everything.
 
     Attributes:
         to_domain: recipient domains: a name, `*.name` for all below it, or `*`;
             None matches all.
+        sender: reverse-paths, named `from` in the file: "ann@example.org", "*@example.org", "*@*.example.org", "*",
+            and "<>" for reports; None matches all.
+        account: accounts that submitted the mail, as `sender`, "*" for every one; None matches all, and strangers.
     """
 
     to_domain: Annotated[DomainPatterns, Field(min_length=1)] | None = None
+    sender: Annotated[AddressPatterns, Field(min_length=1)] | None = Field(default=None, alias="from")
+    account: Annotated[AccountPatterns, Field(min_length=1)] | None = None
 
 
 class RouteTable(WayTable):
-    """[[route]]: the first one that matches a recipient says where its mail goes.
+    """[[route]]: the first one that matches a recipient, and whose mail it is, says where its mail goes.
 
     Attributes:
-        match: which recipients.
+        match: which recipients, and of whose mail.
     """
 
     match: MatchTable

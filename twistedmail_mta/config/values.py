@@ -22,6 +22,8 @@ IPAddress = IPv4Address | IPv6Address
 _LABELS = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?)(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?)*")
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}")
 _MAX_DOMAIN: Final = 255
+NULL_SENDER: Final = "<>"
+"""How patterns name the null reverse-path."""
 
 
 class Table(BaseModel):
@@ -66,6 +68,31 @@ def mail_address(text: object) -> Address:
     if not at or not _LOCAL.fullmatch(local):
         raise ValueError("must be an address such as postmaster@example.org")
     return Address(local, domain_name(domain))
+
+
+def address_pattern(text: object) -> str:
+    """Return a pattern of addresses in its normal form: "bob@example.org", "*@example.org", "*@*.example.org", "<>".
+
+    Raises:
+        ValueError: it is none.
+    """
+    local, at, domain = text.rpartition("@") if isinstance(text, str) else ("", "", "")
+    if isinstance(text, str) and text in {NULL_SENDER, "*"}:
+        return text
+    if not at or not local:
+        raise ValueError('must be an address, "*@example.org" or "<>"')
+    return f"{local.lower()}@{domain_pattern(domain)}"
+
+
+def account_pattern(text: object) -> str:
+    """Return a pattern of accounts in its normal form: "bob@example.org", "*@example.org", "*" for every login.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if text == NULL_SENDER:
+        raise ValueError('must be an account, "*@example.org" or "*"')
+    return address_pattern(text)
 
 
 def network(text: object) -> Network:
@@ -129,6 +156,8 @@ AddressValue = Annotated[IPAddress, _read_by(address)]
 
 Endpoints = Annotated[tuple[EndpointText, ...], _read_by(one_or_more)]
 DomainPatterns = Annotated[tuple[DomainPattern, ...], _read_by(one_or_more)]
+AddressPatterns = Annotated[tuple[Annotated[str, _read_by(address_pattern)], ...], _read_by(one_or_more)]
+AccountPatterns = Annotated[tuple[Annotated[str, _read_by(account_pattern)], ...], _read_by(one_or_more)]
 Networks = Annotated[tuple[NetworkValue, ...], _read_by(sequence)]
 Addresses = Annotated[tuple[AddressValue, ...], _read_by(sequence)]
 Durations = Annotated[tuple[Duration, ...], _read_by(sequence)]

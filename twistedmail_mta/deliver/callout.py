@@ -76,7 +76,7 @@ class Callout:
 
     async def verify(self, recipient: Address) -> Reply | None:
         """Return the refusal to give at RCPT, or None; see `IRecipientCheck`."""
-        route = self._router.route(NULL_PATH, recipient)
+        route = self._router.route(None, recipient)
         if isinstance(route, Refuse):
             return route.reply
         if not isinstance(route, NextHop):

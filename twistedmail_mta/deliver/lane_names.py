@@ -8,7 +8,7 @@ from typing import Any, Final
 from twisted.internet.interfaces import IReactorTime
 
 from twistedmail_mta.interfaces import ILanePlan, IRouter
-from twistedmail_mta.model import NULL_PATH, Address, NextHop
+from twistedmail_mta.model import Address, NextHop
 from twistedmail_mta.tasks import Task, within
 
 WITHIN: Final = 5.0
@@ -24,7 +24,7 @@ async def lane_names(domains: Iterable[str], router: IRouter, plan: ILanePlan, c
         plan: names lanes.
         clock: limits the time.
     """
-    routes = {domain: router.route(NULL_PATH, Address("", domain)) for domain in domains}
+    routes = {domain: router.route(None, Address("", domain)) for domain in domains}
     hops = {domain: route for domain, route in routes.items() if isinstance(route, NextHop) and route.mx}
     tasks = [Task("lane.name", _found(plan, hop)) for hop in hops.values() if plan.known(hop) is None]
     try:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Final
 
 from zope.interface import implementer
@@ -14,20 +15,29 @@ from twistedmail_mta.routes import chosen_hop
 
 NO_DOMAIN: Final = Refuse(Reply(550, "5.1.3", "The recipient's address has no domain"))
 
+_ANY: Final = ""
+"""In the place of a pattern: there is no condition."""
+_NOTHING_SAID: Final = (_ANY,)
+
 
 @dataclass(frozen=True, slots=True)
 class RouteRule:
-    """One route of the site file.
+    """One route of the site file; all of its conditions must hold.
 
     Attributes:
         to_domains: recipient domains in lower case as A-labels: a name,
             `*.name` for all below it, or `*`; empty matches all.
         route: where their mail goes; an MX route without a host means the
             recipient's own domain.
+        senders: reverse-paths, in lower case: an address, `*@` and a pattern of domains,
+            `*` or `<>`; empty matches all.
+        accounts: the same of accounts, without `<>`; empty matches all, and strangers.
     """
 
     to_domains: tuple[str, ...]
     route: Route
+    senders: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +57,19 @@ def _no_domain(_: str) -> bool:
     return False
 
 
+_Ranked = tuple[int, Route]
+"""A rule's place, and where its mail goes."""
+_Key = tuple[str, str, str]
+"""One pattern of each kind: recipient domain, sender, account."""
+
+
 @implementer(IRouter)
 class Router:
-    """Finds the first rule that matches; the number of rules costs nothing per message."""
+    """Finds the first rule that matches; the number of rules costs nothing per message.
+
+    A rule stands in the index under each combination of its patterns; what is
+    looked up are the patterns that fit a recipient, and whose mail it is.
+    """
 
     def __init__(
         self,
@@ -69,26 +89,25 @@ class Router:
         self._hosts = hosts
         self._default = default
         self._fallback = fallback
-        self._exact: dict[str, tuple[int, Route]] = {}
-        self._below: dict[str, tuple[int, Route]] = {}
-        self._rest: tuple[int, Route] = (len(rules), default)
+        self._rules: dict[_Key, _Ranked] = {}
+        self._rest: _Ranked = (len(rules), default)
         for place, rule in enumerate(rules):
-            for pattern in rule.to_domains or ("*",):
-                self._add(pattern.lower(), (place, rule.route))
+            for key in product(
+                rule.to_domains or ("*",), rule.senders or _NOTHING_SAID, rule.accounts or _NOTHING_SAID
+            ):
+                self._rules.setdefault(_lowered(key), (place, rule.route))
+        self._looks_below = any(domain.startswith("*.") for domain, _, _ in self._rules)
+        self._asks_sender = any(sender for _, sender, _ in self._rules)
+        self._asks_account = any(account for _, _, account in self._rules)
 
-    def route(
-        self,
-        sender: Address,  # noqa: ARG002 - routes by sender come with accounts' relays
-        recipient: Address,
-        attempts: int = 0,
-    ) -> Route:
-        """Return where the recipient's mail goes after so many attempts."""
+    def route(self, sender: Address | None, recipient: Address, attempts: int = 0, account: str | None = None) -> Route:
+        """Return where the recipient's mail goes after so many attempts; see `IRouter`."""
         domain = recipient.domain.lower()
         if not domain:
             return NO_DOMAIN
         if self._hosts(domain):
             return MAILBOXES
-        _, route = min(self._matches(domain), key=_place)
+        _, route = min(self._matches(domain, sender, account), key=_place)
         if not isinstance(route, NextHop):
             return route
         if route.mx and self._fallback is not None and attempts >= self._fallback.after:
@@ -102,24 +121,53 @@ class Router:
             return hop
         return replace(hop, host=recipient.domain.lower()) if recipient.domain else NO_DOMAIN
 
-    def _add(self, pattern: str, ranked: tuple[int, Route]) -> None:
-        if pattern == "*":
-            self._rest = min(self._rest, ranked, key=_place)
-        elif pattern.startswith("*."):
-            self._below.setdefault(pattern[2:], ranked)
-        else:
-            self._exact.setdefault(pattern, ranked)
-
-    def _matches(self, domain: str) -> Iterable[tuple[int, Route]]:
+    def _matches(self, domain: str, sender: Address | None, account: str | None) -> Iterator[_Ranked]:
         yield self._rest
-        if domain in self._exact:
-            yield self._exact[domain]
-        parent = domain
-        while self._below and (dot := parent.find(".")) >= 0:
-            parent = parent[dot + 1 :]
-            if parent in self._below:
-                yield self._below[parent]
+        senders = tuple(_sender_patterns(sender)) if self._asks_sender and sender is not None else _NOTHING_SAID
+        accounts = tuple(_account_patterns(account)) if self._asks_account and account is not None else _NOTHING_SAID
+        for pattern in self._domain_patterns(domain):
+            for who in senders:
+                for login in accounts:
+                    if (ranked := self._rules.get((pattern, who, login))) is not None:
+                        yield ranked
+
+    def _domain_patterns(self, domain: str) -> Iterator[str]:
+        return _domain_patterns(domain) if self._looks_below else iter(("*", domain))
 
 
-def _place(ranked: tuple[int, Route]) -> int:
+def _domain_patterns(domain: str) -> Iterator[str]:
+    """Yield all patterns that fit a domain."""
+    yield "*"
+    yield domain
+    parent = domain
+    while (dot := parent.find(".")) >= 0:
+        parent = parent[dot + 1 :]
+        yield f"*.{parent}"
+
+
+def _address_patterns(local: str, domain: str) -> Iterator[str]:
+    """Yield all patterns that fit an address, and that there is no condition."""
+    yield from (_ANY, "*")
+    for pattern in _domain_patterns(domain.lower()):
+        yield f"*@{pattern}"
+        yield f"{local.lower()}@{pattern}"
+
+
+def _sender_patterns(sender: Address) -> Iterator[str]:
+    if sender.is_null:
+        yield "<>"
+    yield from _address_patterns(sender.local, sender.domain)
+
+
+def _account_patterns(account: str) -> Iterator[str]:
+    local, _, domain = account.rpartition("@")
+    return _address_patterns(local, domain)
+
+
+def _lowered(key: tuple[str, ...]) -> _Key:
+    domain, sender, account = key
+    return domain.lower(), sender.lower(), account.lower()
+
+
+def _place(ranked: _Ranked) -> int:
     return ranked[0]

@@ -8,11 +8,11 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from twistedmail_mta.config.values import DomainPattern, Size, Table
+from twistedmail_mta.config.values import AddressPatterns, DomainPattern, Size, Table
 from twistedmail_mta.mail.addresses import addresses
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.model import CRLF, Address
-from twistedmail_mta.policy.header_rules import AddressPatterns, fits
+from twistedmail_mta.policy.header_rules import fits
 from twistedmail_mta.policy.part_footing import Words
 
 MAX_SIZE: Final = 16 << 20

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from twistedmail_mta.config.values import Mailbox, Table, domain_pattern, one_or_more
+from twistedmail_mta.config.values import NULL_SENDER, AddressPatterns, Mailbox, Table, one_or_more
 from twistedmail_mta.mail.decoded_field import decoded_field
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.model import Address, Reply
@@ -22,7 +22,6 @@ MAX_VALUE: Final = 4000
 _ACTIONS: Final = ("add", "replace", "remove", "refuse", "file", "hold", "quarantine", "bcc", "discard", "stop")
 _REPLY: Final = re.compile(r"(?:([45])[0-9]{2} ([45])\.[0-9]{1,3}\.[0-9]{1,3} |(?![0-9]{3}\b))[ -~]{1,400}")
 _SPLIT: Final = re.compile(r"([45][0-9]{2}) (\S+) (.*)")
-_NULL: Final = "<>"
 
 
 def _pattern(text: str) -> str:
@@ -51,23 +50,9 @@ def _reply(text: str) -> str:
     return text
 
 
-def address_pattern(text: object) -> str:
-    """Return a pattern of addresses in its normal form: "bob@example.org", "*@example.org", "*@*.example.org", "<>".
-
-    Raises:
-        ValueError: it is none.
-    """
-    local, at, domain = text.rpartition("@") if isinstance(text, str) else ("", "", "")
-    if isinstance(text, str) and text in {_NULL, "*"}:
-        return text
-    if not at or not local:
-        raise ValueError('must be an address, "*@example.org" or "<>"')
-    return f"{local.lower()}@{domain_pattern(domain)}"
-
-
 def fits(address: Address, pattern: str) -> bool:
     """Return whether an address is one that a pattern means; upper and lower case are one."""
-    if pattern in {_NULL, "*"}:
+    if pattern in {NULL_SENDER, "*"}:
         return pattern == "*" or address.is_null
     local, _, domain = pattern.rpartition("@")
     below = domain.startswith("*.") and address.domain.endswith(domain[1:])
@@ -76,7 +61,6 @@ def fits(address: Address, pattern: str) -> bool:
 
 Name = Annotated[str, AfterValidator(_name)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(one_or_more)]
-AddressPatterns = Annotated[tuple[Annotated[str, BeforeValidator(address_pattern)], ...], BeforeValidator(one_or_more)]
 
 
 class RuleTable(Table):

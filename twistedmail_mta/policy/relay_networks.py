@@ -8,11 +8,11 @@ from pydantic import Field
 from zope.interface import implementer
 
 from twistedmail_mta.config.narrow import NarrowNetworks
-from twistedmail_mta.config.values import Table
+from twistedmail_mta.config.values import AddressPatterns, Table
 from twistedmail_mta.model import Recipient
 from twistedmail_mta.networks import is_in
 from twistedmail_mta.plugins import Kit
-from twistedmail_mta.policy.header_rules import AddressPatterns, fits
+from twistedmail_mta.policy.header_rules import fits
 from twistedmail_mta.stages import Client, Grant, IRelayGrant, MailFrom
 
 

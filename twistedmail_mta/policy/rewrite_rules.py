@@ -8,10 +8,10 @@ from typing import Annotated, Final, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from twistedmail_mta.config.values import FilePath, Table, one_or_more
+from twistedmail_mta.config.values import AddressPatterns, FilePath, Table, one_or_more
 from twistedmail_mta.model import Address
 from twistedmail_mta.policy.address_forms import Form, demand_star, made, meant
-from twistedmail_mta.policy.header_rules import AddressPatterns, fits
+from twistedmail_mta.policy.header_rules import fits
 
 MAIL: Final = "MAIL"
 RCPT: Final = "RCPT"

@@ -11,7 +11,6 @@ from twisted.logger import Logger
 
 from twistedmail_mta.interfaces import IDeliveryAgent, ILanePlan, IRouter, ISpool
 from twistedmail_mta.model import (
-    Address,
     Claim,
     Deferred,
     Delivered,
@@ -74,7 +73,7 @@ class Dispatch:
         self._attempts = TaskGroup()
         self._stopping = False
 
-    def route(self, sender: Address, recipient: Recipient, attempts: int = 0) -> Route | None:
+    def route(self, message: Message, recipient: Recipient, attempts: int = 0) -> Route | None:
         """Return which way a recipient goes: the chosen one, else the router's.
 
         None when the router is broken, or the choice can't be understood,
@@ -84,7 +83,7 @@ class Dispatch:
         try:
             if recipient.via is not None:
                 return self._router.chosen(recipient.via, address)
-            return self._router.route(sender, address, attempts)
+            return self._router.route(message.envelope.sender, address, attempts, message.origin.account)
         except Exception:  # noqa: BLE001 - whatever it is, the mail waits
             self.log.failure("no route for {recipient}", recipient=str(address), event="queue.route_failed")
             return None
@@ -130,7 +129,7 @@ class Dispatch:
         parked: dict[int, list[Claim]] = {}
         for claim in claims:
             address = claim.recipient.address
-            route = self.route(message.envelope.sender, claim.recipient, claim.attempts)
+            route = self.route(message, claim.recipient, claim.attempts)
             suspension = self._suspensions.of(message, address, route)
             if suspension is not None:
                 parked.setdefault(suspension, []).append(claim)

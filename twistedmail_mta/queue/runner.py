@@ -166,11 +166,11 @@ class QueueRunner:
     ) -> None:
         """See `IAcceptance.accept`; the first attempt follows without a look at the table."""
         self._precedence.note_arrival()
-        sender, recipients = message.envelope.sender, message.envelope.recipients
+        recipients = message.envelope.recipients
         if detention is not None or not recipients:
             await self._spool.accept(message, claim=False, local=local, detention=detention)
             return
-        routes = [self._dispatch.route(sender, recipient) for recipient in recipients]
+        routes = [self._dispatch.route(message, recipient) for recipient in recipients]
         if self._has_room(message, routes):
             await self._accepts.shield("queue.accept", self._accept(message, routes, local))
         else:
