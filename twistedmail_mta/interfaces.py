@@ -21,6 +21,7 @@ from twistedmail_mta.model import (
     Expansion,
     FailedRecipient,
     FileBody,
+    Former,
     HTTPAnswer,
     InlineBody,
     LaneTerms,
@@ -28,7 +29,6 @@ from twistedmail_mta.model import (
     Message,
     MXRecord,
     NextHop,
-    Origin,
     Outcome,
     Recipient,
     Reply,
@@ -306,11 +306,11 @@ class IAcceptance(Interface):
         """
 
 
-class IOrigins(Interface):
+class IFilteredMail(Interface):
     """Knows what is with a content filter."""
 
-    def origin(message_id: int) -> Awaitable[Origin | None]:
-        """Return where a message came from that is with a filter at this moment; None where no such one is.
+    def former(message_id: int) -> Awaitable[Former | None]:
+        """Return what is known of a message that is with a filter at this moment; None where no such one is.
 
         Raises:
             TemporaryError: it can't be read now.

@@ -194,6 +194,21 @@ Tags = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Former:
+    """What was known of a message before a content filter had it, and holds of what that gives back.
+
+    Attributes:
+        origin: where it came from; None where that isn't known.
+        tags: what plugins noted about it.
+        mailboxes: those that plugins chose, by recipient.
+    """
+
+    origin: Origin | None = None
+    tags: Tags = ()
+    mailboxes: Mapping[Address, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A message this host has taken, or is about to take, responsibility for.
 

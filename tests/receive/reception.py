@@ -21,13 +21,13 @@ from twistedmail_mta.interfaces import (
     IAuthenticator,
     IDatabase,
     IDirectory,
+    IFilteredMail,
     ILogins,
-    IOrigins,
     IQuotas,
     IRecipientCheck,
     ISubmitter,
 )
-from twistedmail_mta.model import Address, Delivery, Detention, Expansion, LocalMail, Message, Origin, Reply
+from twistedmail_mta.model import Address, Delivery, Detention, Expansion, Former, LocalMail, Message, Reply
 from twistedmail_mta.networks import parse_networks
 from twistedmail_mta.pipeline import Pipeline, Plugin
 from twistedmail_mta.receive.admission import Admission
@@ -109,16 +109,16 @@ class Directory:
         return self.addresses.get(str(recipient), NO_SUCH_ADDRESS)
 
 
-@implementer(IOrigins)
-class Origins:
+@implementer(IFilteredMail)
+class FilteredMail:
     """Knows what the test says is with a content filter."""
 
     def __init__(self) -> None:
-        self.known: dict[int, Origin] = {}
+        self.known: dict[int, Former] = {}
         self.asked: list[int] = []
         self.gate = open_gate()
 
-    async def origin(self, message_id: int) -> Origin | None:
+    async def former(self, message_id: int) -> Former | None:
         await self.gate
         self.asked.append(message_id)
         return self.known.get(message_id)
@@ -237,7 +237,7 @@ class Reception:
     def __post_init__(self) -> None:
         self.clock, self.bodies, self.acceptance, self.disk = Clock(), MemoryBodies(), Acceptance(), Disk()
         self.directory, self.quotas, self.logins = Directory(), Quotas(), Logins()
-        self.origins = Origins()
+        self.filtered_mail = FilteredMail()
         self.stored: list[tuple[Message, LocalMail]] = []
         self.tasks, self._ids = TaskGroup(), iter(range(1, 10**6))
         self.factory = ServerFactory(Crowd(3))
@@ -269,7 +269,7 @@ class Reception:
             "tasks": self.tasks,
             "plugins": Pipeline(self.plugins, self.clock),
             "trusted": None,
-            "origins": self.origins,
+            "filtered_mail": self.filtered_mail,
             "grants": Pipeline(self.relay, self.clock, GRANTS),
             "stored": lambda message, local: self.stored.append((message, local)),
             "shortage": lambda: None,

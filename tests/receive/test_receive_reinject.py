@@ -11,10 +11,10 @@ from twisted.logger import globalLogPublisher
 from zope.interface import implementer
 
 from twistedmail_mta.errors import TemporaryError
-from twistedmail_mta.model import Origin, Reply, id_text
+from twistedmail_mta.model import Address, Former, Origin, Reply, id_text
 from twistedmail_mta.networks import LOOPBACK, Network, parse_networks
 from twistedmail_mta.pipeline import Plugin
-from twistedmail_mta.stages import Grant, IMessagePolicy, IRelayGrant
+from twistedmail_mta.stages import FileInto, Grant, IMessagePolicy, IRelayGrant, Tag
 
 ID = 0x123456789ABCDEF
 BEFORE = Origin("ESMTPSA", "192.0.2.7", "client.test", "ann@home.test", "submission")
@@ -175,7 +175,7 @@ def taken(reception: Reception, *before: str, **how: Any) -> Origin:
 def test_what_is_with_a_filter_keeps_its_origin() -> None:
     """The login that submitted it, too: its bounces, its limits and its suspension are as they were."""
     reception = reinject()
-    reception.origins.known[ID] = BEFORE
+    reception.filtered_mail.known[ID] = Former(BEFORE)
 
     assert taken(reception, f"XFORWARD ADDR=198.51.100.1 PROTO=SMTP IDENT={id_text(ID)}") == BEFORE
     assert b"Received: from filter ([127.0.0.1])" in reception.acceptance.messages[0].header
@@ -189,7 +189,7 @@ def test_what_is_not_is_a_strangers() -> None:
     origin = taken(reception, f"XFORWARD ADDR=192.0.2.7 PROTO=ESMTPSA HELO=client.test IDENT={id_text(ID)}")
 
     assert origin == Origin("ESMTPSA", "192.0.2.7", "client.test", None, "reinject")
-    assert reception.origins.asked == [ID]
+    assert reception.filtered_mail.asked == [ID]
 
 
 @pytest.mark.parametrize(
@@ -207,13 +207,13 @@ def test_the_filters_own_mail(before: tuple[str, ...]) -> None:
     reception = reinject()
 
     assert taken(reception, *before) == Origin("ESMTP", "127.0.0.1", "filter", None, "reinject")
-    assert reception.origins.asked == []
+    assert reception.filtered_mail.asked == []
 
 
 def test_each_message_has_its_own() -> None:
     """What was told of one isn't believed of the next on the same connection."""
     reception = reinject()
-    reception.origins.known[ID] = BEFORE
+    reception.filtered_mail.known[ID] = Former(BEFORE)
     client = begin(reception, f"XFORWARD IDENT={id_text(ID)}")
     client.type("RCPT TO:<bob@elsewhere.test>", *TEXT)
 
@@ -222,14 +222,48 @@ def test_each_message_has_its_own() -> None:
     assert [each.origin.account for each in reception.acceptance.messages] == ["ann@home.test", None]
 
 
+def test_what_plugins_decided_before() -> None:
+    """What they noted, and the mailboxes that they chose for whom is kept here, hold behind the filter."""
+    reception = reinject()
+    mailboxes_before = {Address("u1", "home.test"): "Junk", Address("bob", "elsewhere.test"): "Junk"}
+    reception.filtered_mail.known[ID] = Former(BEFORE, (("score", "7"),), mailboxes_before)
+
+    client = begin(reception, f"XFORWARD IDENT={id_text(ID)}")
+    client.type(*(f"RCPT TO:<{each}>" for each in ("u1@home.test", "u2@home.test", "bob@elsewhere.test")), *TEXT)
+
+    (message,), (local,) = reception.acceptance.messages, reception.acceptance.local
+    assert message.tags == (("score", "7"),)
+    assert [(delivery.account, delivery.mailbox) for delivery in local.deliveries] == [  # type: ignore[union-attr]
+        (1, "Junk"),
+        (2, "INBOX"),
+    ]
+
+
+def test_what_plugins_decide_now() -> None:
+    """Those of this listener add to it, and have the last word."""
+
+    @implementer(IMessagePolicy)
+    class Judges:
+        async def message(self, *_: Any) -> Any:
+            return FileInto("Spam"), Tag("filter", "yes")
+
+    reception = reinject(plugins=(Plugin("test", Judges(), 10.0, False),))
+    reception.filtered_mail.known[ID] = Former(BEFORE, (("score", "7"),), {Address("u1", "home.test"): "Junk"})
+
+    begin(reception, f"XFORWARD IDENT={id_text(ID)}").type("RCPT TO:<u1@home.test>", *TEXT)
+
+    assert reception.acceptance.messages[0].tags == (("score", "7"), ("filter", "yes"))
+    assert reception.acceptance.local[0].deliveries[0].mailbox == "Spam"  # type: ignore[union-attr]
+
+
 def test_when_it_cannot_be_looked_up() -> None:
     """The filter tries again, and so does the queue before it."""
 
     class Broken:
-        async def origin(self, _: int) -> Origin:
+        async def former(self, _: int) -> Former:
             raise TemporaryError(Reply(451, "4.3.0", "not now"))
 
-    reception = reinject(options={"origins": Broken()})
+    reception = reinject(options={"filtered_mail": Broken()})
     client = connect(reception)
     client.type("EHLO filter", f"XFORWARD IDENT={id_text(ID)}")
 
@@ -241,7 +275,7 @@ def test_the_log_joins_both_names() -> None:
     events: list[Any] = []
     globalLogPublisher.addObserver(events.append)
     reception = reinject()
-    reception.origins.known[ID] = BEFORE
+    reception.filtered_mail.known[ID] = Former(BEFORE)
     try:
         taken(reception, f"XFORWARD IDENT={id_text(ID)}")
         reception.clock.advance(1)
@@ -257,7 +291,7 @@ def test_the_log_joins_both_names() -> None:
 def test_elsewhere_nobody_speaks_for_others(role: str) -> None:
     """XFORWARD is unknown there, and nothing of it is believed."""
     reception = Reception(role=role)
-    reception.origins.known[ID] = BEFORE
+    reception.filtered_mail.known[ID] = Former(BEFORE)
     client = reception.connect()
     hello = "LHLO me" if role == "lmtp" else "EHLO me"
 
@@ -265,5 +299,5 @@ def test_elsewhere_nobody_speaks_for_others(role: str) -> None:
     assert client.type(f"XFORWARD ADDR=192.0.2.7 IDENT={id_text(ID)}").startswith("500 5.5.1")
     client.type("MAIL FROM:<joe@strangers.test>", "RCPT TO:<u1@home.test>", *TEXT)
 
-    assert reception.origins.asked == []
+    assert reception.filtered_mail.asked == []
     assert all(each.origin.peer == "192.168.1.1" for each in reception.acceptance.messages)

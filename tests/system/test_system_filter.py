@@ -21,7 +21,7 @@ AT = 'endpoint = "tcp:0:interface=127.0.0.1"\n'
 LISTENERS = f"""
 [listen.mx]
 {AT}role = "mx"
-plugins = ["filter"]
+plugins = ["rules", "filter"]
 [listen.submission]
 {AT}role = "submission"
 plaintext_login = ["127.0.0.0/8"]
@@ -59,6 +59,9 @@ def site(tmp_path_factory: pytest.TempPathFactory, sink: Sink, filtering: Filter
 [plugins.filter]
 use = "content_filter"
 via = "lmtp://127.0.0.1:{filtering.port}"
+[plugins.rules]
+use = "headers"
+rules = [{{ field = "Subject", matches = "casino", file = "Junk" }}]
 [queue]
 retry = ["1s"]
 retry_cap = "1s"
@@ -83,9 +86,9 @@ def _as_usual(filtering: Filter) -> None:
     filtering.told.clear()
 
 
-def send(site: RunningSite, *to: str, sender: str = EVE) -> str:
+def send(site: RunningSite, *to: str, sender: str = EVE, about: str = "") -> str:
     """Send a message, by a login if it is ann's; return its token."""
-    token = uuid.uuid4().hex
+    token = about + uuid.uuid4().hex
     text = f"From: {sender}\r\nTo: somebody\r\nMessage-ID: <{token}@sender.test>\r\nSubject: {token}\r\n\r\nhello\r\n"
     port = site.ports["submission" if sender == ANN else "mx"]
     with smtplib.SMTP("127.0.0.1", port, local_hostname="client.test") as client:
@@ -103,10 +106,10 @@ def taken(sink: Sink, token: str) -> Received:
     return look()[0]
 
 
-def numbers(site: RunningSite, user: str, *criteria: str) -> list[bytes]:
+def numbers(site: RunningSite, user: str, *criteria: str, mailbox: str = "INBOX") -> list[bytes]:
     with IMAP4("127.0.0.1", site.ports["imap"]) as client:
         client.login(user, PASSWORD)
-        client.select("INBOX", readonly=True)
+        client.select(mailbox, readonly=True)
         found: list[bytes] = client.search(None, *criteria)[1][0].split()
         return found
 
@@ -128,6 +131,15 @@ def test_the_way_through(site: RunningSite, sink: Sink, filtering: Filter) -> No
     assert words == {"ADDR": "127.0.0.1", "PROTO": "ESMTPA", "HELO": "client.test", "SOURCE": "LOCAL"}
     assert received.data.count(b"\r\nReceived:") + received.data.startswith(b"Received:") == 2
     wait_until(lambda: not waiting(site))
+
+
+def test_what_was_filed_before(site: RunningSite) -> None:
+    """A plugin that is asked before the filter says into which mailbox it goes behind it."""
+    token = send(site, BOB, about="casino")
+
+    wait_until(
+        lambda: numbers(site, BOB, "HEADER", "Message-ID", token, "HEADER", "X-Looked-At", "yes", mailbox="Junk")
+    )
 
 
 def test_bounces_go_to_who_submitted_it(site: RunningSite, filtering: Filter) -> None:

@@ -113,7 +113,7 @@ def incoming_listener(
         tasks=behind.tasks,
         plugins=plugins,
         trusted=(table.trusted or LOOPBACK) if table.preset.takes_back else None,
-        origins=FilteredMail(behind.database),
+        filtered_mail=FilteredMail(behind.database),
         grants=behind.grants,
         stored=behind.stored,
         shortage=behind.shortage if table.plugins else _no_shortage,

@@ -15,7 +15,7 @@ from twistedmail_mta.receive import replies
 from twistedmail_mta.receive.client import Client
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.receive.login import Login
-from twistedmail_mta.receive.returning import returned
+from twistedmail_mta.receive.returning import NOT_RETURNED, returned
 from twistedmail_mta.receive.transaction import Transaction
 from twistedmail_mta.receive.verification import verify
 from twistedmail_mta.sasl.server import MECHANISMS
@@ -153,7 +153,7 @@ class Dialogue:
         unwell = listener.database.refusal() or listener.shortage()
         if unwell is not None:
             raise TemporaryError(unwell)
-        before = None if event.forwarded is None else await returned(listener, event.forwarded)
+        before = NOT_RETURNED if event.forwarded is None else await returned(listener, event.forwarded)
         transaction = Transaction(listener, client, event.address, event.parameters, before)
         if listener.plugins.asks(stages.IMailPolicy):
             await listener.ask(client, stages.IMailPolicy, transaction.mail_from)

@@ -13,7 +13,15 @@ from twistedmail_mta import stages
 from twistedmail_mta.config.limits import ListenerLimits
 from twistedmail_mta.config.roles import Role
 from twistedmail_mta.errors import MailError
-from twistedmail_mta.interfaces import IAcceptance, IAuthenticator, IBodyStore, IDatabase, ILogins, IOrigins, IQuotas
+from twistedmail_mta.interfaces import (
+    IAcceptance,
+    IAuthenticator,
+    IBodyStore,
+    IDatabase,
+    IFilteredMail,
+    ILogins,
+    IQuotas,
+)
 from twistedmail_mta.model import Address, LocalMail, Message, Reply
 from twistedmail_mta.networks import Network
 from twistedmail_mta.pipeline import Pipeline
@@ -43,7 +51,7 @@ class Listener:
         vrfy: who is told by VRFY whether an address exists.
         plugins: who is asked at each stage.
         trusted: networks from which clients may connect; None: from anywhere.
-        origins: know what is with a content filter.
+        filtered_mail: know what is with a content filter.
         grants: who may let strangers' mail be sent on, as [relay] says.
         stored: told what went into mailboxes; must not raise.
         shortage: says why no mail is taken for now; None: it is.
@@ -74,7 +82,7 @@ class Listener:
     tasks: TaskGroup
     plugins: Pipeline
     trusted: tuple[Network, ...] | None
-    origins: IOrigins
+    filtered_mail: IFilteredMail
     grants: Pipeline
     stored: Callable[[Message, LocalMail], None]
     shortage: Callable[[], Reply | None]

@@ -1,4 +1,4 @@
-"""Mail that a content filter gives back: whose it was before."""
+"""Mail that a content filter gives back: what was known of it before."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from twistedmail_mta.model import Origin, parse_id
+from twistedmail_mta.model import Former, Origin, parse_id
 from twistedmail_mta.networks import address_of
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.smtp.xforward import Forwarded
@@ -20,20 +20,24 @@ class Returned:
     """A message on its way back.
 
     Attributes:
-        origin: where it came from before the filter; None where nothing is known of that.
-        ident: by what it was known then; empty where the filter doesn't say.
+        ident: by what it was known before; empty where the filter doesn't say.
+        former: what was known of it.
     """
 
-    origin: Origin | None
-    ident: str
+    ident: str = ""
+    former: Former = Former()  # noqa: RUF009 - frozen
+
+
+NOT_RETURNED: Final = Returned()
+"""A message that comes from its client, not from a filter."""
 
 
 async def returned(listener: Listener, forwarded: Forwarded) -> Returned:
-    """Return whose mail it was before the filter.
+    """Return what was known of a message before the filter.
 
-    The whole origin, the account that submitted it included, counts only if
-    the message that is named is with a filter at this moment.  Otherwise, as
-    of mail that a filter kept for long, only the client's address is known.
+    All of it, the account that submitted it included, counts only if the
+    message that is named is with a filter at this moment.  Otherwise, as of
+    mail that a filter kept for long, only the client's address is known.
 
     Args:
         listener: where it comes back, to which nobody but the filter has access.
@@ -43,10 +47,10 @@ async def returned(listener: Listener, forwarded: Forwarded) -> Returned:
         TemporaryError: it can't be looked up now.
     """
     message_id = _message_id(forwarded.ident)
-    origin = None if message_id is None else await listener.origins.origin(message_id)
-    if origin is None and address_of(forwarded.addr) is not None:
-        origin = Origin(forwarded.proto, forwarded.addr, forwarded.helo, None, listener.name)
-    return Returned(origin, forwarded.ident)
+    former = None if message_id is None else await listener.filtered_mail.former(message_id)
+    if former is None and address_of(forwarded.addr) is not None:
+        former = Former(Origin(forwarded.proto, forwarded.addr, forwarded.helo, None, listener.name))
+    return Returned(forwarded.ident, former or Former())
 
 
 def _message_id(ident: str) -> int | None:

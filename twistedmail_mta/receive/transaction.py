@@ -27,7 +27,6 @@ from twistedmail_mta.model import (
     Message,
     Recipient,
     Reply,
-    Tags,
     id_text,
 )
 from twistedmail_mta.receive import replies
@@ -41,7 +40,7 @@ from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.receive.naming import Named
 from twistedmail_mta.receive.relaying import may_relay
 from twistedmail_mta.receive.reservations import Reservations
-from twistedmail_mta.receive.returning import Returned
+from twistedmail_mta.receive.returning import NOT_RETURNED, Returned
 from twistedmail_mta.receive.rewriting import Drafts, Text, rewritten
 from twistedmail_mta.receive.submission import Completion, complete_header
 from twistedmail_mta.smtp.parameters import MailParameters, RcptParameters, mail_words
@@ -71,7 +70,7 @@ class Transaction:
         client: Client,
         sender: Address,
         parameters: MailParameters,
-        before: Returned | None = None,
+        before: Returned = NOT_RETURNED,
     ) -> None:
         """Begin.
 
@@ -92,7 +91,7 @@ class Transaction:
         self._named: list[Address] = []
         self._reservations = Reservations(listener.quotas, parameters.size or 0)
         self._before = before
-        self._assembly = Assembly(listener, client, parameters, self.id, before.origin if before is not None else None)
+        self._assembly = Assembly(listener, client, parameters, self.id, before.former.origin)
         self._distribution = Distribution((), ())
         self._looping: frozenset[Address] = frozenset()
         self._ended_at = 0.0
@@ -100,7 +99,7 @@ class Transaction:
         self._intake: Intake | None = None
         self._header_seen = False
         self._detention: Detention | None = None
-        self._tags: Tags = ()
+        self._tags = before.former.tags
         self._taken = False
         self._mail_from: stages.MailFrom | None = None
 
@@ -120,7 +119,8 @@ class Transaction:
             may_relay=question,
         )
         if meant not in self._addressees:
-            recipient = Recipient(meant, parameters.notify, parameters.orcpt)
+            mailbox = self._before.former.mailboxes.get(meant)
+            recipient = Recipient(meant, parameters.notify, parameters.orcpt, mailbox=mailbox)
             if listener.plugins.asks(stages.IRecipientPolicy):
                 await listener.ask(self._client, stages.IRecipientPolicy, self.mail_from, recipient)
             if len(self._addressees) >= listener.limits.recipients:
@@ -293,6 +293,7 @@ class Transaction:
             self._reserve,
             listener.clock,
             quarantine_mailbox=listener.quarantine_mailbox,
+            tags=dict(self._tags),
         )
         await judgement.apply(changes, listener.admission, queue_id)
         self._sender, self._addressees, self._detention = judgement.sender, named.addressees, judgement.detention
@@ -357,7 +358,7 @@ class Transaction:
 
     def _log_accepted(self, message: Message, local: LocalMail | None) -> None:
         mailboxes = local.deliveries if local is not None else ()
-        before = self._before.ident if self._before is not None else ""
+        before = self._before.ident
         self.log.info(
             "{queue_id} accepted from <{sender}> for {recipients}{delivered}{detained}{tagged}: {size} octets by "
             "{protocol} from {peer}{login}, session {session}{filtered}",

@@ -8,17 +8,25 @@ from dataclasses import dataclass, field
 from zope.interface import implementer
 
 from twistedmail_mta.errors import PermanentError
-from twistedmail_mta.interfaces import IAcceptance, IAuthenticator, IDirectory, ILogins, IOrigins, IQuotas, ISubmitter
+from twistedmail_mta.interfaces import (
+    IAcceptance,
+    IAuthenticator,
+    IDirectory,
+    IFilteredMail,
+    ILogins,
+    IQuotas,
+    ISubmitter,
+)
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.model import (
     Address,
     Delivery,
     Detention,
     Expansion,
+    Former,
     InlineBody,
     LocalMail,
     Message,
-    Origin,
     Reply,
     Via,
 )
@@ -81,11 +89,11 @@ class Acceptance:
         )
 
 
-@implementer(IOrigins)
-class Origins:
+@implementer(IFilteredMail)
+class NothingFiltered:
     """Knows of nothing that is with a content filter."""
 
-    async def origin(self, message_id: int) -> Origin | None:
+    async def former(self, message_id: int) -> Former | None:
         """Return None."""
         return None
 

@@ -33,7 +33,7 @@ from twistedmail_mta.receive.factory import ServerFactory
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.stages import GRANTS
 from twistedmail_mta.tasks import TaskGroup
-from twistedmail_mta.testing.behind import Acceptance, Accepted, Directory, Logins, Origins, Room
+from twistedmail_mta.testing.behind import Acceptance, Accepted, Directory, Logins, NothingFiltered, Room
 from twistedmail_mta.testing.bodies import MemoryBodies
 from twistedmail_mta.testing.rig import Rig
 from twistedmail_mta.testing.values import wire
@@ -122,7 +122,7 @@ class Site:
                 tasks=self._tasks,
                 plugins=pipeline,
                 trusted=LOOPBACK if ROLES[role].takes_back else None,
-                origins=Origins(),
+                filtered_mail=NothingFiltered(),
                 grants=Pipeline([rig.running for rig in relay], self.clock, GRANTS),
                 stored=Observation(pipeline, self._tasks).stored,
                 shortage=lambda: None,
