@@ -24,7 +24,7 @@ def detain(
     spool: Spool, *recipients: str | Recipient, detention: Detention = SPAM, sender: Address = ANN, **options: Any
 ) -> Message:
     sent = message(spool, *recipients, sender=sender, **options)
-    assert run(spool.accept(sent, claim=False, detention=detention)) == ()
+    assert run(spool.accept(sent, claim=True, detention=detention)) == ()
     return sent
 
 

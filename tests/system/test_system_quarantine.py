@@ -38,6 +38,10 @@ matches    = 'GTUBE-STANDARD-ANTI-UBE'
 quarantine = "unsolicited"
 remove     = "X-Bait"
 
+[[plugins.rules.rules]]
+field = "List-Id"
+file  = "Lists"
+
 [listen.mx]
 endpoint = "tcp:0:interface=127.0.0.1"
 role     = "mx"
@@ -70,10 +74,10 @@ def running(directory: Path, far: Sink, quarantine: str = "") -> RunningSite:
     return site
 
 
-def send(site: RunningSite, *to: str) -> str:
+def send(site: RunningSite, *to: str, fields: str = "") -> str:
     """Send a message; return what marks it."""
     mark = uuid.uuid4().hex
-    text = f"Subject: {mark}\r\nX-Text: {GTUBE}\r\nX-Bait: yes\r\n\r\n{mark} \x1b[2J\r\n"
+    text = f"Subject: {mark}\r\nX-Text: {GTUBE}\r\nX-Bait: yes\r\n{fields}\r\n{mark} \x1b[2J\r\n"
     with smtplib.SMTP("127.0.0.1", site.ports["mx"], timeout=20) as client:
         client.sendmail(EVE, to or [BOB], text)
     return mark
@@ -84,11 +88,12 @@ def listed(site: RunningSite, *selection: str) -> list[dict[str, Any]]:
     return found
 
 
-def by_imap(site: RunningSite, mark: str, user: str = BOB) -> bytes:
-    """Return a message from the INBOX, if it is there; the server is up, so it comes within a moment."""
+def by_imap(site: RunningSite, mark: str, user: str = BOB, mailbox: str = "INBOX") -> bytes:
+    """Return a message from a mailbox, if it is there."""
     with IMAP4("127.0.0.1", site.ports["imap"]) as client:
         client.login(user, PASSWORD)
-        client.select(readonly=True)
+        if client.select(mailbox, readonly=True)[0] != "OK":
+            return b""
         numbers = client.search(None, "SUBJECT", mark)[1][0].split()
         return bytes(client.fetch(numbers[0], "(BODY[])")[1][0][1]) if numbers else b""
 
@@ -144,6 +149,22 @@ def test_until_an_operator_decides(directory: Path, far: Sink) -> None:
     assert "Traceback" not in site.log
     assert ", quarantined: " in site.log
     assert len(far.messages) == 1, "nobody was told anything"
+
+
+def test_filed_when_released(directory: Path, far: Sink) -> None:
+    """Where another rule wanted it, for its recipients; not for somebody who gets it instead of them."""
+    site = running(directory, far)
+    filed, sent_on = (send(site, fields="List-Id: <a.list>\r\n") for _ in range(2))
+    first, second = (each["id"] for each in listed(site))
+
+    site.mta("quarantine", "release", first)
+    site.mta("quarantine", "release", second, "--to", ABUSE)
+
+    wait_until(lambda: by_imap(site, filed, mailbox="Lists"))
+    wait_until(lambda: by_imap(site, sent_on, ABUSE))
+    assert not by_imap(site, sent_on, mailbox="Lists")
+    assert site.stop() == 0
+    assert "Traceback" not in site.log
 
 
 def test_time_decides(directory: Path, far: Sink) -> None:

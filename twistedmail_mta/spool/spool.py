@@ -106,6 +106,7 @@ class Spool:
         self, message: Message, claim: bool, local: LocalMail | None = None, detention: Detention | None = None
     ) -> Sequence[Claim]:
         """See `ISpool.accept`."""
+        claim = claim and detention is None
         owner = self._tenure.owner if claim else None
         deliveries = delivery_rows(message, local) if local is not None and local.deliveries else None
         rows = message_rows(
