@@ -68,7 +68,7 @@ def list_(invocation: Invocation, selection: Selection) -> None:
 @click.option("--raw", is_flag=True, help="Write the message as it is, into a file or a pipe.")
 @pass_invocation
 def show(invocation: Invocation, name: int, *, with_body: bool, raw: bool) -> None:
-    """Show a message: envelope, where it came from, why it is here, and its header."""
+    """Show a message: envelope, origin, reason, header."""
     if raw and (with_body or invocation.as_json):
         raise click.UsageError("--raw goes without --body and --json.")
     if raw and _is_screen():
