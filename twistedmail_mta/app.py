@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import ClassVar, Final
@@ -21,8 +23,10 @@ from twistedmail_mta.access.factory import AccessFactory
 from twistedmail_mta.access.imap.conversation import IMAPConversation
 from twistedmail_mta.access.pop3_conversation import POP3Conversation
 from twistedmail_mta.composition.parts import IReactorSite, Parts
+from twistedmail_mta.composition.reloading import Reloaded, Turns
 from twistedmail_mta.config.endpoints import widened
 from twistedmail_mta.config.listening import ListenTable
+from twistedmail_mta.config.problems import ConfigError
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.config.trial import ACCOUNT, Trial
 from twistedmail_mta.control.server import AlreadyRunningError, Command, CommandError, ControlServer
@@ -64,6 +68,7 @@ class SiteService(Service):
         site: Site,
         trial: Trial | None = None,
         note_failure: Callable[[], object] = lambda: None,
+        read: Callable[[], Site] | None = None,
     ) -> None:
         """Prepare a site.
 
@@ -72,18 +77,22 @@ class SiteService(Service):
             site: what the site file says.
             trial: of the trial site.
             note_failure: called when it turns out that the site can't be started, before the reactor is stopped.
+            read: reads the site file again, and raises ConfigError; None: it is as it was.
         """
         self._reactor = reactor
         self._site = site
         self._trial = trial
         self._note_failure = note_failure
-        crowd = Crowd(site.limits.connections)
-        self._factories = {name: _factory(table, crowd) for name, table in site.listen.items()}
+        self._read = read or (lambda: site)
+        self._crowd = Crowd(site.limits.connections)
+        self._factories = {name: _factory(table, self._crowd) for name, table in site.listen.items()}
         self._ports: list[tuple[str, IListeningPort]] = []
         self._tasks = TaskGroup()
         self._started_at = time.time()
         self._control = ControlServer(reactor, site.server.state_dir, release(), self._commands(), self._tasks)
         self._parts: Parts | None = None
+        self._readings = Turns(self._reload)
+        self._serving = self._stale = False
 
     def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name
         """Bind every port; nobody is served yet.
@@ -154,8 +163,7 @@ class SiteService(Service):
         if self._trial is not None:
             await parts.add_login(ACCOUNT, self._trial.password)
         self._control.start()
-        for name, factory in self._factories.items():
-            _serve(factory, parts, name)
+        self._serve_new_sessions(parts)
         for name, port in self._ports:
             _accept(port)
             self.log.info("listening {name} {place}", event="site.listening", name=name, place=_place(port))
@@ -166,6 +174,16 @@ class SiteService(Service):
         if keep is not None:
             every = min(max(keep / 10, EXPIRY_STEP), EXPIRE_EVERY)
             self._tasks.start("site.quarantine", self._repeat(every, partial(parts.quarantine.expire, keep)))
+
+        self._serving = True
+        if self._stale:
+            self.reload()
+
+    def _serve_new_sessions(self, parts: Parts) -> None:
+        """Have sessions begin under what counts now; those under way go on as they began."""
+        self._crowd.allow(parts.site.limits.connections)
+        for name, factory in self._factories.items():
+            _serve(factory, parts, name)
 
     async def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         """Do something now and then; what goes wrong is tried again next time."""
@@ -184,6 +202,7 @@ class SiteService(Service):
     async def _end(self) -> None:
         for _, port in self._ports:
             await promise_of(port.stopListening())  # type: ignore[arg-type]
+        await self._readings.stop()
         await self._end_sessions()
         await self._control.stop()
         self._tasks.cancel()
@@ -206,9 +225,42 @@ class SiteService(Service):
         """Return the plugins that run; from any thread."""
         return self._parts.plugins.running if self._parts is not None else ()
 
-    def reload(self) -> bool:
-        """Read certificates, and files of recipients and the like, again; return whether the former are in use."""
-        return self._parts is not None and self._parts.reload()
+    def reload(self) -> None:
+        """Begin to read the site file again, and all files that it names; the log says what came of it."""
+        if self._serving:
+            self._tasks.start("site.reload", self._hear_of_reload())
+        else:
+            self._stale = True  # it may have been read before it was changed
+
+    async def _hear_of_reload(self) -> None:
+        """Wait for a reading; what is wrong is in the log already."""
+        with suppress(ConfigError):
+            await self._readings.ask()
+
+    async def _reload(self) -> Reloaded:
+        parts = self._parts
+        if parts is None:
+            raise CommandError("the server is still starting")
+        try:
+            reloaded = await parts.reload(self._read, lambda: self._serve_new_sessions(parts))
+        except ConfigError as error:
+            reasons = "; ".join(map(str, error.problems))
+            self.log.warn(
+                "the site file can't be used, nothing has changed: {reasons}",
+                event="site.reload.failed",
+                reasons=reasons,
+            )
+            raise
+        self.log.info(
+            "the site file was read again: changed {changed}; plugins begun {begun}, ended {ended}",
+            event="site.reloaded",
+            changed=_listed(reloaded.changed),
+            begun=_listed(reloaded.begun),
+            ended=_listed(reloaded.ended),
+        )
+        if reloaded.restart:
+            self.log.warn("needs a restart: {keys}", event="site.restart_needed", keys=_listed(reloaded.restart))
+        return reloaded
 
     def _commands(self) -> dict[str, Command]:
         return {
@@ -218,7 +270,7 @@ class SiteService(Service):
             "queue.lanes": self._lanes_of,
             "directory.changed": self._directory_changed,
             "mailbox.changed": self._mailbox_changed,
-            "tls.reload": self._reload_tls,
+            "site.reload": self._reload_site,
             "plugin.ask": self._ask_plugin,
         }
 
@@ -276,8 +328,14 @@ class SiteService(Service):
         except (PluginError, TimeoutError) as error:
             raise CommandError(str(error)) from error
 
-    async def _reload_tls(self, _: Object) -> Object:
-        return {"reloaded": self.reload()}
+    async def _reload_site(self, _: Object) -> Object:
+        try:
+            reloaded = await self._readings.ask()
+        except ConfigError as error:
+            return {"reloaded": False, "problems": [{"path": each.path, "text": each.text} for each in error.problems]}
+        except Cancelled:
+            raise CommandError("the server stops") from None
+        return {"reloaded": True} | {name: list(keys) for name, keys in asdict(reloaded).items()}
 
 
 def _factory(table: ListenTable, crowd: Crowd) -> ServerFactory | AccessFactory:
@@ -298,6 +356,10 @@ def _serve(factory: ServerFactory | AccessFactory, parts: Parts, name: str) -> N
         _serve_fetching(factory, parts, name)
     else:
         factory.serve(parts.listener(name))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "nothing"
 
 
 def release() -> str:

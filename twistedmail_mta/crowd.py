@@ -24,6 +24,10 @@ class Crowd:
         self._total = 0
         self._by_network: dict[tuple[str, str], int] = {}
 
+    def allow(self, most: int) -> None:
+        """Let in as many as this from now on; whoever is in stays."""
+        self._most = most
+
     def enter(self, listener: str, host: str, most: int) -> Reply | None:
         """Count a client in; or return why it isn't let in, and count nothing.
 

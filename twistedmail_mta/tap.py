@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final, NoReturn, cast
 
@@ -20,9 +21,10 @@ from twisted.python.components import Componentized
 from twisted.python.usage import Options as TwistdOptions
 
 from twistedmail_mta.checks import errors_of, findings_of
+from twistedmail_mta.config.load import read_site
 from twistedmail_mta.config.problems import ConfigError, Problem
 from twistedmail_mta.config.site import Site
-from twistedmail_mta.config.trial import NAMES, ChosenSite, Trial, choose_site, open_trial, welcome
+from twistedmail_mta.config.trial import NAMES, ChosenSite, Trial, choose_site, open_trial, trial_site, welcome
 from twistedmail_mta.observe.lines import IReactorLines, LineLog
 from twistedmail_mta.policy.stalls import StallWatch
 from twistedmail_mta.privileges import PrivilegeError, User, become, find_user, running_user
@@ -65,7 +67,8 @@ def makeService(options: Options) -> MultiService:  # noqa: N802 - Twisted's nam
         user = _prepare(chosen)
     except (ConfigError, PrivilegeError, OSError) as error:
         _refuse(str(error))
-    site_service = SiteService(cast(IReactorSite, reactor), chosen.site, trial, end_in_failure)
+    read = partial(read_again, chosen, Path.cwd())
+    site_service = SiteService(cast(IReactorSite, reactor), chosen.site, trial, end_in_failure, read)
     whole = service_of(site_service, site_service.reload, user, cast(IReactorFromThreads, reactor))
     StallWatch(cast(IReactorTime, reactor), site_service.plugins).setServiceParent(whole)
     if logs_to_stdout(options):
@@ -182,6 +185,19 @@ def _prepare_trial(site: Site) -> Trial:
         write_self_signed(site.tls.certificate, site.tls.key, NAMES, datetime.now(UTC))
     print(welcome(site, trial), flush=True)  # noqa: T201 - it is for the screen
     return trial
+
+
+def read_again(chosen: ChosenSite, folder: Path) -> Site:
+    """Read the site file of a server that runs; the trial site stays the trial site.
+
+    Args:
+        chosen: what the server was started with.
+        folder: the working directory at its start.
+
+    Raises:
+        ConfigError: it can't be used.
+    """
+    return trial_site(folder) if chosen.source is None else read_site(folder / chosen.source)
 
 
 def _prepare(chosen: ChosenSite) -> User:

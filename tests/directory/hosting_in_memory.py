@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from directory_in_memory import Database, Pool, in_memory, now
+from directory_in_memory import Database, in_memory, now
 from twisted.internet.task import Clock
 
 from twistedmail_mta.directory.alias_file import AliasFile
@@ -54,6 +54,21 @@ class Changes:
             changed()
 
 
+def site_file(
+    *domains: HostedDomain,
+    files: Mapping[str, Path] | None = None,
+    catch_alls: Mapping[str, str] | None = None,
+    relayed: Iterable[str] = (),
+) -> SiteDomains:
+    """What a site file says of domains."""
+    return SiteDomains(
+        domains or (ORG, OTHER_NAME),
+        {name: AliasFile(path, name) for name, path in (files or {}).items()},
+        {name: parse_address(to) for name, to in (catch_alls or {}).items()},
+        relayed,
+    )
+
+
 class Hosting:
     """A directory with everything around it."""
 
@@ -68,16 +83,8 @@ class Hosting:
         self.database = SlowDatabase()
         self.tables = self.database.connection
         self.changes, self.clock, self.tasks = Changes(), Clock(), TaskGroup()
-        site = SiteDomains(
-            domains or (ORG, OTHER_NAME),
-            {name: AliasFile(path, name) for name, path in (files or {}).items()},
-            {name: parse_address(to) for name, to in (catch_alls or {}).items()},
-            relayed,
-        )
-        self.threads = Pool()
-        self.directory = Directory(
-            self.database, site, parse_address(admin), self.changes, self.clock, self.tasks, self.threads
-        )
+        site = site_file(*domains, files=files, catch_alls=catch_alls, relayed=relayed)
+        self.directory = Directory(self.database, site, parse_address(admin), self.changes, self.clock, self.tasks)
 
     def account(self, name: str, *, enabled: bool = True, **quotas: int) -> int:
         """Add an account and return its id."""

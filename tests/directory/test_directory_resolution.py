@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from directory_in_memory import now
-from hosting_in_memory import OTHER_NAME, Hosting, reply_of
+from hosting_in_memory import ORG, OTHER_NAME, Hosting, reply_of, site_file
 from twisted.logger import LogEvent, globalLogPublisher
 
 from twistedmail_mta.directory import resolution
@@ -284,33 +284,51 @@ def test_database_that_fails(hosting: Hosting) -> None:
     assert reply_of(hosting.directory.begin()) == BROKEN
 
 
-def test_aliases_file_is_read_again(tmp_path: Path) -> None:
-    """At SIGHUP; a file that can't be used leaves what there was."""
+def test_another_site_file(hosting: Hosting, tmp_path: Path) -> None:
+    """Its domains and aliases count from the moment on when they are taken up, those of the database beside them."""
     file = tmp_path / "aliases"
     file.write_text("a: far@away.example\n")
-    hosting = Hosting(files={"example.org": file})
+    hosting.domain(HostedDomain("new.example"))
+    assert hosting.resolve("a@example.org") is NO_SUCH_ADDRESS
+
+    take_up = now(hosting.directory.prepared(site_file(ORG, files={"example.org": file})))
+    assert hosting.known("a@example.org") is NO_SUCH_ADDRESS
+    assert hosting.directory.hosts("b.example")
+    take_up()
+
     assert hosting.leads_to("a@example.org") == {"->far@away.example"}
+    assert hosting.directory.hosts("new.example")
+    assert not hosting.directory.hosts("b.example")
+    assert hosting.directory.synonyms == {}
+    hosting.alias("tim@example.org", "far@away.example")
+    hosting.changes.tell()
+    assert hosting.leads_to("tim@example.org") == {"->far@away.example"}
 
-    file.write_text("a: further@away.example\n")
-    assert hosting.known("a@example.org") is not None
-    hosting.directory.reload()
-    assert hosting.leads_to("a@example.org") == {"->further@away.example"}
 
-    assert hosting.known("a@example.org") is not None
-    hosting.threads.held = []
-    hosting.directory.reload()
-    file.write_text("a: furthest@away.example\n")
-    hosting.directory.reload()
-    assert hosting.known("a@example.org") is not None
-    hosting.threads.let_go()
-    assert hosting.leads_to("a@example.org") == {"->furthest@away.example"}
+@pytest.mark.parametrize("relayed", [True, False])
+def test_another_site_file_that_cannot_be_used(hosting: Hosting, relayed: bool) -> None:
+    """A domain that is in the database, too; everything stays as it was."""
+    hosting.domain(HostedDomain("new.example"))
+    new = HostedDomain("new.example")
+    site = site_file(ORG, relayed=["new.example"]) if relayed else site_file(ORG, new)
 
-    hosting.threads.full = TemporaryError(BROKEN)
-    hosting.directory.reload()
-    hosting.threads.full = None
-    file.write_text("a: |command\n")
-    hosting.directory.reload()
-    assert hosting.leads_to("a@example.org") == {"->furthest@away.example"}
+    with pytest.raises(DirectoryError, match=r"^the domain new\.example is in the site file and in the database"):
+        now(hosting.directory.prepared(site))
+
+    assert hosting.directory.hosts("b.example")
+
+
+def test_a_domain_that_is_added_while_a_site_file_is_taken_up(hosting: Hosting) -> None:
+    """It is hosted, whichever was read first."""
+    take_up = now(hosting.directory.prepared(site_file(ORG)))
+    hosting.domain(HostedDomain("new.example"))
+    hosting.changes.tell()
+    assert hosting.directory.hosts("new.example")
+
+    take_up()
+
+    assert hosting.directory.hosts("new.example")
+    assert not hosting.directory.hosts("b.example")
 
 
 def test_memory_is_bounded(hosting: Hosting, monkeypatch: pytest.MonkeyPatch) -> None:

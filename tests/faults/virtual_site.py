@@ -18,7 +18,7 @@ from virtual_people import PASSWORD, Copy
 from zope.interface import implementer
 
 from twistedmail_mta.app import CLAIMS_EVERY, ORPHANS_EVERY
-from twistedmail_mta.composition import extending, listeners, parts, sending, settings
+from twistedmail_mta.composition import extending, listeners, parts, reloading, sending, settings
 from twistedmail_mta.composition.parts import Parts
 from twistedmail_mta.config.load import parse_site
 from twistedmail_mta.crowd import Crowd
@@ -118,7 +118,7 @@ def make_virtual(patch: pytest.MonkeyPatch, network: Network, dns: VirtualDNS) -
         "boot_name": lambda: "the only boot",
         "utc_offset": lambda _: 0,
     }
-    for module in (parts, settings, sending, extending, listeners):
+    for module in (parts, settings, sending, extending, listeners, reloading):
         for name in replaced.keys() & vars(module).keys():
             patch.setattr(module, name, replaced[name])
     patch.setattr(site_logins, "WorkerPool", VirtualPool)

@@ -15,7 +15,7 @@ from zope.interface.verify import verifyObject
 
 from twistedmail_mta.config.site import CertificateTable, TLSTable
 from twistedmail_mta.tls.certificates import CertificateError, read_identity
-from twistedmail_mta.tls.server import ServerTLS, server_context
+from twistedmail_mta.tls.server import ServerTLS, context_of, server_context
 
 MakeFiles = Callable[[str], CertificateTable]
 
@@ -135,7 +135,7 @@ def test_reload_takes_new_files(make_files: MakeFiles) -> None:
     shutil.copy(other.key, files.key)
 
     assert shown_name(tls, None) == "old.example.org"
-    assert tls.reload()
+    tls.use(context_of(tls_table(files)))
     assert shown_name(tls, None) == "new.example.org"
 
 
@@ -150,7 +150,8 @@ def test_reload_of_bad_files_changes_nothing(make_files: MakeFiles, damage: str)
         shutil.copy(other.key, files.key)
     spoil(damage, files.certificate, named.key)
 
-    assert not tls.reload()
+    with pytest.raises(CertificateError):
+        tls.use(context_of(tls_table(files, {"mx.example.com": named})))
     assert shown_name(tls, None) == "old.example.org"
     assert shown_name(tls, "mx.example.com") == "mx.example.com"
 

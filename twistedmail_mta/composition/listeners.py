@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,17 +17,17 @@ from twistedmail_mta.access.imap.listener import IMAPListener
 from twistedmail_mta.access.pop3_listener import POP3Listener
 from twistedmail_mta.access.terms import Terms
 from twistedmail_mta.access.visits import Rules, Visits
+from twistedmail_mta.composition.generations import Generation
 from twistedmail_mta.composition.settings import utc_offset
 from twistedmail_mta.config.limits import imap_limits_of, limits_of, pop3_limits_of
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.directory.live_logins import LiveLogins
 from twistedmail_mta.directory.quotas import Quotas
 from twistedmail_mta.directory.resolution import Directory
-from twistedmail_mta.interfaces import IAuthenticator, IRecipientCheck
+from twistedmail_mta.interfaces import IAuthenticator
 from twistedmail_mta.mailbox.store import MailboxStore
 from twistedmail_mta.model import LocalMail, Message, Reply, id_text
 from twistedmail_mta.networks import LOOPBACK
-from twistedmail_mta.pipeline import Pipeline
 from twistedmail_mta.pop3.standing import SessionSettings
 from twistedmail_mta.queue.runner import QueueRunner
 from twistedmail_mta.receive.admission import Admission
@@ -51,7 +51,6 @@ class Behind:
         visits: who is there by POP3.
         attendance: who is there by IMAP.
         new_id: names messages and sessions.
-        grants: who may let strangers' mail be sent on.
         stored: told what went into mailboxes.
         shortage: says whether memory is too short for plugins to be asked.
     """
@@ -68,25 +67,21 @@ class Behind:
     attendance: Attendance
     queue: QueueRunner
     new_id: Callable[[], int]
-    grants: Pipeline
     stored: Callable[[Message, LocalMail], None]
     shortage: Callable[[], Reply | None]
     clock: IReactorTime
     tasks: TaskGroup
 
 
-def incoming_listener(
-    site: Site, name: str, behind: Behind, checks: Mapping[str, IRecipientCheck | None], plugins: Pipeline
-) -> Listener:
+def incoming_listener(generation: Generation, name: str, behind: Behind) -> Listener:
     """Return a listener where mail arrives.
 
     Args:
-        site: the site file.
+        generation: the reading of the site file that its sessions begin under.
         name: what that calls it.
         behind: serves its sessions.
-        checks: who knows the recipients of relayed domains.
-        plugins: those that are asked there.
     """
+    site = generation.site
     table, server = site.listen[name], site.server
     return Listener(
         name=name,
@@ -99,7 +94,7 @@ def incoming_listener(
         strict=table.strict,
         hide_client=table.hide_client,
         vrfy=table.vrfy,
-        admission=Admission(checks, behind.directory, server.admin),
+        admission=Admission(generation.checks, behind.directory, server.admin),
         quotas=behind.quotas,
         authenticator=behind.authenticator,
         logins=behind.logins,
@@ -110,14 +105,15 @@ def incoming_listener(
         now=time.time,
         offset=utc_offset,
         clock=behind.clock,
-        tasks=behind.tasks,
-        plugins=plugins,
+        tasks=generation.presence.tasks,
+        plugins=generation.plugins.pipeline(table.plugins),
+        grants=generation.grants,
         trusted=(table.trusted or LOOPBACK) if table.preset.takes_back else None,
         filtered_mail=FilteredMail(behind.database),
-        grants=behind.grants,
         stored=behind.stored,
         shortage=behind.shortage if table.plugins else _no_shortage,
         quarantine_mailbox=site.quarantine.mailbox,
+        presence=generation.presence,
     )
 
 

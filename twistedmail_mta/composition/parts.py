@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
 
@@ -14,7 +14,9 @@ from twistedmail_mta.access.imap.listener import IMAPListener
 from twistedmail_mta.access.pop3_listener import POP3Listener
 from twistedmail_mta.access.visits import Visits
 from twistedmail_mta.composition.extending import PluginQueue, PluginThreads, account_mail, notices
+from twistedmail_mta.composition.generations import Generation, Generations
 from twistedmail_mta.composition.listeners import Behind, imap_listener, incoming_listener, pop3_listener
+from twistedmail_mta.composition.reloading import Reloaded, Reloading
 from twistedmail_mta.composition.sending import Sending
 from twistedmail_mta.composition.settings import nameservers_of
 from twistedmail_mta.config.site import Site
@@ -82,7 +84,6 @@ class Parts:
         """
         state = site.server.state_dir
         self._reactor = reactor
-        self._site = site
         self.tasks = TaskGroup()
         self._begun = False
         self.tls = ServerTLS(site.tls) if site.tls is not None else None
@@ -94,12 +95,13 @@ class Parts:
         self._http = WebClient(reactor, client_tls)
         self.changes = Changes(self.database, reactor)
         self.directory = Directory(
-            self.database, site_domains(site.domains), site.server.admin, self.changes, reactor, self.tasks, self._io
+            self.database, site_domains(site.domains), site.server.admin, self.changes, reactor, self.tasks
         )
         hosts = self.directory.hosts
         self._sending = Sending(
             reactor, site, own_addresses, self._resolver, client_tls, hosts, self.bodies, self._io
         )  # fmt: skip
+        checks = self._sending.checks_of(site)
         self._quotas = Quotas(self.database, self.directory)
         self.mailboxes = MailboxStore(self.database, self.bodies, self.tasks, time.time)
         self.changes.subscribe(self.mailboxes.look_at_all)
@@ -127,9 +129,20 @@ class Parts:
             notices(self._plugin_queue, site),
             self._plugin_threads.end,
         )
-        self.plugins = Plugins(site.found_plugins, supplies)
-        self._grants = self.plugins.grants(site.relay.plugins)
-        self._observation = Observation(self.plugins.observers, self.tasks)
+        plugins = Plugins(site.found_plugins, supplies)
+        first = Generation(site, plugins, plugins.grants(site.relay.plugins), checks)
+        self._generations = Generations(first, reactor)
+        self._observation = Observation(plugins.observers, first.presence.tasks)
+        self._reloading = Reloading(
+            reactor,
+            self._generations,
+            supplies,
+            self._sending,
+            self.directory,
+            self._logins,
+            self._observation,
+            self.tls,
+        )
         most = site.limits.memory or int(SHARE * available())
         self._memory = MemoryWatch(most, reactor, lambda: self.plugins.running, self.tasks, self._io)
 
@@ -145,7 +158,7 @@ class Parts:
         await self.directory.begin()
         self.tenure = await begin_tenure(self.database, self._reactor, time.monotonic, Host(boot_name(), PROCESS))
         self.sweep = Sweep(self.database, self.bodies, self.tenure)
-        most = self._site.quarantine.max_size
+        most = self.site.quarantine.max_size
         room = UNBOUNDED if most is None else most
         self.spool = Spool(self.database, self.bodies, self.tasks, self.tenure, self.mailboxes.note, room)
         self.quarantine = Quarantine(self.database, self.bodies, self._reactor, time.monotonic, boot_name())
@@ -173,29 +186,37 @@ class Parts:
             attendance=self._attendance,
             queue=self.queue,
             new_id=self.spool.new_id,
-            grants=self._grants,
             stored=self._observation.stored,
             shortage=self._memory.refusal,
             clock=self._reactor,
             tasks=self.tasks,
         )
 
+    @property
+    def site(self) -> Site:
+        """What of the site file counts now."""
+        return self._generations.now.site
+
+    @property
+    def plugins(self) -> Plugins:
+        """Those that new sessions ask."""
+        return self._generations.now.plugins
+
     def speaks_imap(self, name: str) -> bool:
         """Return whether IMAP is spoken on a listener where mail is fetched, not POP3."""
-        return self._site.listen[name].role == "imap"
+        return self.site.listen[name].role == "imap"
 
     def pop3_listener(self, name: str, version: str) -> POP3Listener:
         """Return one listener of role pop3, with all that its sessions need."""
-        return pop3_listener(self._site, name, self._behind, version)
+        return pop3_listener(self.site, name, self._behind, version)
 
     def imap_listener(self, name: str, version: str) -> IMAPListener:
         """Return one listener of role imap, with all that its sessions need."""
-        return imap_listener(self._site, name, self._behind, version)
+        return imap_listener(self.site, name, self._behind, version)
 
     def listener(self, name: str) -> Listener:
         """Return one listener of the site file where mail arrives, with all that its sessions need."""
-        plugins = self.plugins.pipeline(self._site.listen[name].plugins)
-        return incoming_listener(self._site, name, self._behind, self._sending.checks, plugins)
+        return incoming_listener(self._generations.now, name, self._behind)
 
     async def add_login(self, address: str, password: str) -> None:
         """Make an account unless it exists."""
@@ -208,12 +229,9 @@ class Parts:
 
         await self.database.write(add)
 
-    def reload(self) -> bool:
-        """Read certificates, recipients and passwords again; return whether the new certificates are in use."""
-        self._sending.read_files()
-        self.directory.reload()
-        self._logins.reload()
-        return self.tls is None or self.tls.reload()
+    async def reload(self, read: Callable[[], Site], serve: Callable[[], None]) -> Reloaded:
+        """Read the site file, and all files that it names, again; see `Reloading.reload`."""
+        return await self._reloading.reload(read, serve)
 
     def note_wishes(self, recipients: Iterable[tuple[int, int, int | None]], *, wanted: bool) -> None:
         """Hear what an operator did to recipients, and look at the queue at once."""
@@ -240,14 +258,16 @@ class Parts:
         if self._begun:
             await self.queue.stop()
         await self._sending.close()
-        await self.plugins.stop()
+        await self._generations.close()
         self._resolver.stop()
         await self._http.close()
+        await self._generations.finish()
         await self.tasks.finish()
         if self._begun:
             await self.tenure.end()
         await self.bodies.close()
         await self.database.close()
         self._plugin_threads.stop()
+        self._reloading.stop()
         self._io.stop()
         self._logins.close()

@@ -18,9 +18,11 @@ from twistedmail_mta.composition.settings import (
 )
 from twistedmail_mta.config.hosting import DomainTable
 from twistedmail_mta.config.secrets import read_secret
+from twistedmail_mta.config.sending import OutboundTable
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.deliver.agent import DeliveryAgent
 from twistedmail_mta.deliver.callout import Callout
+from twistedmail_mta.deliver.current_router import CurrentRouter
 from twistedmail_mta.deliver.dial import Dialer, IReactorDelivery
 from twistedmail_mta.deliver.lane_names import lane_names
 from twistedmail_mta.deliver.maildir import MaildirAgent, MaildirCheck
@@ -42,11 +44,7 @@ from twistedmail_mta.tls.client import ClientTLS
 
 
 class Sending:
-    """What takes mail to other hosts, and asks them whom they know.
-
-    Attributes:
-        checks: who knows the recipients of relayed domains, by the domain's name; None takes any.
-    """
+    """What takes mail to other hosts, and asks them whom they know."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - all that it is made of
         self,
@@ -70,10 +68,6 @@ class Sending:
             hosts: whether mail for a domain is kept here.
             bodies: of the messages.
             io: threads for files.
-
-        Raises:
-            OSError: a file of recipients can't be read.
-            ValueError: it can't be understood.
         """
         self._reactor = reactor
         self._site = site
@@ -84,18 +78,26 @@ class Sending:
         self._pool = Pool(self._dialer, reactor, messages_of=self._plan.messages_of)
         preferred = PREFERENCES[site.outbound.prefer]
         self._hosts = Hosts(resolver, reach_of(site, own_addresses), SystemRandom(), preferred)
-        self._router = make_router(site, hosts)
+        self._router = CurrentRouter(make_router(site, hosts))
         self._hosts_domain = hosts
         self._callout = Callout(self._dialer, self._hosts, self._router, reactor)
-        self.checks = {name: self._recipient_check(table) for name, table in site.relayed.items()}
 
-    def _recipient_check(self, table: DomainTable) -> IRecipientCheck | None:
+    def checks_of(self, site: Site) -> dict[str, IRecipientCheck | None]:
+        """Return who knows the recipients of relayed domains, by the domain's name; None takes any.  Blocks.
+
+        Raises:
+            OSError: a file of recipients can't be read.
+            ValueError: it can't be understood.
+        """
+        return {name: self._recipient_check(table, site.outbound) for name, table in site.relayed.items()}
+
+    def _recipient_check(self, table: DomainTable, outbound: OutboundTable) -> IRecipientCheck | None:
         kind, _, path = table.recipients.partition(":")
         if kind == "file":
             return RecipientFile(Path(path))
         if kind == "any":
             return None
-        hop = table.next_hop(self._site.outbound)
+        hop = table.next_hop(outbound)
         return MaildirCheck(self._io, hop.host) if hop.local == "maildir" else self._callout
 
     def queue(
@@ -142,11 +144,10 @@ class Sending:
             hosts=self._hosts_domain,
         )
 
-    def read_files(self) -> None:
-        """Read the files of recipients again; one that can't be used is left as it was."""
-        for check in self.checks.values():
-            if isinstance(check, RecipientFile):
-                check.reload()
+    def follow(self, site: Site) -> None:
+        """Go by the routes of another site file from now on."""
+        self._router.use(make_router(site, self._hosts_domain))
+        self._callout.forget()
 
     async def lanes_of(self, domains: Iterable[str]) -> dict[str, str]:
         """Return the lanes of domains whose mail goes by MX, as far as they are known or soon found out."""

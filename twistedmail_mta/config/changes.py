@@ -13,8 +13,13 @@ from twistedmail_mta.config.plugging import PluginTable
 from twistedmail_mta.config.problems import key_path
 from twistedmail_mta.config.site import Site
 
-_LIVE: Final = frozenset({"domains", "listen", "limits", "plugin_path", "plugins", "relay", "route", "tls"})
+_LIVE: Final = frozenset(
+    {"domains", "listen", "limits", "plugin_path", "plugins", "quarantine", "relay", "route", "tls"}
+)
 """The tables that count at once, but for what stands below."""
+
+_FIXED: Final = {"limits": ("memory",), "quarantine": ("keep", "max_size")}
+"""What stands in them and is used at the start."""
 
 _FIXED_OF_LISTENER: Final = frozenset({"endpoint", "role", "tls"})
 """What a listener is bound with, or was made for."""
@@ -48,6 +53,9 @@ def in_effect(old: Site, new: Site) -> Site:
     fixed = {name: getattr(old, name) for name in Site.model_fields if name not in _LIVE}
     if _comes_or_goes(old, new):
         fixed["tls"] = old.tls
+    for table, keys in _FIXED.items():
+        said = getattr(old, table)
+        fixed[table] = getattr(new, table).model_copy(update={key: getattr(said, key) for key in keys})
     listen = {name: _listener(table, new.listen.get(name)) for name, table in old.listen.items()}
     needed = {name for table in listen.values() for name in table.plugins} - new.plugins.keys()
     plugins = new.plugins | {name: old.plugins[name] for name in needed}
@@ -72,6 +80,8 @@ def _is_live(steps: Sequence[str], old: Site, new: Site) -> bool:
     match steps:
         case ["tls", *_]:
             return not _comes_or_goes(old, new)
+        case [table, key] if key in _FIXED.get(table, ()):
+            return False
         case ["listen", name, key, *_]:
             return old.listen[name].role == new.listen[name].role and key not in _FIXED_OF_LISTENER
         case ["listen", *_]:

@@ -91,6 +91,11 @@ class Callout:
             return TOO_BUSY
         return await self._question(recipient, route)
 
+    def forget(self) -> None:
+        """Forget all answers: mail may go another way now."""
+        self._answers.clear()
+        self._down.clear()
+
     async def close(self) -> None:
         """Give up on the questions under way; whoever waits for one is cancelled."""
         for task in tuple(self._questions.values()):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from twistedmail_mta.directory.accounts import address_key
@@ -25,28 +24,14 @@ class RecipientFile:
     address is found whatever the case of its letters.
     """
 
-    log: ClassVar[Logger] = Logger()
-
     def __init__(self, path: Path) -> None:
-        """Read the file; blocks, so before the reactor serves.
+        """Read the file; blocks.
 
         Raises:
             OSError: the file can't be read.
             ValueError: a line is no address; the message says which.
         """
-        self._path = path
         self._known = _read(path)
-
-    def reload(self) -> None:
-        """Read the file again; when it can't be used, the old list stays."""
-        try:
-            self._known = _read(self._path)
-        except (OSError, ValueError) as error:
-            self.log.warn(
-                "recipients not reloaded, the old list stays in use: {reason}",
-                reason=str(error),
-                event="recipients.reload.failed",
-            )
 
     async def verify(self, recipient: Address) -> Reply | None:
         """Return 550 5.1.1 for an address that isn't in the file."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import ClassVar, Final
 
@@ -21,13 +21,14 @@ from twistedmail_mta.directory.tables import account_quotas
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IChanges, IDatabase, IDirectory
 from twistedmail_mta.model import Address, Expansion, Reply
-from twistedmail_mta.tasks import Task, TaskGroup, WorkerPool, sleep
+from twistedmail_mta.tasks import Task, TaskGroup, sleep
 
 _MOST_KNOWN: Final = 150_000
 """Weight of the expansions that are remembered: mailboxes and forwards, and two for each expansion."""
 _MOST_REFUSED: Final = 2000
 _MOST_LIMITS: Final = 100_000
 _RETRY_AFTER: Final = 5.0
+_TWICE: Final = "the domain {} is in the site file and in the database; remove it from one"
 
 
 @implementer(IDirectory)
@@ -55,7 +56,6 @@ class Directory:
         changes: IChanges,
         clock: IReactorTime,
         tasks: TaskGroup,
-        threads: WorkerPool,
     ) -> None:
         """Make the directory; `begin` opens it.
 
@@ -66,17 +66,15 @@ class Directory:
             changes: tells of changes by other processes.
             clock: for trying again.
             tasks: keeps the reading of domains after a change.
-            threads: read files.
         """
         self._database = database
         self._site = site
         self._admin = admin
         self._clock = clock
         self._tasks = tasks
-        self._threads = threads
         self._age = 0
         self._changes = -1
-        self._is_stale = self._files_are_stale = self._keeping_up = False
+        self._is_stale = self._keeping_up = False
         self._known: WeighedCache[Address, Expansion] = WeighedCache(_MOST_KNOWN)
         self._refused: WeighedCache[Address, Reply] = WeighedCache(_MOST_REFUSED)
         self._limits: WeighedCache[int, Limits] = WeighedCache(_MOST_LIMITS)
@@ -95,7 +93,7 @@ class Directory:
             TemporaryError: the database can't be read.
         """
         for domain in await self.refresh():
-            raise DirectoryError(f"the domain {domain} is in the site file and in the database; remove it from one")
+            raise DirectoryError(_TWICE.format(domain))
 
     async def refresh(self) -> list[str]:
         """Take up what was changed; return the domains that are in the site file and in the database.
@@ -111,14 +109,30 @@ class Directory:
             self._use(self._site.joined_by(rows))
         return [domain.name for domain in rows if self._site.declares(domain.name)]
 
+    async def prepared(self, site: SiteDomains) -> Callable[[], None]:
+        """Prepare for another site file; return what takes up its domains, at once and without fail.
+
+        Raises:
+            DirectoryError: one of them is in the database, too.
+            TemporaryError: the database can't be read.
+        """
+        number, rows = await self._database.read(read_directory)
+        for domain in rows:
+            if site.declares(domain.name):
+                raise DirectoryError(_TWICE.format(domain.name))
+
+        def take_up() -> None:
+            is_old, self._changes = number < self._changes, number
+            self._site = site
+            self._use(site.joined_by(rows))
+            if is_old:
+                self.changed()
+
+        return take_up
+
     def changed(self) -> None:
         """Hear that the database may have changed; what can't be read now is tried until it can."""
         self._is_stale = True
-        self._start_keeping_up()
-
-    def reload(self) -> None:
-        """Read the files of the site file's domains again; they count as soon as they are read."""
-        self._files_are_stale = True
         self._start_keeping_up()
 
     def hosts(self, domain: str) -> bool:
@@ -224,17 +238,12 @@ class Directory:
             self._tasks.start("directory.refresh", self._keep_up())
 
     async def _keep_up(self) -> None:
-        """Read domains and files anew until nothing heard of came after that, however often it takes."""
+        """Read domains anew until nothing heard of came after that, however often it takes."""
         self._keeping_up = True
         try:
-            while self._is_stale or self._files_are_stale:
-                if self._files_are_stale:
-                    self._files_are_stale = False
-                    await self._site.reload(self._threads)
-                    self._forget()
-                if self._is_stale:
-                    self._is_stale = False
-                    await self._try_to_refresh()
+            while self._is_stale:
+                self._is_stale = False
+                await self._try_to_refresh()
         finally:
             self._keeping_up = False
 

@@ -9,7 +9,6 @@ from twistedmail_mta.directory.alias_file import AliasFile
 from twistedmail_mta.directory.aliases import Alias, make_alias
 from twistedmail_mta.directory.domains import HostedDomain
 from twistedmail_mta.model import Address
-from twistedmail_mta.tasks import WorkerPool
 
 
 class SiteDomains:
@@ -63,14 +62,9 @@ class SiteDomains:
         for catch_all in self._catch_alls.values():
             yield from catch_all
 
-    async def reload(self, threads: WorkerPool) -> None:
-        """Read the files of aliases again, on threads; one that can't be used is left as it was."""
-        for file in self._files.values():
-            await file.reload(threads)
-
 
 def site_domains(tables: Mapping[str, DomainTable]) -> SiteDomains:
-    """Return what the site file says of the domains that are hosted; blocks, so before the reactor serves.
+    """Return what the site file says of the domains that are hosted; blocks.
 
     Raises:
         OSError: a file of aliases can't be read.

@@ -38,6 +38,10 @@ class Observation:
         self._pipeline = pipeline
         self._tasks = tasks
 
+    def follow(self, pipeline: Pipeline, tasks: TaskGroup) -> None:
+        """Tell others from now on."""
+        self._pipeline, self._tasks = pipeline, tasks
+
     def attempted(self, message: Message, settlement: Settlement) -> None:
         """Hear what became of a recipient."""
         outcome = settlement.outcome

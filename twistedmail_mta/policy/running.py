@@ -122,7 +122,7 @@ class Plugins:
         """Return the one of a name, if there is one."""
         return self._all.get(name)
 
-    def missing_in(self, other: Plugins) -> Sequence[str]:
+    def missing_in(self, other: Plugins) -> tuple[str, ...]:
         """Return the names of those that don't belong to another set: gone there, or made anew."""
         return tuple(name for name, running in self._all.items() if other.find(name) is not running)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
@@ -27,6 +27,7 @@ from twistedmail_mta.networks import Network
 from twistedmail_mta.pipeline import Pipeline
 from twistedmail_mta.receive.admission import Admission
 from twistedmail_mta.receive.client import Client
+from twistedmail_mta.receive.presence import Presence
 from twistedmail_mta.tasks import TaskGroup
 
 
@@ -54,6 +55,7 @@ class Listener:
         filtered_mail: know what is with a content filter.
         grants: who may let strangers' mail be sent on, as [relay] says.
         stored: told what went into mailboxes; must not raise.
+        presence: the sessions that are here.
         shortage: says why no mail is taken for now; None: it is.
         quarantine_mailbox: whose mailbox gets what plugins want quarantined; None: it waits for an operator.
     """
@@ -87,6 +89,7 @@ class Listener:
     stored: Callable[[Message, LocalMail], None]
     shortage: Callable[[], Reply | None]
     quarantine_mailbox: Address | None = None
+    presence: Presence = field(default_factory=Presence)
 
     def seen(self, client: Client) -> stages.Client:
         """Return a client as plugins are told of it."""

@@ -28,6 +28,7 @@ from twistedmail_mta.receive.replies import (
     IDLE_TOO_LONG,
     LOGIN_ENDED,
     NOT_TRUSTED,
+    RULES_CHANGED,
     SHUTTING_DOWN,
     TOO_MANY_COMMANDS,
     TOO_MANY_ERRORS,
@@ -44,6 +45,7 @@ from twistedmail_mta.wire import Overflow
 ERROR_DELAY = 1.0
 FLUSH_AFTER = 1.0
 CLOSE_WITHIN = 30.0
+_AT_NEXT_COMMAND = (LOGIN_ENDED, RULES_CHANGED)
 TURN = 0.002
 """Seconds of pipelined commands after which other clients are served first."""
 
@@ -102,6 +104,7 @@ class ServerProtocol(Protocol):
             self._turn_away(host, refusal)
             return
         self._connections.add(self)
+        listener.presence.enter(self)
         self._client = self._make_client(host)
         self._dialogue = Dialogue(listener, self._session, self._client, self._start_tls, self._end_login)
         self._session.tls_available = listener.tls is not None and bool(host)
@@ -212,8 +215,9 @@ class ServerProtocol(Protocol):
                 turn = await self._let_others()
                 if self._closing:
                     break
-            if self._farewell is LOGIN_ENDED and not isinstance(event, BodyBlock | BodyEnd):
-                self._give_up(LOGIN_ENDED)
+            farewell = self._farewell
+            if farewell is not None and farewell in _AT_NEXT_COMMAND and not isinstance(event, BodyBlock | BodyEnd):
+                self._give_up(farewell)
                 break
             await dialogue.answer(event)
             self._progress = self._listener.clock.seconds()
@@ -285,24 +289,30 @@ class ServerProtocol(Protocol):
 
     def finish(self) -> None:
         """End the session with 421, at once if no transaction is under way, else after it."""
-        self._part(SHUTTING_DOWN)
+        self.part(SHUTTING_DOWN)
 
     def _end_login(self) -> None:
         """End the session with 421 at its next command, at once if no transaction is under way.
 
         A message whose text is on its way was let in when the login was good: it ends first.
         """
-        self._part(LOGIN_ENDED)
+        self.part(LOGIN_ENDED)
 
-    def _part(self, farewell: Reply) -> None:
+    def part(self, farewell: Reply) -> None:
+        """End the session with a reply of 421, at once if no transaction is under way.
+
+        Args:
+            farewell: one of `_AT_NEXT_COMMAND` comes instead of the answer to the next command, but a message whose
+                text is on its way is answered first; any other when the transaction has ended.
+        """
         self._farewell = farewell
         if self._is_idle() and not self._closing:
             self._give_up(farewell)
 
-    def abort(self) -> None:
+    def abort(self, farewell: Reply = SHUTTING_DOWN) -> None:
         """End the session with 421 whatever it does; what isn't accepted stays with the client."""
         if not self._closing:
-            self._give_up(SHUTTING_DOWN)
+            self._give_up(farewell)
 
     @property
     def _session_id(self) -> str:
@@ -377,6 +387,7 @@ class ServerProtocol(Protocol):
                     peer=self._client.host,
                     reason=failure_reason(reason.value),
                 )
+        self._listener.presence.leave(self)
 
     def _tell_of_end(self, client: Client) -> None:
         """Let plugins forget the client."""

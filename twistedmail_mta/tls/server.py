@@ -38,30 +38,16 @@ class ServerTLS:
         Raises:
             CertificateError: one of them can't be used.
         """
-        self._table = table
-        self._context = _context_of(table)
+        self._context = context_of(table)
 
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:  # noqa: ARG002, N802, N803 - Twisted's names
         """Begin a connection with the certificates as they are now."""
         return SSL.Connection(self._context, None)
 
-    def reload(self) -> bool:
-        """Read the certificates again; when one can't be used, all stay as they were.
-
-        Returns:
-            Whether the new ones are in use.
-        """
-        try:
-            self._context = _context_of(self._table)
-        except CertificateError as error:
-            self.log.warn(
-                "certificates not reloaded, the old ones stay in use: {reason}",
-                reason=str(error),
-                event="tls.reload.failed",
-            )
-            return False
+    def use(self, context: SSL.Context) -> None:
+        """Begin connections with other certificates from now on; they are those of `context_of`."""
+        self._context = context
         self.log.info("certificates reloaded", event="tls.reloaded")
-        return True
 
 
 def server_context(identity: Identity) -> SSL.Context:
@@ -95,7 +81,12 @@ def _show(context: SSL.Context, identity: Identity) -> None:
     context.check_privatekey()
 
 
-def _context_of(table: TLSTable) -> SSL.Context:
+def context_of(table: TLSTable) -> SSL.Context:
+    """Read all certificates of a site.
+
+    Raises:
+        CertificateError: one of them can't be used.
+    """
     default = _context_from(table)
     by_name = {name: _context_from(files) for name, files in table.names.items()}
     if by_name:
