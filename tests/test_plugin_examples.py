@@ -48,9 +48,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_five_examples(written: Path) -> None:
+def test_six_examples(written: Path) -> None:
     """Each has a plugin, its test, and what the site file says."""
-    assert len(EXAMPLES) >= 5
+    assert len(EXAMPLES) >= 6
     for name, text in EXAMPLES.items():
         assert {f"{name}.py", f"test_{name}.py"} <= {path.name for path in written.iterdir()}
         assert len(blocks(text, "python")) == 2

@@ -92,7 +92,7 @@ class Plugins:
         try:
             plugin = made(found, self._supplies.kit(found.name, tasks, threads))
             if old is not None and old.found.table.use == found.table.use:
-                _inherit(plugin, old.plugin)
+                inherit(plugin, old.plugin)
         except BaseException:
             tasks.cancel()
             self._supplies.end_threads(threads)
@@ -219,16 +219,16 @@ def no_grant(name: str) -> str:
     return f"{name} provides no IRelayGrant, so it can't let anything be sent on: leave it out"
 
 
-def _inherit(plugin: Plugin, old: Plugin) -> None:
+def inherit(plugin: Plugin, old: Plugin) -> None:
     """Let a plugin take over what one of its name knows, which is asked by earlier sessions still.
 
     Raises:
         PluginError: it can't.
     """
-    inherit = getattr(plugin.acts, "inherit", None)
-    if inherit is not None:
+    take_over = getattr(plugin.acts, "inherit", None)
+    if take_over is not None:
         try:
-            inherit(old.acts)
+            take_over(old.acts)
         except (Exception, SystemExit) as error:
             reason = f"plugin {plugin.name} can't take over from the one that runs: {type(error).__name__}: {error}"
             raise PluginError(reason) from error

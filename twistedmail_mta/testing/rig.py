@@ -11,7 +11,7 @@ from zope.interface import Interface
 from twistedmail_mta.config.plugging import Found, PluginTable
 from twistedmail_mta.pipeline import Plugin, fits
 from twistedmail_mta.plugins import Kind, Kit, find, kind_of, options_of, table_prefix
-from twistedmail_mta.policy.running import made, migrate
+from twistedmail_mta.policy.running import inherit, made, migrate
 from twistedmail_mta.tasks import Task, TaskGroup, WorkerPool
 from twistedmail_mta.testing.surroundings import AtOnce, Log, Surroundings
 
@@ -77,6 +77,7 @@ class Rig:
         path: Sequence[Path] = (),
         folder: Path = Path("/"),
         hostname: str = "mail.example.org",
+        before: Rig | None = None,
         **table: Any,  # noqa: ANN401 - PluginTable's own
     ) -> None:
         """Make a plugin, its tables, and start it.
@@ -89,6 +90,7 @@ class Rig:
             path: where modules are looked for first.
             folder: where relative paths among its options begin.
             hostname: ours.
+            before: the one that it follows, see `reloaded`.
             table: `timeout`, `on_error` and `may_send_anywhere`, as in the site file.
 
         Raises:
@@ -100,11 +102,15 @@ class Rig:
         self.clock = self.surroundings.clock
         self.log = Log(f"plugin.{name}")
         self.kit = self._make_kit(hostname)
+        self._place: dict[str, Any] = {"path": path, "folder": folder, "hostname": hostname}
+        self._use = use
         kind: Kind = find(use, path) if isinstance(use, str) else kind_of(use, getattr(use, "__name__", repr(use)))
         said = PluginTable.model_validate({"use": str(use), **table, **(options or {})})
         found = Found(name, said, kind, options_of(kind, said.options, {"folder": folder}))
         self.running: Plugin = made(found, self.kit)
         self.plugin: Any = self.running.acts
+        if before is not None:
+            inherit(self.running, before.running)
         self.call(migrate(self.kit.database, name, kind.migrations))
         self.start()
 
@@ -130,6 +136,27 @@ class Rig:
         """Start the plugin, as after a `stop`."""
         if hasattr(self.plugin, "start"):
             self.call(self.plugin.start())
+
+    def reloaded(
+        self,
+        options: Mapping[str, Any] | None = None,
+        use: str | Callable[[Any, Kit], Any] | None = None,
+        **table: Any,  # noqa: ANN401 - PluginTable's own
+    ) -> Rig:
+        """Return the plugin that follows this one when the site file is read again; this one runs on until `stop`.
+
+        Args:
+            options: as they are then.
+            use: the class as it is then; None: as it was.
+            table: the rest, likewise.
+
+        Raises:
+            PluginError: it can't be had, or can't take over.
+            ValidationError: of pydantic's: the options are wrong.
+        """
+        around, before = self.surroundings, self
+        use = self._use if use is None else use
+        return Rig(use, options, name=self.name, surroundings=around, before=before, **self._place, **table)
 
     def stop(self) -> None:
         """Stop it."""

@@ -31,6 +31,7 @@ from twistedmail_mta.policy.observing import Observation
 from twistedmail_mta.receive.admission import Admission
 from twistedmail_mta.receive.factory import ServerFactory
 from twistedmail_mta.receive.listener import Listener
+from twistedmail_mta.receive.presence import Presence
 from twistedmail_mta.stages import GRANTS
 from twistedmail_mta.tasks import TaskGroup
 from twistedmail_mta.testing.behind import Acceptance, Accepted, Directory, Logins, NothingFiltered, Room
@@ -96,7 +97,7 @@ class Site:
         pipeline = Pipeline([rig.running for rig in rigs], self.clock)
         logins = Logins(senders or {})
         self._factory = ServerFactory(Crowd(1000))
-        self._factory.serve(
+        self._serve(
             Listener(
                 name=role,
                 role=ROLES[role],
@@ -128,6 +129,16 @@ class Site:
                 shortage=lambda: None,
             )
         )
+
+    def _serve(self, listener: Listener) -> None:
+        self._listener = listener
+        self._factory.serve(listener)
+
+    def reload(self, *rigs: Rig) -> None:
+        """Let clients that connect from now on ask other plugins; those that are there go on with theirs."""
+        pipeline = Pipeline([rig.running for rig in rigs], self.clock)
+        stored = Observation(pipeline, self._tasks).stored
+        self._serve(replace(self._listener, plugins=pipeline, stored=stored, presence=Presence()))
 
     def connect(self, host: str = "192.0.2.1", account: str | None = None, helo: str = "client.test") -> Session:
         """Let a client connect.
