@@ -26,7 +26,10 @@ class Amavis:
     """
 
     def __init__(self, root: Path, network: LoopbackNetwork) -> None:
-        """Write its configuration; what holds `VIRUS` it keeps, what has an attachment `*.exe` it refuses."""
+        """Write its configuration.
+
+        What holds `VIRUS` it keeps and tells ann@hosted.test of, what has an attachment `*.exe` it refuses.
+        """
         home = folder(root / "amavis", AMAVIS_USER)
         self.quarantine = folder(home / "quarantine", AMAVIS_USER)
         folder(home / "tmp", AMAVIS_USER)
@@ -48,7 +51,7 @@ $forward_method = 'smtp:[{network.address(SITE_HOST)}]:{BACK_PORT}'; $notify_met
 @bypass_spam_checks_maps = (1);
 @av_scanners = ( [ 'words', 'grep', '-l -r {VIRUS.decode()} {{}}', [1], [0], qr/(\\S+)/ ] );
 @av_scanners_backup = ();
-$virus_admin = undef;
+$virus_admin = 'ann@hosted.test'; $mailfrom_notify_admin = 'filter@hosted.test';
 $banned_filename_re = new_RE( qr'.\\.exe$'i );
 $final_virus_destiny = D_DISCARD; $final_banned_destiny = D_REJECT; $final_bad_header_destiny = D_PASS;
 $enable_dkim_verification = 0;

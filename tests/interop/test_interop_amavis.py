@@ -43,6 +43,11 @@ SITE = """
 use = "content_filter"
 via = "lmtp://{filter}:{port}"
 
+[plugins.by-smtp]
+use = "content_filter"
+via = "smtp://{filter}:{port}"
+tls = "none"
+
 [queue]
 retry = ["1s", "1s", "2s"]
 retry_cap = "3s"
@@ -94,6 +99,7 @@ def site(
     at = 'endpoint = "tcp:0:interface=127.0.0.1"\n'
     listeners = (
         f'[listen.mx]\n{at}role = "mx"\nplugins = ["amavis"]\n'
+        f'[listen.other]\n{at}role = "mx"\nplugins = ["by-smtp"]\n'
         f'[listen.submission]\n{at}role = "submission"\nplaintext_login = ["127.0.0.0/8"]\nplugins = ["amavis"]\n'
         f'[listen.back]\nendpoint = "tcp:{BACK_PORT}:interface={network.address(SITE_HOST)}"\nrole = "reinject"\n'
         f'[listen.imap]\n{at}role = "imap"\nplaintext_login = ["127.0.0.0/8"]\n'
@@ -121,13 +127,14 @@ def send(
     *fields: str,
     to: tuple[str, ...] = (BOB,),
     sender: str = EVE,
+    listener: str = "mx",
     mail: tuple[str, ...] = (),
     rcpt: tuple[str, ...] = (),
 ) -> str:
     """Send a message, by a login if the sender has one; return its token."""
     token = f"filtered{next(_NUMBERS)}"
     has_login = sender == ANN
-    port = site.ports["submission" if has_login else "mx"]
+    port = site.ports["submission" if has_login else listener]
     with smtplib.SMTP("127.0.0.1", port, local_hostname="client.test") as client:
         if has_login:
             client.login(ANN, PASSWORD)
@@ -195,6 +202,17 @@ def test_a_mailbox(site: RunningSite) -> None:
     assert "by ESMTP from 127.0.0.1, session" in line
 
 
+def test_by_smtp(site: RunningSite) -> None:
+    """It speaks that as well, with one answer for all recipients, and is told of the client all the same."""
+    octets = found(site, token := send(site, b"hello\r\n", to=(BOB, ANN), listener="other"))
+    found(site, token, ANN)
+
+    header, text = parsed(octets)
+    assert text == b"hello\r\n"
+    assert header[SCANNED] is not None
+    assert "from 127.0.0.1, session" in accepted(site, ident_of(octets))
+
+
 def test_elsewhere(site: RunningSite, sink: Sink) -> None:
     """What a login submits goes out, with all that the sender asked of reports, and stays that login's."""
     wanted = ("NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;carol+2Bx@elsewhere.test")
@@ -252,34 +270,41 @@ def test_what_it_refuses(site: RunningSite) -> None:
     """Whoever submitted it is told, in the filter's words: the refusal is the account's, as it would be without."""
     token = send(site, EXE, *MIXED, to=(AWAY,), sender=ANN)
 
-    report = _report(site, token)
+    report = told_of(site, token, "MAILER-DAEMON")
 
     assert b"Action: failed" in report
     assert AWAY.encode() in report
     assert re.search(rb"run\.exe|BANNED|banned", report)
 
 
-def _report(site: RunningSite, token: str) -> bytes:
-    """Return the bounce that tells of a message."""
+def told_of(site: RunningSite, token: str, sender: str) -> bytes:
+    """Return what somebody has told ann of a message."""
     with IMAP4("127.0.0.1", site.ports["imap"]) as client:
         client.login(ANN, PASSWORD)
 
         def look() -> bytes | None:
             client.select("INBOX", readonly=True)
-            numbers = client.search(None, "FROM", "MAILER-DAEMON", "BODY", token)[1][0].split()
+            numbers = client.search(None, "FROM", sender, "BODY", token)[1][0].split()
             return client.fetch(numbers[-1], "(BODY[])")[1][0][1] if numbers else None
 
         return eventually(look, f"a report about {token}")
 
 
 def test_what_it_keeps(site: RunningSite, amavis: Amavis) -> None:
-    """A virus goes into its quarantine, and nowhere else; the queue is done with it."""
+    """A virus goes into its quarantine, and nowhere else; the queue is done with it.
+
+    What the filter has to say of it comes the same way: mail of its own, whose client it is itself.
+    """
     token = send(site, b"look: " + VIRUS + b"\r\n")
 
     eventually(lambda: any(token in path.read_text() for path in amavis.quarantine.rglob("virus-*")), "it is kept")
     eventually(lambda: not waiting(site), "nothing is left in the queue")
     with pytest.raises(AssertionError, match="never"):
         _soon(site, token)
+    assert re.search(rb"virus", told_of(site, token, "filter@hosted.test"), re.IGNORECASE)
+    lines = [each for each in site.log.splitlines() if "accepted from <filter@hosted.test>" in each]
+    assert lines
+    assert all(f"delivered to <{ANN}>" in each and "before the filter" not in each for each in lines)
 
 
 def _soon(site: RunningSite, token: str) -> None:

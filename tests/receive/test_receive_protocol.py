@@ -191,6 +191,22 @@ def test_commands_without_mail() -> None:
     assert said.endswith("421 4.7.0 Too many commands without mail\r\n")
 
 
+def test_recipients_are_not_too_many_commands() -> None:
+    """As many as a message may have can be named, whatever else is counted; refused ones count."""
+    reception = Reception(limits={"commands": 5, "recipients": 20, "errors": 99, "errors_before_delay": 99})
+    client = reception.connect()
+    client.type(*ENVELOPE)
+
+    for number in range(19):
+        assert client.type(f"RCPT TO:<r{number}@relayed.test>").startswith("250"), number
+    assert client.type("DATA", "Subject: x", "", "x", ".").startswith("250")
+    assert len(reception.acceptance.messages[0].envelope.recipients) == 20
+
+    for _ in range(7):
+        client.type("MAIL FROM:<joe@strangers.test>", "RCPT TO:<r@elsewhere.test>", "RSET")
+    assert not client.connected
+
+
 def test_unread_replies_stop_the_reading() -> None:
     """When the client doesn't take its replies, it isn't read from."""
     client = Reception().connect()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import smtplib
+import threading
 import uuid
 from collections.abc import Iterator
 from imaplib import IMAP4
@@ -222,3 +223,31 @@ def test_while_it_does_not_want_to(site: RunningSite, filtering: Filter) -> None
     site.mta("queue", "resume", "--lane", lane)
 
     wait_until(lambda: numbers(site, BOB, "HEADER", "Message-ID", token))
+
+
+def test_killed_in_the_midst(site: RunningSite, sink: Sink, filtering: Filter) -> None:
+    """A message is in the queue before the filter, or behind it, or in both places, but never in neither."""
+    begun, go_on = threading.Event(), threading.Event()
+    give_back = filtering.give_back
+
+    def slowly(*message: Any) -> str:
+        if len(filtering.told) > 3:
+            begun.set()
+            go_on.wait(60)
+            return "451 4.3.0 broken off"
+        return give_back(*message)
+
+    filtering.give_back = slowly  # type: ignore[method-assign]
+    tokens = [send(site, AWAY, BOB, sender=ANN) for _ in range(8)]
+    assert begun.wait(60)
+
+    site.kill()
+    del filtering.give_back
+    go_on.set()
+    site.start()
+    filtering.back = site.ports["back"]
+
+    for token in tokens:
+        taken(sink, token)
+        wait_until(lambda: numbers(site, BOB, "HEADER", "Message-ID", token))  # noqa: B023
+    wait_until(lambda: not waiting(site))

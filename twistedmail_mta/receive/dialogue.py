@@ -71,7 +71,7 @@ class Dialogue:
 
     @property
     def is_fruitless(self) -> bool:
-        """Whether too many commands have come since the last message."""
+        """Whether too many commands have come since the last message, those that named a recipient left out."""
         return self._session.commands - self._commands_at_message > self._listener.limits.commands
 
     async def answer(self, event: smtp.Event) -> None:
@@ -166,6 +166,7 @@ class Dialogue:
 
     async def _rcpt(self, event: smtp.Rcpt) -> None:
         await self._current.add_recipient(event.address, event.parameters)
+        self._commands_at_message += 1
         self._session.send_reply(replies.RECIPIENT_OK)
 
     @property
