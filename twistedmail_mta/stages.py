@@ -323,7 +323,7 @@ class SetNextHop:
 
     Attributes:
         via: as in a route of the site file: "smtp://HOST[:PORT]", "smtps://...", "lmtp://...", "lmtp+unix:/PATH",
-            "maildir:/PATH" or "mx".
+            "maildir:/PATH" or "mx"; behind "filter+" a content filter, which gives the mail back (not the last two).
         tls: what is demanded there; None: what [outbound] says.
         recipient: whose copy; None for all of them.
     """
