@@ -24,6 +24,7 @@ from twistedmail_mta.tasks import TaskGroup
 NOW = 1_800_000_000.0
 BODY = b"Hello\x1b]0;owned\x07 \xc3\xa4\xff\r\n\x9b31m\xe2\x80\xaered\r\n"
 HEADER = b"Subject: win\r\n\tnow \x1b[2J\r\n\r\n"
+LOOPING = b"Delivered-To: Abuse@kept.test\r\n" + HEADER
 SAFE = "Subject: win\n now \ufffd[2J\n\n"
 SAFE_BODY = "Hello\ufffd]0;owned\ufffd \u00e4\ufffd\n\ufffd31m\ufffdred\n"
 
@@ -35,6 +36,7 @@ def detained(
     kind: Any = "quarantine",
     reason: str = "99 points",
     body: bytes = BODY,
+    header: bytes = HEADER,
     at: float = NOW,
 ) -> str:
     """Put a message where a server would that a plugin wants kept; return its id."""
@@ -49,7 +51,7 @@ def detained(
         message = Message(
             id=spool.new_id(),
             envelope=Envelope(Address(*sender.split("@")) if sender else Address("", ""), to),
-            header=HEADER,
+            header=header,
             body=InlineBody(body),
             origin=Origin("ESMTP", "192.0.2.1", "evil.example", None, "mx"),
             received_at=at,
@@ -188,6 +190,21 @@ def test_release_to_another_address(command: Command) -> None:
         "1 message released to abuse@kept.test."
     )
     assert states(command) == {"abuse@kept.test": "waiting"}
+
+
+def test_release_to_where_it_would_be_refused(command: Command) -> None:
+    """A message can say of anybody that he had it: nothing is released then, for nobody might hear of its end."""
+    command.file.write_text(command.file.read_text() + '[domains."kept.test"]\n')
+    command("account", "add", "abuse@kept.test", "--external")
+    command("alias", "add", "team@kept.test", "abuse@kept.test")
+    names = [detained(command, "bob@example.net"), detained(command, "bob@example.net", header=LOOPING)]
+
+    for address in ("abuse@kept.test", "team@kept.test"):
+        result = command("quarantine", "release", *names, "--to", address)
+        assert (result.exit_code, f"{names[1]} says that {address} had it before" in result.output) == (1, True)
+
+    assert listed(command) == names
+    assert said(command("quarantine", "release", names[0], "--to", "team@kept.test")).startswith("1 message released")
 
 
 def test_delete(command: Command) -> None:

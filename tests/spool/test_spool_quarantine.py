@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 from spool_in_memory import ANN, START, Site, failed, message, run
 
 from twistedmail_mta.errors import TemporaryError
-from twistedmail_mta.model import NULL_PATH, Address, Detention, FileBody, Message, Recipient, Suspended, id_text
+from twistedmail_mta.model import (
+    NULL_PATH,
+    Address,
+    Detention,
+    FileBody,
+    Message,
+    Notify,
+    Recipient,
+    Suspended,
+    id_text,
+)
 from twistedmail_mta.spool import detentions, quarantine
 from twistedmail_mta.spool.operator_selection import Selection
 from twistedmail_mta.spool.spool import QUARANTINE_FULL, Spool
@@ -117,14 +127,18 @@ def test_release(spool: Spool, site: Site) -> None:
     site.assert_sound()
 
 
-def test_release_to_another(spool: Spool, site: Site) -> None:
-    """Instead of all its recipients; the sender hears nothing, whatever he asked for."""
-    sent = detain(spool, Recipient(Address("a", "example.net"), frozenset({"SUCCESS"}), "rfc822;a"), "b@example.org")
+@pytest.mark.parametrize(("account", "notify"), [("ann@example.org", "NEVER"), (None, "FAILURE")])
+def test_release_to_another(spool: Spool, site: Site, account: str | None, notify: Notify) -> None:
+    """Instead of all its recipients; whatever its sender asked for, only the administrator hears of a failure."""
+    asked = Recipient(Address("a", "example.net"), frozenset({"SUCCESS"}), "rfc822;a")
+    sent = message(spool, asked, "b@example.org")
+    sent = replace(sent, origin=replace(sent.origin, account=account))
+    run(spool.accept(sent, claim=False, detention=SPAM))
 
     assert run(site.quarantine.release([sent.id], Address("abuse", "example.org"))) == 1
 
     (claim,) = run(spool.claim(9, NOTHING))
-    assert claim.recipient == Recipient(Address("abuse", "example.org"), frozenset({"NEVER"}))
+    assert claim.recipient == Recipient(Address("abuse", "example.org"), frozenset({notify}))
     site.assert_sound()
     assert run(spool.settle([failed(claim)], None))
     assert [each.recipient for each in run(spool.unreported(sent.id))] == [claim.recipient]

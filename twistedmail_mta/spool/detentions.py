@@ -41,7 +41,8 @@ WHERE message = ?3 AND state = 'held'
 _FORGET_RECIPIENTS: Final = "DELETE FROM recipient WHERE message = ?"
 
 _SEND_TO: Final = """
-INSERT INTO recipient (message, n, local, domain, notify, due, since, epoch) VALUES (?1, 0, ?2, ?3, 'NEVER', ?4, ?5, 0)
+INSERT INTO recipient (message, n, local, domain, notify, due, since, epoch)
+SELECT id, 0, ?2, ?3, iif(account IS NULL, 'FAILURE', 'NEVER'), ?4, ?5, 0 FROM message WHERE id = ?1
 """
 
 
@@ -94,8 +95,8 @@ def release(tx: Transaction, messages: Sequence[int], to: Address | None, at: Mo
     Args:
         tx: the transaction.
         messages: which; those that aren't in quarantine are left alone.
-        to: who gets them instead of their recipients; their senders, who never wrote to that address, hear
-            nothing of what becomes of it.
+        to: who gets them instead of their recipients; their senders never wrote to that address, so those who
+            logged in hear nothing of it, and of strangers' mail a failure is told, as always, to the administrator.
         at: now.
     """
     lifted = _lift(tx, messages)
