@@ -21,7 +21,7 @@ PART_AFTER: Final = 300.0
 END_AFTER: Final = 60.0
 """Seconds after that in which a message on its way has to be here."""
 MOST_EARLIER: Final = 8
-"""Earlier readings with sessions; of one more the sessions of the first are asked to leave."""
+"""Earlier readings whose sessions are to leave; where there are more, those of the first leave at once."""
 
 
 @dataclass(eq=False, slots=True)
@@ -56,7 +56,7 @@ class Generations:
         self.now = first
         self._clock = clock
         self._earlier: list[Generation] = []
-        self._tasks = TaskGroup()
+        self._tasks, self._stopping = TaskGroup(), TaskGroup()
 
     def follow(self, new: Generation) -> None:
         """Let a generation be that of new sessions."""
@@ -65,7 +65,7 @@ class Generations:
         for each in tuple(self._earlier):
             if each.leaving is None and each.plugins.missing_in(new.plugins):
                 each.leaving = self._tasks.start("site.leaving", self._see_off(each))
-        for each in self._earlier[:-MOST_EARLIER]:
+        for each in [each for each in self._earlier if each.leaving is not None][:-MOST_EARLIER]:
             each.presence.part(RULES_CHANGED)
         self._tasks.start("site.generation", self._outlive(old))
 
@@ -75,7 +75,7 @@ class Generations:
         self._earlier.remove(old)
         if old.leaving is not None:
             old.leaving.cancel()
-        await old.plugins.stop()
+        await self._stopping.shield("site.stopping", old.plugins.stop())
 
     async def _see_off(self, old: Generation) -> None:
         """Bound the time for which plugins are asked that are no longer those of the site."""
@@ -88,6 +88,7 @@ class Generations:
         """Stop all plugins: there are no sessions any more."""
         self._tasks.cancel()
         await self._tasks.finish()
+        await self._stopping.finish()
         for each in (self.now, *reversed(self._earlier)):
             await each.plugins.stop()
 
