@@ -179,3 +179,19 @@ def test_acquaintances_are_bounded() -> None:
     assert not run(known.knows("bob", friend))
     assert all(met[-30:])
     assert sum(met) <= 80
+
+
+def test_the_end_waits_for_what_is_being_written() -> None:
+    """What the writer has already is on disk when it has stopped."""
+    book = Book()
+    book.put("x", "a")
+    gate = book.bench.database.gate = Promise[None]()
+    book.bench.clock.advance(2)
+
+    stopped = Task("stop", book.ledger.stop())
+    assert not stopped.done
+    book.bench.database.gate = None
+    gate.resolve(None)
+
+    assert stopped.done
+    assert book.rows() == {"x": "a"}

@@ -22,7 +22,7 @@ from twistedmail_mta.policy.limits import Limits
 from twistedmail_mta.policy.running import Plugins
 from twistedmail_mta.policy.supplies import Supplies
 from twistedmail_mta.stages import Client, IConnectPolicy
-from twistedmail_mta.tasks import Promise, WorkerPool
+from twistedmail_mta.tasks import Promise, TaskGroup, WorkerPool
 from twistedmail_mta.testing.rig import Asked
 from twistedmail_mta.testing.surroundings import AtOnce, Surroundings
 from twistedmail_mta.testing.values import client
@@ -260,11 +260,17 @@ def succeed(old: Bench, options: Mapping[str, Any]) -> Bench:
     kind = type(old.plugin)
     new: Bench = Bench.__new__(Bench)
     new.__dict__.update(old.__dict__)
-    new._ids = 1000
-    new.plugin = kind(kind.Options.model_validate(dict(options)), old.kit)
+    new._ids, new.tasks = 1000, TaskGroup()
+    new.plugin = kind(kind.Options.model_validate(dict(options)), new.kit)
     new.plugin.inherit(old.plugin)
     Asked(new.plugin.start()).answer  # noqa: B018 - raises what it raised
     return new
+
+
+def stop(bench: Bench) -> None:
+    """Stop a plugin as the server does."""
+    Asked(bench.plugin.stop()).answer  # noqa: B018 - as above
+    bench.tasks.cancel()
 
 
 def test_limits_are_counted_once() -> None:
@@ -279,34 +285,42 @@ def test_limits_are_counted_once() -> None:
     assert new.send(login(), "d@far.test") is None
     open_one.give_up()  # its charge is given back to the buckets of both
     assert old.send(login(), "e@far.test") is None
-    Asked(old.plugin.stop()).answer  # noqa: B018 - raises what it raised
+    stop(old)
     assert new.send(login(), "f@far.test") is None
     refused = new.send(login(), "g@far.test")
     assert refused is not None
-    Asked(new.plugin.stop()).answer  # noqa: B018 - as above
+    stop(new)
 
     after = Bench(Limits, {"account": {"hour": {"recipients": 5}}}, before=new)
     assert after.send(login(), "h@far.test") is not None
 
 
-def test_an_account_that_is_stopped_stays_so() -> None:
-    """Whichever brake stopped it; and what was begun about it is finished although the old one has stopped."""
-    options = {"learn": "1s"}
-    old = Bench(Brake, options)
+@pytest.mark.parametrize("before_reload", [True, False])
+def test_an_account_that_is_stopped_stays_so(before_reload: bool) -> None:
+    """Whichever brake stopped it; what was begun about it is finished once, although the old one has stopped."""
+    old = Bench(Brake, {"learn": "1s"})
     old.clock.advance(2)
-    new = succeed(old, {"learn": "1s", "permanent": True})
+    changed = {"learn": "1s", "permanent": True}
+    new = old if before_reload else succeed(old, changed)
     old.queue.broken = True
     while old.send(login(), *(f"{n}@far{n}.test" for n in range(50))) is None:
         pass
-    assert new.send(login(), "x@far.test") is not None
-    Asked(old.plugin.stop()).answer  # noqa: B018 - raises what it raised
+    new = succeed(old, changed) if before_reload else new
+    refused = new.send(login(), "x@far.test")
+    assert refused is not None
+    assert refused.is_permanent
+    stop(old)
     assert old.notices.told == []
 
     old.queue.broken = False
     old.clock.advance(10)
+    old.clock.advance(10)
 
     assert len(old.notices.told) == 1
-    assert ("suspend", "ann@example.org") in old.queue.done
+    assert old.queue.done == [("suspend", "ann@example.org")]
+    assert [each["account"] for each in Asked(new.plugin.answer({"list": True})).answer["stopped"]] == [
+        "ann@example.org"
+    ]
 
 
 @pytest.mark.parametrize("after", [3, 4])
