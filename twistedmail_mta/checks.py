@@ -71,10 +71,21 @@ def findings_of(site: Site, now: datetime) -> Iterator[Finding]:
     yield from _alias_files(site, user)
     yield from _checkers(site, user)
     yield from _logins(site, user)
-    yield from _plugin_path(site)
+    yield from _plugin_path(site, user)
     yield from _plaintext(site)
     yield from _open_lmtp(site)
     yield from _content_filters(site)
+
+
+def findings_of_file(source: Path, site: Site) -> Iterator[Finding]:
+    """Yield what keeps a server that runs from reading its site file again."""
+    try:
+        user = _server_user(site)
+    except PrivilegeError:
+        return  # `findings_of` has told
+    if unreadable_for(user, [source]):
+        text = f"{user.name} can't read {source}, so it couldn't be reloaded"
+        yield Finding("warning", "server.user", f"{text}: chgrp {user.name} {source}; chmod 640 {source}")
 
 
 def errors_of(findings: Iterable[Finding]) -> list[Finding]:
@@ -241,14 +252,20 @@ def _login(way: WayTable | LDAPTable, path: str, user: User) -> Iterator[Finding
         yield Finding("warning", path, f"the password isn't to be found from here: {error}")
 
 
-def _plugin_path(site: Site) -> Iterator[Finding]:
-    """Whoever writes modules there runs them as the user who starts the server, which is root."""
+def _plugin_path(site: Site, user: User) -> Iterator[Finding]:
+    """Whoever writes modules there runs them as the user who starts the server, which is root.
+
+    A reload imports them as the server's user.
+    """
     for place, folder in enumerate(site.plugin_path):
         path = key_path(("plugin_path", place))
         if not folder.is_dir():
             yield Finding("warning", path, f"there is no folder {folder}")
             continue
-        for each in (folder, *sorted(file for file in folder.glob("*.py") if file.exists())):
+        files = (folder, *sorted(file for file in folder.glob("*.py") if file.exists()))
+        for each in unreadable_for(user, files):
+            yield Finding("warning", path, f"{user.name} can't read {each}, so a reload couldn't import it")
+        for each in files:
             status = each.stat()
             if status.st_mode & 0o022 or status.st_uid not in (0, os.geteuid()):
                 text = f"{each} can be changed by others, and is imported as {running_user().name}"

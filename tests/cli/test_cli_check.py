@@ -55,6 +55,23 @@ def test_state_directory_behind_a_closed_door(command: Command, tmp_path: Path) 
     assert f"error: server.state_dir: nobody can't get at it: {closed} is closed to that user" in result.output
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_what_a_reload_could_not_read(command: Command, tmp_path: Path) -> None:
+    """The server has become its user by then: the site file, and modules of plugins."""
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    (folder / "one.py").write_text("")
+    text = SITE.replace(f'user = "{running_user().name}"', 'user = "nobody"').replace('"state"', '"/var/lib/mta-none"')
+    command.file.write_text('plugin_path = ["plugins"]\n' + text)
+    for file in (command.file, folder / "one.py"):
+        file.chmod(0o600)
+
+    output = command("check").output
+
+    assert f"warning: server.user: nobody can't read {command.file}, so it couldn't be reloaded" in output
+    assert f"warning: plugin_path[0]: nobody can't read {folder / 'one.py'}, so a reload couldn't import it" in output
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="somebody else is no root to begin with")
 def test_staying_root_is_warned_of(command: Command) -> None:
     """A site file that names nobody to become."""

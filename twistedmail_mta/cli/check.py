@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import click
 
-from twistedmail_mta.checks import Finding, errors_of, findings_of
+from twistedmail_mta.checks import Finding, errors_of, findings_of, findings_of_file
 from twistedmail_mta.cli.making import findings_of_plugins
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json
 from twistedmail_mta.config.problems import ConfigError, key_path
@@ -51,7 +51,7 @@ def _look(invocation: Invocation) -> tuple[str | None, Sequence[Finding]]:
         return error.source, [Finding("error", item.path, item.text) for item in error.problems]
     if chosen.source is None:
         return None, []
-    findings = list(findings_of(chosen.site, datetime.now(UTC)))
+    findings = [*findings_of(chosen.site, datetime.now(UTC)), *findings_of_file(chosen.source, chosen.site)]
     if not errors_of(findings):
         findings += _findings_of_directory(chosen.site)
         findings += findings_of_plugins(chosen.site)
