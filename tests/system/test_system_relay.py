@@ -138,3 +138,114 @@ def test_what_is_named_by_mistake(tmp_path: Path) -> None:
 
     with pytest.raises(AssertionError, match=r"mta: relay\.plugins\[0\]: rules provides no IRelayGrant"):
         site.start()
+
+
+FILTER = "127.0.0.10"
+
+EVERY_ROLE = f"""
+[listen.mx]
+endpoint = "tcp:0:interface=127.0.0.1"
+role = "mx"
+[listen.submission]
+endpoint = "tcp:0:interface=127.0.0.1"
+role = "submission"
+plaintext_login = ["127.0.0.0/8"]
+[listen.submissions]
+endpoint = "tcp:0:interface=127.0.0.1"
+role = "submission"
+tls = "implicit"
+[listen.lmtp]
+endpoint = "tcp:0:interface=127.0.0.1"
+role = "lmtp"
+[listen.back]
+endpoint = "tcp:0:interface=127.0.0.1"
+role = "reinject"
+trusted = ["{FILTER}"]
+[listen.pop]
+endpoint = "tcp:0:interface=127.0.0.1"
+role = "pop3"
+[listen.imap]
+endpoint = "tcp:0:interface=127.0.0.1"
+role = "imap"
+"""
+
+
+@pytest.fixture(scope="module")
+def every_role(tmp_path_factory: pytest.TempPathFactory, sink: Sink) -> Iterator[RunningSite]:
+    """A site with a listener of every role, and with somebody for whom each opens."""
+    site = RunningSite(
+        tmp_path_factory.mktemp("roles"),
+        f"""[plugins.scanner]
+use = "relay_networks"
+networks = ["{GRANTED}"]
+[plugins.amavis]
+use = "content_filter"
+[relay]
+plugins = ["scanner"]
+[limits]
+errors = 1000
+errors_before_delay = 1000
+[domains."relayed.test"]
+relay_to = "smtp://127.0.0.1:{sink.port}"
+recipients = "any"
+[[route]]
+match = {{}}
+via = "smtp://127.0.0.1:{sink.port}"
+""",
+        EVERY_ROLE,
+    )
+    site.start()
+    yield site
+    assert site.stop() == 0
+    assert "Traceback" not in site.log
+
+
+HELLO = {"lmtp": "LHLO mail.example.org"}
+OPENINGS = [
+    [],
+    ["XFORWARD ADDR=127.0.0.1 NAME=localhost SOURCE=LOCAL IDENT=0123456789abc"],
+    ["XCLIENT ADDR=127.0.0.1 LOGIN=alice@example.org"],
+    ["AUTH ANONYMOUS c29tZWJvZHk="],
+]
+
+
+@pytest.mark.parametrize("opening", OPENINGS)
+@pytest.mark.parametrize("name", ["mx", "submission", "submissions", "lmtp", "back", "pop", "imap"])
+def test_no_role_relays_for_strangers(every_role: RunningSite, sink: Sink, name: str, opening: list[str]) -> None:
+    """Whatever they say first, and whatever the listener is for: no path for elsewhere is ever taken."""
+    before = len(sink.messages)
+    for path in FOREIGN:
+        with Typist(every_role.ports[name]) as typist:
+            if name == "submissions":
+                typist.start_tls()
+            typist.reply()
+            said = [HELLO.get(name, "EHLO mail.example.org"), *opening, "MAIL FROM:<postmaster@example.org>"]
+            for line in said:
+                _dares(typist, line)
+            assert not _dares(typist, f"RCPT TO:<{path}>").startswith("2"), path
+            assert not _dares(typist, "DATA").startswith("3"), path
+    assert len(sink.messages) == before
+
+
+def _dares(typist: Typist, line: str) -> str:
+    """Type a line at a server that may have hung up."""
+    try:
+        return typist.type(line)
+    except OSError:
+        return ""
+
+
+def test_a_filter_gives_back(every_role: RunningSite, sink: Sink) -> None:
+    """Whom the site file names there gets in, and nobody else is even greeted."""
+    with Typist(every_role.ports["back"], source="127.0.0.1") as typist:
+        assert typist.reply().startswith("554 5.7.1 ")
+        assert typist.reply() == ""
+    with Typist(every_role.ports["back"], source=FILTER) as typist:
+        assert typist.reply().startswith("220 ")
+        typist.type("EHLO filter")
+        typist.type("MAIL FROM:<ann@sender.test>")
+        assert typist.type("RCPT TO:<given-back@foreign.test>").startswith("250 ")
+        typist.type("DATA")
+        assert typist.type("Subject: back\r\n\r\nhere\r\n.").startswith("250 ")
+
+    wait_until(lambda: any(each.recipients == ["<given-back@foreign.test>"] for each in sink.messages))
