@@ -90,7 +90,7 @@ def test_notices_of_other_processes_reach_their_parts(tmp_path: Path) -> None:
     """Whoever changed the directory or a mailbox says so on the control socket."""
     site, _ = service(tmp_path)
     parts: Any = ToldParts()
-    commands, site._parts = site._commands(), parts
+    commands, site._parts = site.commands.by_name, parts
 
     Task("directory", commands["directory.changed"]({}))  # type: ignore[arg-type]
     Task("mailbox", commands["mailbox.changed"]({"mailbox": 7, "sequence": 9}))  # type: ignore[arg-type]

@@ -7,7 +7,6 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import ClassVar, Final
@@ -29,14 +28,14 @@ from twistedmail_mta.config.listening import ListenTable
 from twistedmail_mta.config.problems import ConfigError
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.config.trial import ACCOUNT, Trial
-from twistedmail_mta.control.server import AlreadyRunningError, Command, CommandError, ControlServer
-from twistedmail_mta.control.wire import Object
+from twistedmail_mta.control.server import AlreadyRunningError, CommandError, ControlServer
 from twistedmail_mta.crowd import Crowd
 from twistedmail_mta.directory.accounts import DirectoryError
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.pipeline import Plugin
 from twistedmail_mta.plugins import PluginError
 from twistedmail_mta.receive.factory import ServerFactory
+from twistedmail_mta.site_commands import SiteCommands
 from twistedmail_mta.store.schema import SchemaError, UnusableDatabase
 from twistedmail_mta.tasks import Cancelled, TaskGroup, deferred_of, promise_of, sleep
 from twistedmail_mta.tls.certificates import CertificateError
@@ -44,8 +43,6 @@ from twistedmail_mta.tls.certificates import CertificateError
 FINISH_WITHIN: Final = 10.0
 """Seconds that sessions have to finish the message they are at when the server stops."""
 FINISH_STEP: Final = 0.05
-MOST_LANES: Final = 50
-"""Domains whose lanes can be asked for at once."""
 CLAIMS_EVERY: Final = 60.0
 ORPHANS_EVERY: Final = 3600.0
 EXPIRE_EVERY: Final = 600.0
@@ -88,10 +85,10 @@ class SiteService(Service):
         self._factories = {name: _factory(table, self._crowd) for name, table in site.listen.items()}
         self._ports: list[tuple[str, IListeningPort]] = []
         self._tasks = TaskGroup()
-        self._started_at = time.time()
-        self._control = ControlServer(reactor, site.server.state_dir, release(), self._commands(), self._tasks)
         self._parts: Parts | None = None
         self._readings = Turns(self._reload)
+        self.commands = SiteCommands(lambda: self._parts, self._readings, release(), time.time())
+        self._control = ControlServer(reactor, site.server.state_dir, release(), self.commands.by_name, self._tasks)
         self._serving = self._stale = False
 
     def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name
@@ -262,81 +259,6 @@ class SiteService(Service):
             self.log.warn("needs a restart: {keys}", event="site.restart_needed", keys=_listed(reloaded.restart))
         return reloaded
 
-    def _commands(self) -> dict[str, Command]:
-        return {
-            "status": self._status,
-            "queue.changed": self._queue_changed,
-            "queue.look": self._look_at_queue,
-            "queue.lanes": self._lanes_of,
-            "directory.changed": self._directory_changed,
-            "mailbox.changed": self._mailbox_changed,
-            "site.reload": self._reload_site,
-            "plugin.ask": self._ask_plugin,
-        }
-
-    async def _status(self, _: Object) -> Object:
-        return {"release": release(), "process": os.getpid(), "started_at": self._started_at}
-
-    async def _queue_changed(self, arguments: Object) -> Object:
-        """Hear what the `mta` command has done to the queue, and look at it at once."""
-        recipients, wanted = arguments.get("recipients"), arguments.get("wanted")
-        if (
-            not isinstance(recipients, list)
-            or not all(map(_names_recipient, recipients))
-            or not isinstance(wanted, bool)
-        ):
-            raise CommandError("queue.changed needs recipients and wanted")
-        if self._parts is not None:
-            self._parts.note_wishes([tuple(each) for each in recipients], wanted=wanted)
-        return {}
-
-    async def _directory_changed(self, _: Object) -> Object:
-        """Hear that the `mta` command has changed domains, accounts or aliases; they count once it is answered."""
-        if self._parts is not None:
-            await self._parts.directory_changed()
-        return {}
-
-    async def _look_at_queue(self, _: Object) -> Object:
-        if self._parts is not None:
-            self._parts.queue.look()
-        return {}
-
-    async def _lanes_of(self, arguments: Object) -> Object:
-        domains = arguments.get("domains")
-        if not isinstance(domains, list) or not all(isinstance(each, str) for each in domains):
-            raise CommandError("queue.lanes needs domains")
-        if len(domains) > MOST_LANES:
-            raise CommandError(f"queue.lanes takes {MOST_LANES} domains at once")
-        return {"lanes": {} if self._parts is None else await self._parts.lanes_of(domains)}
-
-    async def _mailbox_changed(self, arguments: Object) -> Object:
-        mailbox, sequence = arguments.get("mailbox"), arguments.get("sequence")
-        if not isinstance(mailbox, int) or not isinstance(sequence, int):
-            raise CommandError("mailbox.changed needs mailbox and sequence")
-        if self._parts is not None:
-            self._parts.mailboxes.look(mailbox, sequence)
-        return {}
-
-    async def _ask_plugin(self, arguments: Object) -> Object:
-        name, question = arguments.get("plugin"), arguments.get("question")
-        if not isinstance(name, str) or not isinstance(question, dict):
-            raise CommandError("plugin.ask needs plugin and question")
-        if self._parts is None:
-            raise CommandError("the server is still starting")
-        try:
-            return dict(await self._parts.plugins.ask(name, question))
-        except (PluginError, TimeoutError) as error:
-            raise CommandError(str(error)) from error
-
-    async def _reload_site(self, _: Object) -> Object:
-        try:
-            reloaded = await self._readings.ask()
-        except ConfigError as error:
-            return {"reloaded": False, "problems": [{"path": each.path, "text": each.text} for each in error.problems]}
-        except Cancelled:
-            raise CommandError("the server stops") from None
-        return {"reloaded": True} | {name: list(keys) for name, keys in asdict(reloaded).items()}
-
 
 def _factory(table: ListenTable, crowd: Crowd) -> ServerFactory | AccessFactory:
     return AccessFactory(crowd) if table.preset.fetches else ServerFactory(crowd)
@@ -368,14 +290,6 @@ def release() -> str:
         return version("twistedmail-mta")
     except PackageNotFoundError:
         return "checkout"
-
-
-def _names_recipient(value: object) -> bool:
-    """Return whether it is what `queue.changed` says of a recipient: message id, place, owner's id or None."""
-    if not isinstance(value, list) or len(value) != 3:
-        return False
-    message, place, owner = value
-    return isinstance(message, int) and isinstance(place, int) and isinstance(owner, int | None)
 
 
 def _stop_accepting(port: IListeningPort) -> None:
