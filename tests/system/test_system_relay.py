@@ -249,3 +249,46 @@ def test_a_filter_gives_back(every_role: RunningSite, sink: Sink) -> None:
         assert typist.type("Subject: back\r\n\r\nhere\r\n.").startswith("250 ")
 
     wait_until(lambda: any(each.recipients == ["<given-back@foreign.test>"] for each in sink.messages))
+
+
+def test_what_was_granted_is_taken_back(every_role: RunningSite) -> None:
+    """When the site file is read again: a plugin that [relay] doesn't name any more grants nothing from then on."""
+
+    def may(source: str) -> bool:
+        with Typist(every_role.ports["mx"], source=source) as typist:
+            typist.reply()
+            typist.type("EHLO scanner")
+            typist.type("MAIL FROM:<scanner@example.org>")
+            return typist.type("RCPT TO:<user@foreign.test>").startswith("250 ")
+
+    text = every_role.config.read_text()
+    assert (may(GRANTED), may("127.0.0.11")) == (True, False)
+
+    every_role.config.write_text(text.replace(f'networks = ["{GRANTED}"]', 'networks = ["127.0.0.11"]'))
+    every_role.mta("reload")
+    assert (may(GRANTED), may("127.0.0.11")) == (False, True)
+
+    every_role.config.write_text(text.replace('[relay]\nplugins = ["scanner"]\n', ""))
+    every_role.mta("reload")
+    assert (may(GRANTED), may("127.0.0.11")) == (False, False)
+
+    every_role.config.write_text(text.replace('plugins = ["scanner"]', 'plugins = ["amavis"]'))
+    assert "relay.plugins[0]" in every_role.mta("reload", check=False).stdout
+    assert (may(GRANTED), may("127.0.0.11")) == (False, False)
+    every_role.config.write_text(text)
+
+
+def test_who_is_trusted_no_longer(every_role: RunningSite) -> None:
+    """Likewise where filters give mail back: whoever connects after the reading is held against the new list."""
+
+    def greeted(source: str) -> bool:
+        with Typist(every_role.ports["back"], source=source) as typist:
+            return typist.reply().startswith("220 ")
+
+    text = every_role.config.read_text()
+    assert (greeted(FILTER), greeted("127.0.0.11")) == (True, False)
+
+    every_role.config.write_text(text.replace(f'trusted = ["{FILTER}"]', 'trusted = ["127.0.0.11"]'))
+    every_role.mta("reload", check=False)
+
+    assert (greeted(FILTER), greeted("127.0.0.11")) == (False, True)
