@@ -157,6 +157,21 @@ def test_without_sessions_it_stops_at_once() -> None:
     assert not site.clock.getDelayedCalls()
 
 
+def test_questions_of_the_queue_keep_plugins() -> None:
+    """The old ones stop when what they were asked about mail in the queue is answered; the new ones are asked."""
+    site = Site("old")
+    with site.generations.lent() as old:
+        site.reload("new")
+        site.clock.advance(PART_AFTER + END_AFTER)
+
+        assert LIFE == []
+        assert site.generations.pipeline() is not old
+
+    assert LIFE == ["stop old"]
+    with site.generations.lent() as now:
+        assert now is site.generations.now.plugins.observers
+
+
 def test_sessions_are_seen_off() -> None:
     """After five minutes at the next command, or when the text has come; no plugin judges that has stopped."""
     site = Site("old")

@@ -13,9 +13,16 @@ from zope.interface import directlyProvides
 
 from twistedmail_mta import stages
 from twistedmail_mta.errors import MailError, PermanentError, TemporaryError
-from twistedmail_mta.model import Reply
+from twistedmail_mta.model import Reply, Via
 from twistedmail_mta.pipeline import BROKEN, LOG_EVERY, Pipeline, Plugin, fits
-from twistedmail_mta.stages import AddHeader, IDeliveredObserver, IMailPolicy, IMessagePolicy, IRecipientPolicy
+from twistedmail_mta.stages import (
+    AddHeader,
+    IDeliveredObserver,
+    IMailPolicy,
+    IMessagePolicy,
+    IRecipientPolicy,
+    IRoutePolicy,
+)
 from twistedmail_mta.tasks import Cancelled, Promise, Task, sleep
 
 NO, LATER, YES = Reply(550, "5.7.1", "no"), Reply(450, "4.7.1", "later"), Reply(250, "2.0.0", "yes")
@@ -235,6 +242,9 @@ def test_what_fits_where() -> None:
 
     assert [stage for stage in stages.POLICIES if fits(stage, changes)] == [IMessagePolicy]
     assert all(fits(stage, answer) for stage in stages.POLICIES for answer in (None, NO, LATER, YES))
+    assert fits(IRoutePolicy, Via("mx"))
+    assert not any(fits(stage, Via("mx")) for stage in stages.POLICIES)
+    assert not any(fits(IRoutePolicy, answer) for answer in (changes, "mx", Via("discard"), Via("filter+smtp://h")))
     assert all(fits(stage, "anything") for stage in stages.OBSERVERS)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from twistedmail_mta.config.load import parse_site
 from twistedmail_mta.plugins import Kit
-from twistedmail_mta.stages import GRANTS, OBSERVERS, POLICIES, Change, IMailPolicy
+from twistedmail_mta.stages import GRANTS, OBSERVERS, POLICIES, ROUTING, Change, IMailPolicy
 from twistedmail_mta.testing.rig import Rig
 from twistedmail_mta.testing.values import client, mail_from
 
@@ -87,7 +87,7 @@ def test_their_site_files(written: Path, name: str) -> None:
 
 def test_the_guide_names_everything() -> None:
     """All stages with their methods, all changes, and all of the kit."""
-    for stage in (*POLICIES, *GRANTS, *OBSERVERS):
+    for stage in (*POLICIES, *GRANTS, *ROUTING, *OBSERVERS):
         (method,) = stage.names()
         assert f"| `{stage.__name__}` | `{method}{stage[method].getSignatureString()}` |" in GUIDE
     for change in get_args(Change):

@@ -14,18 +14,23 @@ from twisted.python.failure import Failure
 from zope.interface import Interface
 
 from twistedmail_mta.errors import MailError
-from twistedmail_mta.model import Reply
+from twistedmail_mta.model import Reply, Via
+from twistedmail_mta.routes import FILTER
 from twistedmail_mta.stages import (
     GRANTS,
     OBSERVERS,
     POLICIES,
+    ROUTING,
     Change,
     Changes,
     Grant,
     IMessagePolicy,
     IRelayGrant,
+    IRoutePolicy,
+    Leaving,
     is_grant,
     is_sound,
+    leads_somewhere,
     stages_of,
 )
 from twistedmail_mta.tasks import Begun, Cancelled, Promise, Stalled, Task, TaskGroup
@@ -86,7 +91,7 @@ _ANSWERS: Final = frozenset({*range(200, 300), *_REFUSALS})
 _ENDS_MORE: Final = (Cancelled, GeneratorExit, KeyboardInterrupt, Stalled, SystemExit)
 """What would end the session, or the program, if a plugin could raise it."""
 
-_Answer = Reply | Changes | Grant | None
+_Answer = Reply | Changes | Grant | Via | None
 
 Method = Callable[..., Coroutine[Any, Any, Any]]
 
@@ -118,7 +123,7 @@ class _Waiting:
 
 
 class Pipeline:
-    """The plugins of one listener, or those under [relay], by the stages at which they are asked."""
+    """The plugins of one listener, or those under [relay], or all, by the stages at which they are asked."""
 
     log: ClassVar[Logger] = Logger()
 
@@ -126,7 +131,7 @@ class Pipeline:
         self,
         plugins: Sequence[Plugin],
         clock: IReactorTime,
-        stages: Collection[type[Interface]] = (*POLICIES, *OBSERVERS),
+        stages: Collection[type[Interface]] = (*POLICIES, *ROUTING, *OBSERVERS),
     ) -> None:
         """Put plugins together.
 
@@ -195,6 +200,33 @@ class Pipeline:
             if isinstance(answer, Reply):
                 return self._refused(question, answer)
         return None
+
+    async def way(self, leaving: Leaving) -> Via | Reply | None:
+        """Ask which way a recipient's copy goes; return another one, or a refusal, or None where it is to stay.
+
+        Args:
+            leaving: what `IRoutePolicy.routed` is told.
+        """
+        for question in self._stages.get(IRoutePolicy, ()):
+            answer = self._ask(question, (leaving,))
+            if isinstance(answer, _Waiting):
+                answer = await self._wait(question, answer)
+            if isinstance(answer, Via):
+                return self._led(question, leaving, answer)
+            if isinstance(answer, Reply):
+                return None if answer.accepts else self._refused(question, answer)
+        return None
+
+    def _led(self, question: _Question, leaving: Leaving, via: Via) -> Via:
+        self.log.info(
+            "plugin {plugin} sends {queue_id} for {recipient} by way of {via}",
+            event="plugin.routed",
+            plugin=question.plugin.name,
+            queue_id=leaving.id,
+            recipient=str(leaving.recipient),
+            via=via.via,
+        )
+        return via
 
     async def tell(self, stage: type[Interface], *values: object) -> None:
         """Tell those who take note of something; what they return is nobody's business."""
@@ -385,6 +417,8 @@ def fits(stage: type[Interface], answer: object) -> bool:
         return True
     if stage in GRANTS:
         return is_grant(answer) or _is_refusal(answer)
+    if stage is IRoutePolicy and isinstance(answer, Via):
+        return leads_somewhere(answer) and not answer.via.startswith(FILTER)  # a filter is chosen before: see `routes`
     if stage is IMessagePolicy and isinstance(answer, tuple):
         return all(map(is_sound, answer))
     return (isinstance(answer, Reply) and answer.code in _ANSWERS) or stage in OBSERVERS

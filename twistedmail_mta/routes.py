@@ -121,6 +121,16 @@ def hop_text(next_hop: NextHop) -> str:
     return f"{mark}{scheme}://{host}:{next_hop.port}"
 
 
+def route_text(route: Route) -> str:
+    """Return how a route is written: `hop_text`, "discard", or "error:" and the reply."""
+    match route:
+        case Discard():
+            return "discard"
+        case Refuse(reply):
+            return f"error:{reply}"
+    return hop_text(route)
+
+
 def _next_hop(scheme: str, text: str, tls: TLSLevel, login: RelayLogin | None) -> NextHop:
     parts = _TARGET.fullmatch(text)
     if parts is None:

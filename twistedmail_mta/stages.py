@@ -136,6 +136,30 @@ class Arriving:
 
 
 @dataclass(frozen=True, slots=True)
+class Leaving:
+    """A recipient's copy in the queue, before it is sent on.
+
+    Attributes:
+        id: the message's id, as the log shows it.
+        sender: the reverse-path; null for reports.
+        recipient: the forward-path.
+        account: the login that submitted the message; None for strangers' and our own.
+        attempts: how often it was tried before.
+        route: where it would go, as operators see it: "smtp://relay.example.net:587"; a domain alone, where its MX
+            hosts count; "mailbox" for mailboxes here; "maildir:/PATH"; "discard"; "error:" and a reply.
+        tags: what plugins noted about the message.
+    """
+
+    id: str
+    sender: Address
+    recipient: Address
+    account: str | None
+    attempts: int
+    route: str
+    tags: Mapping[str, str] = field(default_factory=lambda: NO_TAGS)
+
+
+@dataclass(frozen=True, slots=True)
 class Attempted:
     """What became of one recipient of a message in the queue.
 
@@ -526,6 +550,24 @@ class IMessagePolicy(Interface):
         """
 
 
+class IRoutePolicy(Interface):
+    """Asked in the queue before each attempt, for each recipient, when the site file has said which way it goes.
+
+    All plugins that act at this stage are asked, in the order of the site file,
+    whichever listener the mail came by; not for a recipient whose next hop was
+    chosen already (`SetNextHop`, an operator), nor for what goes into mailboxes
+    with its acceptance.
+    """
+
+    def routed(leaving: Leaving) -> Awaitable[Via | Reply | None]:
+        """Return another way, or why the mail doesn't go now (4xx: it is tried later) or ever (5xx), or None.
+
+        The first answer counts: a 2xx, too, which leaves the way as it is.  It is
+        for this attempt alone.  A failure defers the mail, or counts for nothing
+        where `on_error` says so.
+        """
+
+
 class IEndedObserver(Interface):
     """Told when a transaction is over, whose MAIL no plugin refused: what was reserved for it can be given back."""
 
@@ -586,6 +628,7 @@ class IMailboxObserver(Interface):
 
 GRANTS = (IRelayGrant,)
 POLICIES = (IConnectPolicy, IHelloPolicy, ILoginPolicy, IMailPolicy, IRecipientPolicy, IHeaderPolicy, IMessagePolicy)
+ROUTING = (IRoutePolicy,)
 OBSERVERS = (
     IDisconnectObserver,
     IRefusalObserver,
@@ -599,6 +642,6 @@ OBSERVERS = (
 
 def stages_of(plugin: Any) -> Iterator[type[Interface]]:  # noqa: ANN401 - anything may be a plugin
     """Yield the stages at which a plugin acts."""
-    for stage in (*POLICIES, *GRANTS, *OBSERVERS):
+    for stage in (*POLICIES, *GRANTS, *ROUTING, *OBSERVERS):
         if stage.providedBy(plugin):
             yield stage

@@ -14,7 +14,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 PLUGINS = """\
 from zope.interface import implementer
-from twistedmail_mta.stages import IConnectPolicy, IDeliveredObserver, IMessagePolicy, IRelayGrant
+from twistedmail_mta.stages import IConnectPolicy, IDeliveredObserver, IMessagePolicy, IRelayGrant, IRoutePolicy
 
 @implementer(IConnectPolicy, IMessagePolicy)
 class Judge:
@@ -46,6 +46,12 @@ class Office:
     def __init__(self, options, kit):
         pass
     async def may_relay(self, client, mail, recipient): ...
+
+@implementer(IRoutePolicy)
+class Ways:
+    def __init__(self, options, kit):
+        pass
+    async def routed(self, leaving): ...
 """
 
 
@@ -120,6 +126,15 @@ def test_nobody_asks(with_plugins: Command) -> None:
         result = with_plugins(*command)
         assert result.exit_code == 0
         assert "warning: plugins.judge: is asked by no listener: name it in the plugins of one\n" in result.output
+
+
+def test_one_that_says_which_way_mail_goes(with_plugins: Command) -> None:
+    """The queue asks it, though no listener names it."""
+    write(with_plugins, "", use(ways="Ways"))
+
+    assert with_plugins("check").output == f"{with_plugins.file} is ready to be used.\n"
+    (item,) = with_plugins.json("plugin", "list")
+    assert (item["stages"], item["listeners"]) == (["routed"], [])
 
 
 def test_one_that_may_let_mail_be_sent_on(with_plugins: Command) -> None:

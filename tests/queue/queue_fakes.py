@@ -40,6 +40,8 @@ from twistedmail_mta.model import (
     Via,
     Withdrawn,
 )
+from twistedmail_mta.pipeline import Pipeline, Plugin
+from twistedmail_mta.queue.asking import Lasting
 from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.runner import QueueLimits, QueueRunner
 from twistedmail_mta.queue.schedule import RetrySchedule
@@ -351,11 +353,13 @@ class World:
     admin: Address | None = ADMIN
     plan: ILanePlan | None = None
     burden: Callable[[], float] = lambda: 0.0
+    plugins: Sequence[Plugin] = ()
     started: bool = True
 
     def __post_init__(self) -> None:
         self.clock.advance(START)
         self.spool = FakeSpool(self.clock)
+        self.pipeline = Pipeline(self.plugins, self.clock)
         self.runner = self.new_runner()
         if self.started:
             self.runner.start()
@@ -373,6 +377,7 @@ class World:
             limits=self.limits,
             plan=self.plan,
             burden=self.burden,
+            plugins=Lasting(self.pipeline),
         )
 
     def message(

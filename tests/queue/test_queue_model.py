@@ -9,25 +9,45 @@ from typing import Any
 import pytest
 from queue_fakes import ADMIN, ALICE, BUSY, NO_USER, OK, World
 from twisted.internet.defer import Deferred as TwistedDeferred
+from zope.interface import implementer
 
-from twistedmail_mta.model import NULL_PATH, InlineBody, Reply, Unconfirmed
+from twistedmail_mta.model import NULL_PATH, InlineBody, Reply, Unconfirmed, Via
+from twistedmail_mta.pipeline import Plugin
 from twistedmail_mta.queue.lanes import LaneLimits
 from twistedmail_mta.queue.runner import QueueLimits
+from twistedmail_mta.stages import IRoutePolicy, Leaving
 
+LATER, NEVER = Reply(450, "4.7.1", "not now"), Reply(550, "5.7.1", "never")
 HOSTS = ("a.example", "b.example", "c.example", "void.example", "refused.example")
 
 
+@implementer(IRoutePolicy)
 class Life:
     """A world in which calls take random times, disks fail and processes restart."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, asks: bool) -> None:
         self.random = Random(seed)
         limits = QueueLimits(messages=12, lanes=LaneLimits(concurrency=2, overall=5, recipients=30))
-        self.world = World(limits=limits)
+        plugins = [Plugin("routes", self, 10.0, False)] if asks else []
+        self.world = World(limits=limits, plugins=plugins)
         self.world.spool.pause = self._pause
         self.sent: set[str] = set()
         self.delivered: Counter[str] = Counter()
         self._hook_agent()
+
+    async def routed(self, leaving: Leaving) -> Any:
+        """Be a plugin that takes its time, fails, and sends mail elsewhere."""
+        if self.random.random() < 0.5:
+            waiting: TwistedDeferred[None] = TwistedDeferred()
+            self.world.clock.callLater(self.random.random() * 12, waiting.callback, None)
+            await waiting
+        if leaving.sender == NULL_PATH or leaving.route == "discard":
+            return None
+        answers = [None, Via("smtp://d.example"), LATER, NEVER, Via("discard"), ZeroDivisionError]
+        answer = self.random.choices(answers, [10, 4, 2, 1, 1, 1])[0]
+        if answer is ZeroDivisionError:
+            raise ZeroDivisionError
+        return answer
 
     def _pause(self) -> TwistedDeferred[None]:
         waiting: TwistedDeferred[None] = TwistedDeferred()
@@ -104,10 +124,11 @@ class Life:
         return Counter({name.strip(): count for name, count in reports.items()})
 
 
+@pytest.mark.parametrize("asks", [False, True])
 @pytest.mark.parametrize("seed", range(6))
-def test_every_recipient_ends_exactly_once(seed: int) -> None:
-    """Delivered, reported or discarded: one of them, once, and nothing stays behind."""
-    life = Life(seed)
+def test_every_recipient_ends_exactly_once(seed: int, *, asks: bool) -> None:
+    """Delivered, reported or discarded: one of them, once, and nothing stays behind, also while plugins are asked."""
+    life = Life(seed, asks=asks)
     life.live()
 
     assert life.world.spool.rows == {}
@@ -117,3 +138,4 @@ def test_every_recipient_ends_exactly_once(seed: int) -> None:
         ends = life.delivered[recipient] + reported[recipient] + recipient.endswith("@void.example")
         assert ends == 1, recipient
     assert len(life.sent) > 100
+    assert ("d.example" in life.world.agent.hosts()) is asks

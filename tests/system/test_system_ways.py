@@ -6,6 +6,7 @@ import imaplib
 import json
 import smtplib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,49 +27,91 @@ plugins = ["judge"]
 plaintext_login = ["127.0.0.0/8"]
 """
 PLUGINS = """\
-from twistedmail_mta.stages import FileInto, Hold, IMessagePolicy, SetNextHop
+from twistedmail_mta.model import Reply, Via
+from twistedmail_mta.stages import FileInto, Hold, IDeliveredObserver, IMessagePolicy, IRoutePolicy, SetNextHop, Tag
 from zope.interface import implementer
 
 
-@implementer(IMessagePolicy)
+@implementer(IMessagePolicy, IRoutePolicy, IDeliveredObserver)
 class Judge:
     def __init__(self, options, kit):
-        pass
+        self.kit = kit
 
     async def message(self, client, message):
-        said = {name: (message.header.get(name) or b"").decode() for name in (b"X-Via", b"X-File", b"X-Hold")}
-        changes = (SetNextHop(said[b"X-Via"], "none"),) if said[b"X-Via"] else ()
-        changes += (FileInto(said[b"X-File"]),) if said[b"X-File"] else ()
-        return changes + ((Hold(said[b"X-Hold"]),) if said[b"X-Hold"] else ())
+        does = {b"X-Via": lambda via: SetNextHop(via, "none"), b"X-File": FileInto, b"X-Hold": Hold,
+                b"X-Way": lambda way: Tag("way", way)}
+        said = {name: message.header.get(name) for name in does}
+        return tuple(does[name](value.decode()) for name, value in said.items() if value)
+
+    async def routed(self, leaving):
+        way = leaving.tags.get("way")
+        return Reply(550, "5.7.1", "never") if way == "never" else Via(way, "none") if way else None
+
+    async def delivered(self, attempt):
+        self.kit.log.info("judge: {to} by {way}", to=str(attempt.recipient), way=attempt.tags.get("way", "the router"))
 """
 
 
-@pytest.fixture
-def filtering() -> Iterator[Sink]:
-    """A content filter, which isn't there at first."""
-    with running_sink(final="250 2.0.0 looked at") as sink:
+@contextmanager
+def absent(name: str) -> Iterator[Sink]:
+    """A host that takes no mail until its answer is taken away."""
+    with running_sink(final=f"250 2.0.0 {name} has it") as sink:
         sink.answer = lambda _: "451 4.3.2 not now"
         yield sink
 
 
 @pytest.fixture
-def site(directory: Path) -> Iterator[RunningSite]:
-    """A site whose MX asks a plugin that does what the header says."""
-    toml = '[domains."home.test"]\n[plugins.judge]\nuse = "site_plugins:Judge"\n'
-    site = RunningSite(directory, f'{toml}[queue]\nretry = ["1s"]\nretry_cap = "1s"\n', LISTENERS)
+def filtering() -> Iterator[Sink]:
+    """A content filter, which isn't there at first."""
+    with absent("the filter") as sink:
+        yield sink
+
+
+@pytest.fixture
+def of_joe() -> Iterator[Sink]:
+    """Where mail of joe goes, which isn't there at first."""
+    with absent("joe's host") as sink:
+        yield sink
+
+
+@pytest.fixture
+def of_all() -> Iterator[Sink]:
+    """Where other mail goes, which isn't there at first."""
+    with absent("the other host") as sink:
+        yield sink
+
+
+@pytest.fixture
+def site(directory: Path, of_joe: Sink, of_all: Sink) -> Iterator[RunningSite]:
+    """A site whose MX asks a plugin that does what the header says, with a route for mail of joe."""
+    toml = (
+        '[domains."home.test"]\n[plugins.judge]\nuse = "site_plugins:Judge"\n'
+        f'[[route]]\nmatch = {{ from = "joe@*.test" }}\nvia = "smtp://127.0.0.1:{of_joe.port}"\n'
+        f'[[route]]\nmatch = {{}}\nvia = "smtp://127.0.0.1:{of_all.port}"\n'
+        '[queue]\nretry = ["1s"]\nretry_cap = "1s"\n'
+    )
+    site = RunningSite(directory, toml, LISTENERS)
     site.config.write_text('plugin_path = ["plugins"]\n' + site.config.read_text())
     (directory / "plugins").mkdir()
     (directory / "plugins" / "site_plugins.py").write_text(PLUGINS)
     site.start()
     site.add_account(ANN, PASSWORD)
+    site.mta("alias", "add", "away@home.test", "eve@far.test")
     yield site
     assert site.stop() == 0
     assert "Traceback" not in site.log
 
 
-def send(site: RunningSite, text: bytes, *to: str, listener: str = "mx", notify: str = "") -> None:
+def send(
+    site: RunningSite,
+    text: bytes,
+    *to: str,
+    listener: str = "mx",
+    notify: str = "",
+    sender: str = "joe@strangers.test",
+) -> None:
     with smtplib.SMTP("127.0.0.1", site.ports[listener], timeout=60) as client:
-        client.sendmail("joe@strangers.test", to or [ANN], text, rcpt_options=[notify] if notify else [])
+        client.sendmail(sender, to or [ANN], text, rcpt_options=[notify] if notify else [])
 
 
 def queue(site: RunningSite) -> list[dict[str, Any]]:
@@ -119,3 +162,31 @@ def test_filed_by_the_queue(site: RunningSite) -> None:
 
     wait_until(lambda: sorted(subjects(site, "Junk")) == ["held", "told"])
     assert subjects(site, "INBOX") == []
+
+
+def test_ways_by_sender_and_by_plugin(site: RunningSite, filtering: Sink, of_joe: Sink, of_all: Sink) -> None:
+    """Routes for some senders, and what a plugin answers in the queue by what it noted, hold after the server died."""
+    sinks, away, bea = (of_joe, of_all, filtering), "away@home.test", "bea@strangers.test"
+    send(site, b"Subject: of joe\r\n\r\nhello\r\n", away)
+    send(site, b"Subject: of bea\r\n\r\nhello\r\n", away, sender=bea)
+    way = f"X-Way: smtp://127.0.0.1:{filtering.port}\r\n".encode()
+    send(site, b"Subject: noted\r\n" + way + b"\r\nhello\r\n", away, sender=bea)
+    send(site, b"Subject: never\r\nX-Way: never\r\n\r\nhello\r\n", away, sender=bea)
+    wait_until(lambda: sum(each["attempts"] > 0 for each in queue(site) if each["address"] == "eve@far.test") == 3)
+
+    site.kill()
+    site.start()
+    for sink in sinks:
+        sink.answer = lambda _: None
+
+    def arrived() -> list[list[str]]:
+        texts = [[each.data.partition(b"Subject: ")[2] for each in sink.messages] for sink in sinks]
+        return [sorted(text.partition(b"\r")[0].decode() for text in each) for each in texts]
+
+    wait_until(lambda: queue(site) == [])
+    joes, others, chosen = arrived()
+    assert (joes, chosen) == (["of joe"], ["noted"])
+    assert [each for each in others if each.startswith("of")] == ["of bea"]
+    assert f", tagged way=smtp://127.0.0.1:{filtering.port}: 250 2.0.0 the filter has it" in site.log
+    wait_until(lambda: f"judge: eve@far.test by smtp://127.0.0.1:{filtering.port}" in site.log)
+    assert "eve@far.test here, tagged way=never: 550 5.7.1 never" in site.log

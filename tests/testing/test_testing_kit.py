@@ -11,7 +11,7 @@ from twistedmail_mta.config.values import Table, Wait
 from twistedmail_mta.errors import HTTPError, TemporaryError
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.mail.header import Header
-from twistedmail_mta.model import Address, Envelope, MXRecord, Recipient, Reply
+from twistedmail_mta.model import Address, Envelope, MXRecord, Recipient, Reply, Via
 from twistedmail_mta.plugins import Kit, PluginError
 from twistedmail_mta.stages import (
     AddHeader,
@@ -27,16 +27,30 @@ from twistedmail_mta.stages import (
     IMailboxObserver,
     IMessagePolicy,
     IRecipientPolicy,
+    IRoutePolicy,
+    Leaving,
     MailFrom,
     Quarantine,
     ReplaceBody,
+    SetNextHop,
     Stored,
+    Tag,
 )
 from twistedmail_mta.tasks import Promise, sleep
 from twistedmail_mta.testing.rig import Rig
 from twistedmail_mta.testing.site import Site
 from twistedmail_mta.testing.surroundings import START, Surroundings
-from twistedmail_mta.testing.values import arriving, attempted, client, envelope, header, mail_from, recipient, stored
+from twistedmail_mta.testing.values import (
+    arriving,
+    attempted,
+    client,
+    envelope,
+    header,
+    leaving,
+    mail_from,
+    recipient,
+    stored,
+)
 
 NO = Reply(550, "5.7.1", "no")
 
@@ -388,3 +402,55 @@ def test_slow_plugins_in_a_session() -> None:
 def test_observers_are_asked_like_others() -> None:
     """What they return is nobody's business."""
     assert Rig(Answers(IDeliveredObserver, "thanks")).ask(IDeliveredObserver, attempted()) == "thanks"
+
+
+@implementer(IMessagePolicy, IRoutePolicy)
+class Ways:
+    """Notes the subject, and goes by it."""
+
+    def __init__(self, _options: Any, kit: Kit) -> None:
+        self._clock = kit.clock
+
+    async def message(self, _client: Client, message: Arriving) -> Changes:
+        subject = (message.header.get(b"Subject") or b"").decode()
+        return (Tag("subject", subject), *([SetNextHop("smtp://chosen.test")] if subject == "chosen" else []))
+
+    async def routed(self, leaving: Leaving) -> Any:
+        await sleep(self._clock, 2.0)
+        if leaving.account != "ann@home.test" or leaving.attempts:
+            return Reply(450, "4.7.1", "later")
+        return Via(f"smtp://{leaving.tags['subject']}.test") if leaving.route == "elsewhere.test" else None
+
+
+def test_which_way_copies_go() -> None:
+    """Asked as the queue does: with what was noted, not about those whose next hop is chosen; time passes for it."""
+    site = Site(Rig(Ways), role="submission")
+    session = site.connect(account="ann@home.test")
+    for subject in ("news", "chosen"):
+        session.mail("ann@home.test", "bob@elsewhere.test", "eve@other.test", text=f"Subject: {subject}\n\nx\n")
+
+    news, chosen = site.accepted
+    assert site.routed(news) == {"bob@elsewhere.test": Via("smtp://news.test"), "eve@other.test": None}
+    assert site.routed(news, {"bob@elsewhere.test": "mailbox"})["bob@elsewhere.test"] is None
+    assert site.routed(news, attempts=1)["eve@other.test"] == Reply(450, "4.7.1", "later")
+    assert site.routed(chosen) == {}
+    assert chosen.ways == dict.fromkeys(chosen.recipients, Via("smtp://chosen.test"))
+    assert dict(chosen.tags) == {"subject": "chosen"}
+
+
+def test_what_is_no_way() -> None:
+    """An answer that the server would take for a failure fails the test; a filter is chosen before."""
+    rig = Rig(Ways)
+    rig.plugin.routed = _answers(Via("filter+smtp://127.0.0.1:10024"))
+
+    with pytest.raises(AssertionError, match="IRoutePolicy can't be answered with"):
+        rig.ask(IRoutePolicy, leaving())
+    rig.plugin.routed = _answers(Via("smtp://127.0.0.1:10024"))
+    assert rig.ask(IRoutePolicy, leaving()) == Via("smtp://127.0.0.1:10024")
+
+
+def _answers(answer: Any) -> Any:
+    async def routed(_: Leaving) -> Any:
+        return answer
+
+    return routed

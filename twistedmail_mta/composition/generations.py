@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.interfaces import IRecipientCheck
+from twistedmail_mta.model import Reply
 from twistedmail_mta.pipeline import Pipeline
 from twistedmail_mta.policy.running import Plugins
 from twistedmail_mta.receive.presence import Presence
@@ -45,6 +47,16 @@ class Generation:
     leaving: Task[None] | None = None
 
 
+class _Loan:
+    """A question about mail in the queue, which the plugins' time limits end."""
+
+    def part(self, farewell: Reply) -> None:
+        """Go on."""
+
+    def abort(self, farewell: Reply) -> None:
+        """Go on."""
+
+
 class Generations:
     """One generation for new sessions, and those before it.
 
@@ -57,6 +69,20 @@ class Generations:
         self._clock = clock
         self._earlier: list[Generation] = []
         self._tasks, self._stopping = TaskGroup(), TaskGroup()
+
+    def pipeline(self) -> Pipeline:
+        """Return the plugins that are asked about mail in the queue."""
+        return self.now.plugins.observers
+
+    @contextmanager
+    def lent(self) -> Iterator[Pipeline]:
+        """Return the same; they are stopped no sooner than this is over."""
+        presence, loan = self.now.presence, _Loan()
+        presence.enter(loan)
+        try:
+            yield self.pipeline()
+        finally:
+            presence.leave(loan)
 
     def follow(self, new: Generation) -> None:
         """Let a generation be that of new sessions."""

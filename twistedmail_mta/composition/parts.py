@@ -163,7 +163,9 @@ class Parts:
         self.spool = Spool(self.database, self.bodies, self.tasks, self.tenure, self.mailboxes.note, room)
         self.quarantine = Quarantine(self.database, self.bodies, self._reactor, time.monotonic, boot_name())
         mailbox_agent = MailboxAgent(self.directory, self.mailboxes, self.bodies, self._reactor)
-        self.queue = self._sending.queue(self.spool, {"mailbox": mailbox_agent}, self._observation.attempted)
+        self.queue = self._sending.queue(
+            self.spool, {"mailbox": mailbox_agent}, self._observation.attempted, self._generations
+        )
         self._behind = self._everything_behind()
         await self.sweep.give_back_claims()
         await self.mailboxes.undo_unfinished()

@@ -33,6 +33,7 @@ from twistedmail_mta.deliver.providers import shipped_providers
 from twistedmail_mta.directory.recipients import RecipientFile
 from twistedmail_mta.interfaces import IDeliveryAgent, IRecipientCheck, IResolver
 from twistedmail_mta.model import Message, Settlement
+from twistedmail_mta.queue.asking import Lender
 from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.lanes import LaneLimits
 from twistedmail_mta.queue.precedence import burden_of_this_thread
@@ -105,6 +106,7 @@ class Sending:
         spool: Spool,
         local: Mapping[str, IDeliveryAgent],
         observe: Callable[[Message, Settlement], None],
+        plugins: Lender,
     ) -> QueueRunner:
         """Return the queue; it doesn't run yet.
 
@@ -112,6 +114,7 @@ class Sending:
             spool: the mail.
             local: who delivers what stays on this host, by the kind of next hop.
             observe: told what became of each recipient that was tried.
+            plugins: has those that are asked which way mail goes.
         """
         site = self._site
         maildir_agent = MaildirAgent(self._io, self._bodies, site.server.hostname, time.time())
@@ -128,6 +131,7 @@ class Sending:
             plan=self._plan,
             burden=burden_of_this_thread(),
             observe=observe,
+            plugins=plugins,
         )
 
     def _reports(self, new_id: Callable[[], int]) -> Reports:

@@ -106,7 +106,7 @@ class Plugins:
 
     @property
     def observers(self) -> Pipeline:
-        """All of them: what became of mail is told to whoever takes note, whichever way it came."""
+        """All of them: asked which way mail goes, and told what became of it, whichever way it came."""
         return self._observers
 
     @property

@@ -26,6 +26,7 @@ from twistedmail_mta.model import (
     Withdrawn,
     id_text,
 )
+from twistedmail_mta.queue.asking import Asking, Lender, Way
 from twistedmail_mta.queue.lanes import LaneLimits, Lanes, Transfer
 from twistedmail_mta.queue.settle import Settler
 from twistedmail_mta.queue.suspensions import Suspensions
@@ -62,6 +63,7 @@ class Dispatch:
         suspensions: Suspensions,
         plan: ILanePlan,
         clock: IReactorTime,
+        plugins: Lender,
     ) -> None:
         self._spool = spool
         self._router = router
@@ -69,6 +71,7 @@ class Dispatch:
         self._settler = settler
         self._suspensions = suspensions
         self.lanes = Lanes(self._begin, self._put_off, on_room, limits, plan, clock)
+        self._asking = Asking(plugins, router, clock, self._go_on)
         self.settles = TaskGroup()
         self._attempts = TaskGroup()
         self._stopping = False
@@ -100,49 +103,85 @@ class Dispatch:
             self._suspensions.of(message, recipient.address, route) is not None for recipient, route in pairs
         )
 
-    def launch(self, message: Message, claims: Sequence[Claim], routes: Sequence[Route | None]) -> None:
-        """Put claims on their lanes; those whose route says what becomes of them are settled.
+    def launch(self, message: Message, claims: Sequence[Claim], routes: Sequence[Way]) -> None:
+        """Put claims on their lanes, when plugins that want to be asked have been; none is forgotten meanwhile.
+
+        Those whose route says what becomes of them are settled.
 
         Args:
             message: the message claimed.
             claims: some of its recipients.
-            routes: the way of each.
+            routes: the way of each, as the router or those who chose it say.
         """
-        if len(claims) == 1:
-            self._launch_group(message, tuple(claims), routes[0])
-            return
-        groups: dict[Route | None, list[Claim]] = {}
-        for claim, route in zip(claims, routes, strict=True):
-            groups.setdefault(route, []).append(claim)
-        for route, group in groups.items():
-            for place in range(0, len(group), MOST_RECIPIENTS):
-                self._launch_group(message, tuple(group[place : place + MOST_RECIPIENTS]), route)
+        if self._asking.asks:
+            claims, routes = self._ask(message, claims, routes)
+        self._launch(message, claims, routes)
 
     def launch_where_room(self, message: Message, claims: Sequence[Claim]) -> list[Claim]:
         """Launch the claims whose lanes take transfers; return the others, which the caller gives back.
 
         What operators suspended is parked.
         """
+        routes = [self.route(message, claim.recipient, claim.attempts) for claim in claims]
+        return self._place(message, claims, routes, self.launch)
+
+    def _ask(
+        self, message: Message, claims: Sequence[Claim], routes: Sequence[Way]
+    ) -> tuple[Sequence[Claim], Sequence[Way]]:
+        """Have plugins asked about those whose way nobody has chosen yet; return the others."""
+        pairs = list(zip(claims, routes, strict=True))
+        asked = [(claim, route) for claim, route in pairs if claim.recipient.via is None]
+        if asked:
+            self._asking.ask(message, [claim for claim, _ in asked], [route for _, route in asked])
+        chosen = [(claim, route) for claim, route in pairs if claim.recipient.via is not None]
+        return [claim for claim, _ in chosen], [route for _, route in chosen]
+
+    def _go_on(self, message: Message, claims: Sequence[Claim], ways: Sequence[Way]) -> None:
+        """Take claims back whose ways plugins know; what operators did, and where there is room, is looked at anew."""
+        if self._stopping:
+            self.release(claims)
+        else:
+            self.release(self._place(message, claims, ways, self._launch, message.originator))
+
+    def _place(
+        self,
+        message: Message,
+        claims: Sequence[Claim],
+        ways: Sequence[Way],
+        launch: Callable[[Message, Sequence[Claim], Sequence[Way]], None],
+        sender: str | None = None,
+    ) -> list[Claim]:
+        """Launch what isn't suspended and finds room; return what finds none."""
         launched: list[Claim] = []
-        routes: list[Route | None] = []
+        routes: list[Way] = []
         turned_away: list[Claim] = []
         parked: dict[int, list[Claim]] = {}
-        for claim in claims:
-            address = claim.recipient.address
-            route = self.route(message, claim.recipient, claim.attempts)
-            suspension = self._suspensions.of(message, address, route)
+        for claim, way in zip(claims, ways, strict=True):
+            address, next_hop = claim.recipient.address, way if isinstance(way, NextHop) else None
+            suspension = self._suspensions.of(message, address, next_hop)
             if suspension is not None:
                 parked.setdefault(suspension, []).append(claim)
-            elif isinstance(route, NextHop) and not self.lanes.has_room(route):
-                self.lanes.note_turned_away(route, claim.recipient.address.domain)
+            elif next_hop is not None and not self.lanes.has_room(next_hop, sender):
+                self.lanes.note_turned_away(next_hop, address.domain)
                 turned_away.append(claim)
             else:
                 launched.append(claim)
-                routes.append(route)
-        self.launch(message, launched, routes)
+                routes.append(way)
+        launch(message, launched, routes)
         for suspension, group in parked.items():
             self.settles.start("queue.park", self._settler.park(group, suspension))
         return turned_away
+
+    def _launch(self, message: Message, claims: Sequence[Claim], ways: Sequence[Way]) -> None:
+        if len(claims) == 1:
+            self._launch_group(message, tuple(claims), ways[0])
+            return
+        groups: dict[Way, list[Claim]] = {}
+        for claim, way in zip(claims, ways, strict=True):
+            groups.setdefault(way, []).append(claim)
+        for way, group in groups.items():
+            for place in range(0, len(group), MOST_RECIPIENTS):
+                self._launch_group(message, tuple(group[place : place + MOST_RECIPIENTS]), way)
 
     def release(self, claims: Sequence[Claim]) -> None:
         """Give claims back without an attempt."""
@@ -162,6 +201,7 @@ class Dispatch:
                 cancelled.  The same again for results to be written down.
         """
         self._stopping = True
+        self.release(self._asking.stop())
         self.release([claim for transfer in self.lanes.close() for claim in transfer.claims])
         for tasks in (self._attempts, self.settles):
             timer = clock.callLater(grace, tasks.cancel)
@@ -169,11 +209,11 @@ class Dispatch:
             if timer.active():
                 timer.cancel()
 
-    def _launch_group(self, message: Message, claims: tuple[Claim, ...], route: Route | None) -> None:
-        if isinstance(route, NextHop):
-            self.lanes.put(Transfer(message, claims, route))
+    def _launch_group(self, message: Message, claims: tuple[Claim, ...], way: Way) -> None:
+        if isinstance(way, NextHop):
+            self.lanes.put(Transfer(message, claims, way))
             return
-        self._settle_unsent(message, claims, _outcome_of(route))
+        self._settle_unsent(message, claims, _outcome_of(way))
 
     def _put_off(self, transfer: Transfer, outcome: Deferred) -> None:
         """Defer a transfer to a next hop that was found out of reach just now."""
@@ -247,7 +287,7 @@ def _pause_asked_for(reply: Reply) -> float | None:
     return meaning.retry_in or 0.0 if meaning.is_about_us or reply.code == CLOSING else None
 
 
-def _outcome_of(route: Discard | Refuse | None) -> Delivered | Deferred | Failed:
-    if route is None:
-        return BROKEN
-    return DISCARDED if isinstance(route, Discard) else Failed(route.reply)
+def _outcome_of(way: Discard | Refuse | Deferred | None) -> Delivered | Deferred | Failed:
+    if way is None or isinstance(way, Deferred):
+        return way or BROKEN
+    return DISCARDED if isinstance(way, Discard) else Failed(way.reply)

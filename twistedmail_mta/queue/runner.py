@@ -14,6 +14,8 @@ from zope.interface import implementer
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IAcceptance, IDeliveryAgent, ILanePlan, IRouter, ISpool
 from twistedmail_mta.model import Claim, Detention, LocalMail, Message, Route, Settlement, id_text
+from twistedmail_mta.pipeline import Pipeline
+from twistedmail_mta.queue.asking import Lasting, Lender
 from twistedmail_mta.queue.bell import Bell
 from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.dispatch import Dispatch
@@ -83,6 +85,7 @@ class QueueRunner:
         plan: ILanePlan | None = None,
         burden: Callable[[], float] = lambda: 0.0,
         observe: Callable[[Message, Settlement], None] = lambda _message, _settlement: None,
+        plugins: Lender | None = None,
     ) -> None:
         """Make a runner; nothing happens before `start`.
 
@@ -98,6 +101,7 @@ class QueueRunner:
             plan: which next hops share a lane; None: equal ones only.
             burden: for how many seconds the reactor's thread has worked; new mail comes first when it has no time left.
             observe: told what became of each recipient that was tried; must not raise.
+            plugins: has those that are asked which way mail goes; None: nobody is.
         """
         self._spool = spool
         self._clock = clock
@@ -120,6 +124,7 @@ class QueueRunner:
             self._suspensions,
             plan,
             clock,
+            plugins or Lasting(Pipeline((), clock)),
         )
         self._loops = TaskGroup()
         self._renewals = TaskGroup()

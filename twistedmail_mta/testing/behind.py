@@ -29,6 +29,7 @@ from twistedmail_mta.model import (
     Message,
     Reply,
     Via,
+    id_text,
 )
 from twistedmail_mta.smtp.address import parse_address
 from twistedmail_mta.tags import NO_TAGS, mapping_of
@@ -47,8 +48,9 @@ class Accepted:
         body: what follows.
         held: it waits for an operator, on hold or in quarantine.
         quarantined: why it is in quarantine; None if it isn't.
-        held: it waits for an operator.
         tags: what plugins noted.
+        id: as the log shows it.
+        account: the login that submitted it.
     """
 
     sender: str
@@ -60,6 +62,8 @@ class Accepted:
     held: bool
     quarantined: str | None = None
     tags: Mapping[str, str] = field(default_factory=lambda: NO_TAGS)
+    id: str = ""
+    account: str | None = None
 
 
 @implementer(IAcceptance)
@@ -85,6 +89,8 @@ class Acceptance:
                 detention is not None,
                 detention.reason if detention is not None and detention.kind == "quarantine" else None,
                 mapping_of(message.tags),
+                id_text(message.id),
+                message.origin.account,
             )
         )
 

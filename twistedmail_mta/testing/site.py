@@ -17,7 +17,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.testing import StringTransportWithDisconnection
@@ -25,6 +25,7 @@ from twisted.internet.testing import StringTransportWithDisconnection
 from twistedmail_mta.config.limits import ListenerLimits
 from twistedmail_mta.config.roles import ROLES, RoleName
 from twistedmail_mta.crowd import Crowd
+from twistedmail_mta.model import Reply, Via
 from twistedmail_mta.networks import LOOPBACK, parse_networks
 from twistedmail_mta.pipeline import Pipeline
 from twistedmail_mta.policy.observing import Observation
@@ -32,12 +33,16 @@ from twistedmail_mta.receive.admission import Admission
 from twistedmail_mta.receive.factory import ServerFactory
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.receive.presence import Presence
-from twistedmail_mta.stages import GRANTS
+from twistedmail_mta.smtp.address import parse_address
+from twistedmail_mta.stages import GRANTS, Leaving
 from twistedmail_mta.tasks import TaskGroup
 from twistedmail_mta.testing.behind import Acceptance, Accepted, Directory, Logins, NothingFiltered, Room
 from twistedmail_mta.testing.bodies import MemoryBodies
+from twistedmail_mta.testing.rig import Asked as Question
 from twistedmail_mta.testing.rig import Rig
 from twistedmail_mta.testing.values import wire
+
+T = TypeVar("T")
 
 LIMITS: Final = ListenerLimits(
     message_size=50 << 20,
@@ -155,6 +160,35 @@ class Site:
         transport.protocol = protocol
         protocol.makeConnection(transport)
         return Session(self, transport, account, helo)
+
+    def routed(
+        self, accepted: Accepted, routes: Mapping[str, str] | None = None, attempts: int = 0
+    ) -> dict[str, Via | Reply | None]:
+        """Ask the plugins which way the copies go that the queue has, as it does before each attempt.
+
+        Args:
+            accepted: one of `accepted`; its recipients whose next hop was chosen already are left out.
+            routes: where copies would go otherwise, by recipient; by MX where nothing is said.
+            attempts: how often it was tried before.
+
+        Returns:
+            For each recipient another way, the refusal, or None.
+        """
+        answers: dict[str, Via | Reply | None] = {}
+        for recipient in (each for each in accepted.recipients if each not in accepted.ways):
+            address = parse_address(recipient)
+            route = (routes or {}).get(recipient, address.domain)
+            sender, account = parse_address(accepted.sender), accepted.account
+            leaving = Leaving(accepted.id, sender, address, account, attempts, route, accepted.tags)
+            answers[recipient] = self._answer(Question(self._listener.plugins.way(leaving)))
+        return answers
+
+    def _answer(self, question: Question[T]) -> T:
+        for _ in range(600):
+            if question.done:
+                break
+            self.clock.advance(0.1)
+        return question.answer
 
 
 class _Transport(StringTransportWithDisconnection):

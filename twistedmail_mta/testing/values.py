@@ -9,7 +9,7 @@ from typing import Any, Final
 from twistedmail_mta.mail.header import Header, split
 from twistedmail_mta.model import Envelope, Recipient, Reply
 from twistedmail_mta.smtp.address import parse_address
-from twistedmail_mta.stages import Arriving, Attempted, Client, MailFrom, Stored
+from twistedmail_mta.stages import Arriving, Attempted, Client, Leaving, MailFrom, Stored
 from twistedmail_mta.tags import NO_TAGS
 
 ID: Final = "0000000000001"
@@ -68,6 +68,28 @@ def arriving(
     octets = wire(text)
     block, body = split(octets)
     return Arriving(id, envelope(sender, *recipients), Header(block), MemoryBody(body), len(octets), MemoryDraft)
+
+
+def leaving(
+    recipient: str = "bob@elsewhere.test",
+    sender: str = "ann@home.test",
+    account: str | None = None,
+    route: str = "elsewhere.test",
+    **known: Any,  # noqa: ANN401 - Leaving's own
+) -> Leaving:
+    """Return a recipient's copy in the queue, before it is sent on.
+
+    Args:
+        recipient: who.
+        sender: the reverse-path.
+        account: the login that submitted the message.
+        route: where it would go.
+        known: other attributes of `Leaving`.
+    """
+    says = {"id": ID, "attempts": 0, **known}
+    return Leaving(
+        sender=parse_address(sender), recipient=parse_address(recipient), account=account, route=route, **says
+    )
 
 
 def attempted(
