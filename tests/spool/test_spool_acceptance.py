@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from spool_in_memory import START, Site, deferred, delivered, message, run
+from spool_in_memory import START, Site, deferred, delivered, failed, message, run
 from zope.interface.verify import verifyClass, verifyObject
 
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import ISpool
-from twistedmail_mta.model import NULL_PATH, Address, Claim, FileBody, InlineBody, Recipient
+from twistedmail_mta.model import NULL_PATH, Address, Claim, FileBody, InlineBody, Recipient, Via
 from twistedmail_mta.spool.spool import Spool
 
 NOTHING = frozenset[str]()
@@ -97,6 +97,25 @@ def test_every_transaction_may_run_twice(spool: Spool, site: Site) -> None:
     assert again.attempts == 1
     assert site.count("message") == 0
     site.assert_sound()
+
+
+@pytest.mark.parametrize("via", [None, Via("smtp://127.0.0.1:10024"), Via("mx", "required")])
+@pytest.mark.parametrize("at_birth", [True, False])
+def test_where_a_copy_goes_is_kept(spool: Spool, via: Via | None, *, at_birth: bool) -> None:
+    """What plugins decided comes with the claim, at birth and later, with the message, and with a failure."""
+    bob = Recipient(Address("bob", "home.test"), frozenset({"SUCCESS"}), via=via, mailbox="Junk")
+    sent = message(spool, bob, "eve@example.net")
+
+    born = run(spool.accept(sent, claim=at_birth))
+
+    claims = list(born) if at_birth else claim_all(spool)
+    assert [claim.recipient for claim in claims] == list(sent.envelope.recipients)
+    assert run(spool.message(sent.id)) == sent
+    run(spool.settle([deferred(claims[0], due=START)], None))
+    (again,) = claim_all(spool)
+    assert again.recipient == bob
+    run(spool.settle([failed(again)], None))
+    assert [each.recipient for each in run(spool.unreported(sent.id))] == [bob]
 
 
 def test_tags_are_kept(spool: Spool) -> None:
