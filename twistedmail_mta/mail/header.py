@@ -144,6 +144,11 @@ class Header:
             name = self.block[begin : value - 1].rstrip(b" \t")
             yield name, self.block[value:end].removesuffix(CRLF)
 
+    def whole_fields(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the name of each field, and all its octets with the line end, from above."""
+        for begin, value, end in self._places():
+            yield self.block[begin : value - 1].rstrip(b" \t"), self.block[begin:end]
+
     def inserted(self, index: int, field: bytes) -> Header:
         """Return the header with `field`, which ends in CRLF, behind so many others, or all if there are fewer."""
         place = next(islice(self._places(), index, None), None)
