@@ -62,8 +62,9 @@ class Rewrite:
         self._maps = MapFiles([rule.file for rule in options.rules if rule.file is not None], kit)
 
     async def start(self) -> None:
-        """Look at the files from now on, if there are any."""
+        """Read the files, and look at them from now on."""
         if any(rule.file is not None for rule in self._options.rules):
+            await self._maps.read()
             self._kit.tasks.start("rewrite.look", self._maps.keep_up(self._options.look_every))
 
     async def message(self, client: Client, message: Arriving) -> Answer:
