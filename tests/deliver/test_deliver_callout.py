@@ -80,20 +80,6 @@ async def test_unknown_recipient(scene: Scene) -> None:
     assert await backup.verify() is None
 
 
-@pytest_twisted.ensureDeferred
-async def test_what_is_forgotten(scene: Scene) -> None:
-    """When mail may go another way, it is asked anew at once."""
-    host = scene.host(answers={"RCPT": NO})
-    backup = Backup(scene, host)
-    assert await backup.verify() == REFUSAL
-    host.answers.clear()
-    assert await backup.verify() == REFUSAL
-
-    backup.callout.forget()
-
-    assert await backup.verify() is None
-
-
 @pytest.mark.parametrize(
     "answers",
     [

@@ -5,11 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from zope.interface.verify import verifyObject
 
-from twistedmail_mta.deliver.current_router import CurrentRouter
 from twistedmail_mta.deliver.router import Fallback, Router, RouteRule
-from twistedmail_mta.interfaces import IRouter
 from twistedmail_mta.model import (
     MAILBOXES,
     NULL_PATH,
@@ -347,17 +344,3 @@ def test_a_filter_as_operators_write_it(via: str) -> None:
     assert hop != chosen_hop(Via(via))
     with pytest.raises(ValueError, match="must be"):
         parse_via(f"filter+{via}", "none")
-
-
-def test_another_router_from_some_moment_on() -> None:
-    """Whoever holds the current one goes by the new routes with the next question."""
-    to, current = Address("bob", "example.net"), CurrentRouter(Router([], MX))
-    before = current.route(None, to), current.chosen(Via("mx"), to)
-    rule = RouteRule(("example.net",), smart("relay"), ("<>",), ("*@home.test",))
-
-    current.use(Router([rule], MX))
-
-    assert verifyObject(IRouter, current)
-    assert before == (NextHop("example.net", 25, mx=True),) * 2
-    assert current.route(NULL_PATH, to, 0, "ann@home.test") == smart("relay")
-    assert current.route(NULL_PATH, to) == before[0]

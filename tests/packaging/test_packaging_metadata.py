@@ -20,6 +20,7 @@ DISTRIBUTIONS = {
     "pam": "python-pam",
     "pydantic_core": "pydantic",
     "service_identity": "service-identity",
+    "spf": "pyspf",
     "xdist": "pytest-xdist",
     "zope": "zope.interface",
 }

@@ -56,7 +56,6 @@ BOTH = multipart(ALTERNATIVE, part(PLAIN, "text"), part(HTML, "<html><body>text<
             multipart(MIXED, part(PLAIN, "one", "Content-Disposition: inline; filename=a.txt"), part(HTML, "<b>two")),
             [("two", "two\r\n\r\n<i>FOOT</i>")],
         ),
-        (multipart(MIXED, part(PLAIN + "; name=a", "one"), part(PLAIN, "two")), [("two", "two\r\n\r\nFOOT")]),
         (
             multipart(MIXED, BOTH.replace('="b"', "=a").replace("--b", "--a"), part(PDF, "x")),
             [("text\r\n--a", "text\r\n\r\nFOOT\r\n--a"), ("</body>", "\r\n<i>FOOT</i>\r\n</body>")],

@@ -100,17 +100,3 @@ def test_mailboxes() -> None:
     seen.stored(mail, LocalMail(structure(HEADER, b"Hello\r\n"), (Delivery(1, ANN, "Junk"),)))
 
     assert told == [("stored", stages.Stored(id_text(7), ANN, ((ANN, "Junk"),), mail.size, {"score": "7"}))]
-
-
-def test_others_from_some_moment_on() -> None:
-    """After a reload the plugins of the new site file are told, and no others."""
-    seen, before = observation()
-    other, after = observation()
-    settlement = Settlement(Claim(7, 0, 1, Recipient(BOB), 0, 0.0, 0), Failed(Reply(550, "5.1.1", "no"), "mx"), 5.0)
-    tasks = TaskGroup()
-
-    seen.follow(other._pipeline, tasks)
-    seen.attempted(message(), settlement)
-
-    assert before == []
-    assert [method for method, _ in after] == ["bounced"]

@@ -163,20 +163,6 @@ def test_an_added_copy_and_a_changed_recipient() -> None:
     assert sorted(each.account for each in filled(here)) == [1, 2]
 
 
-def test_circles() -> None:
-    """A new mailbox that had the message before ends it: at once if it is the only one, else by the queue."""
-    change = to("bob@relayed.test", "u1@home.test")
-    text = "Delivered-To: u1@home.test\r\n\r\n"
-
-    here = reception((change,))
-    assert send(here.connect(), "<bob@relayed.test>", text=text).startswith("554 5.4.6")
-    here = reception((change,))
-    assert send(here.connect(), "<bob@relayed.test>", "<u2@home.test>", text=text).startswith("250")
-
-    assert (queued(here), filled(here)) == (["u1@home.test"], mailboxes(2))
-    assert here.acceptance.messages[0].envelope.recipients[0].orcpt == "rfc822;bob@relayed.test"
-
-
 def test_lmtp_tells_of_circles() -> None:
     """Whose new mailbox had the message before is told so: its copy goes nowhere."""
     here = reception((to("u2@home.test", "u1@home.test"), to("both@home.test", "u3@home.test")), role="lmtp")

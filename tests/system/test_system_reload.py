@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from mail_sink import Sink
 from running_site import ACCOUNT, PASSWORD, RunningSite, wait_until
 from typist import Typist
 
@@ -254,45 +253,6 @@ def test_what_counts_at_once_and_what_needs_a_restart(server: Server) -> None:
         assert new.type("MAIL FROM:<joe@strangers.test>").startswith("250")
         assert new.type("RCPT TO:<eve@relayed.test>").startswith("250")
         assert new.type("RCPT TO:<who@example.org>").startswith("250")
-
-
-def test_mail_that_waits_goes_by_the_new_route(tmp_path: Path, sink: Sink) -> None:
-    """With its next attempt; what comes new does so at once, and a relayed domain's file of recipients counts."""
-    known = tmp_path / "known"
-    known.write_text("ann@relayed.test\n")
-    site = RunningSite(
-        tmp_path / "site",
-        f'[domains."relayed.test"]\nrelay_to = "smtp://127.0.0.1:1"\nrecipients = "file:{known}"\n'
-        '[[route]]\nmatch = {}\nvia = "smtp://127.0.0.1:1"\n',
-    )
-
-    def send(to: str) -> None:
-        with smtplib.SMTP("127.0.0.1", site.ports["mx"], timeout=60) as client:
-            client.sendmail("joe@strangers.test", [to], "Subject: x\r\n\r\ntext\r\n")
-
-    def arrived(to: str) -> bool:
-        return any(f"<{to}>" in message.recipients for message in sink.messages)
-
-    site.start()
-    try:
-        send("ann@relayed.test")
-        wait_until(lambda: "deferred" in site.log)
-        with pytest.raises(smtplib.SMTPRecipientsRefused):
-            send("ben@relayed.test")
-        known.write_text("ann@relayed.test\nben@relayed.test\n")
-        site.config.write_text(site.config.read_text().replace('127.0.0.1:1"', f'127.0.0.1:{sink.port}"'))
-
-        answer = json.loads(site.mta("reload", "--json").stdout)
-
-        assert answer["changed"] == ['domains."relayed.test".relay_to', "route"]
-        send("ben@relayed.test")
-        wait_until(lambda: arrived("ben@relayed.test"))
-        assert not arrived("ann@relayed.test")
-        site.mta("queue", "retry", "--domain", "relayed.test")
-        wait_until(lambda: arrived("ann@relayed.test"))
-    finally:
-        assert site.stop() == 0
-    assert "Traceback" not in site.log
 
 
 def test_limits_go_on_counting(server: Server) -> None:

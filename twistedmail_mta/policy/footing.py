@@ -77,7 +77,7 @@ def _texts(node: Node, header: Header, body: bytes) -> Iterator[tuple[Node, Head
     if _CLOSED.fullmatch(name):
         raise Unfit
     if node.content.nesting is not Nesting.MULTIPART:
-        if name in _TEXTS and not _is_attached(kind, header):
+        if name in _TEXTS and not _is_attached(header):
             yield node, header
         return
     inside = [(child, _header_of(child, body)) for child in node.children]
@@ -153,9 +153,8 @@ def _encoding(header: Header) -> bytes:
     return (header.get(b"content-transfer-encoding") or b"7bit").strip().lower()
 
 
-def _is_attached(kind: ContentType, header: Header) -> bool:
-    """Return whether a part is a file, whose name old programs write into its Content-Type."""
+def _is_attached(header: Header) -> bool:
     found = disposition(unfolded(header.get(b"content-disposition") or b""))
     if found is None:
-        return kind.parameter(b"name") is not None
+        return False
     return found[0].lower() != b"inline" or any(name.lower() == b"filename" for name, _ in found[1])

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
-from pydantic import AfterValidator
-
-from twistedmail_mta.config.values import FilePath
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.model import Address
 from twistedmail_mta.plugins import Kit
@@ -19,47 +16,35 @@ _Signature = tuple[int, int, int, int]
 _GONE: Final = (0, 0, 0, 0)
 
 
-def _usable(file: Path) -> Path:
-    try:
-        parsed = _parsed(file)
-    except OSError as error:
-        raise ValueError(_told(file, error)) from error
-    if isinstance(parsed, ValueError):
-        raise ValueError(_told(file, parsed))  # noqa: TRY004 - it is the mistake
-    return file
-
-
-MapPath = Annotated[FilePath, AfterValidator(_usable)]
-"""A file that holds a map; whoever reads the site file is told what is wrong in it."""
-
-
 class MapFiles:
     """The maps of one plugin."""
 
     def __init__(self, files: Iterable[Path], kit: Kit) -> None:
-        """Begin with empty ones.
+        """Read all of them; blocks, so before the server serves.
 
         Args:
             files: where they are.
             kit: of the plugin.
-        """
-        self._kit = kit
-        self._maps = {file: AddressMap() for file in files}
-        self._seen = dict.fromkeys(self._maps, _GONE)
-
-    async def read(self) -> None:
-        """Read all of them, on a thread.
 
         Raises:
-            OSError: one can't be read.
-            ValueError: one has mistakes; the text names the file and the lines.
+            ValueError: one can't be read, or has mistakes; the text names the file and the lines.
         """
-        for file in self._maps:
-            self._seen[file] = await self._kit.run_in_thread(_signature, file)
-            parsed = await self._kit.run_in_thread(_parsed, file)
+        self._kit = kit
+        self._maps: dict[Path, AddressMap] = {}
+        self._seen: dict[Path, _Signature] = {}
+        mistakes: list[str] = []
+        for file in dict.fromkeys(files):
+            try:
+                self._seen[file], parsed = _signature(file), _parsed(file)
+            except OSError as error:
+                mistakes.append(_told(file, error))
+                continue
             if isinstance(parsed, ValueError):
-                raise ValueError(_told(file, parsed))  # noqa: TRY004 - it is the mistake
-            self._maps[file] = parsed
+                mistakes.append(_told(file, parsed))
+            else:
+                self._maps[file] = parsed
+        if mistakes:
+            raise ValueError("; ".join(mistakes))
 
     def new(self, file: Path, address: Address) -> Address | None:
         """Return what an address becomes by one of them; None if that doesn't know it."""

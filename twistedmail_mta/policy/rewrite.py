@@ -30,10 +30,9 @@ from twistedmail_mta.stages import (
 
 MOST_FIELDS: Final = 20
 """Fields of a message that are looked at; RFC 5322 section 3.6 knows each of them once."""
-LITTLE: Final = 16_000
-"""Octets of addresses, times the rules that are asked about each, that are read at once; more goes to a thread."""
-_USUAL: Final = 30
-"""Octets of an address."""
+SMALL: Final = 4096
+FEW: Final = 200
+"""Octets of values that are read at once, and questions to rules that are asked; more goes to a thread."""
 
 New = Callable[[Address], Address | None]
 
@@ -62,9 +61,8 @@ class Rewrite:
         self._maps = MapFiles([rule.file for rule in options.rules if rule.file is not None], kit)
 
     async def start(self) -> None:
-        """Read the files, and look at them from now on."""
+        """Look at the files from now on, if there are any."""
         if any(rule.file is not None for rule in self._options.rules):
-            await self._maps.read()
             self._kit.tasks.start("rewrite.look", self._maps.keep_up(self._options.look_every))
 
     async def message(self, client: Client, message: Arriving) -> Answer:
@@ -74,32 +72,31 @@ class Rewrite:
         rules = [rule for rule in self._options.rules if rule.concerns(envelope.sender, account)]
         if not rules:
             return None
-        named = dict.fromkeys(place for rule in rules for place in rule.where)
-        places = {place: self._new(rules, place) for place in named}
+        places = {place: self._new(rules, place) for rule in rules for place in rule.where}
         changes: list[Change] = []
         if (new := places.pop(MAIL, None)) is not None:
             changes += [ChangeSender(each) for each in _others([envelope.sender], new).values()]
         if (new := places.pop(RCPT, None)) is not None:
             changes += await self._recipients([each.address for each in envelope.recipients], new, len(rules))
-        changes += await self._fields(message, places, len(rules))
+        changes += await self._fields(message, places)
         return tuple(changes) or None
 
     def _new(self, rules: Sequence[RewriteRule], place: str) -> New:
         return rewriter([rule for rule in rules if place in rule.where], self._maps.new)
 
     async def _recipients(self, recipients: Sequence[Address], new: New, rules: int) -> list[ChangeRecipient]:
-        many = len(recipients) * _USUAL * rules > LITTLE
+        many = len(recipients) * rules > FEW
         found = await self._kit.run_in_thread(_others, recipients, new) if many else _others(recipients, new)
         return [ChangeRecipient(old, other) for old, other in found.items()]
 
-    async def _fields(self, message: Arriving, places: dict[str, New], rules: int) -> list[ChangeHeader]:
+    async def _fields(self, message: Arriving, places: dict[str, New]) -> list[ChangeHeader]:
         """Return what is to be changed in the header."""
         if not places:
             return []
         lower = {name.lower().encode(): name for name in places}
         found = message.header.collect(tuple(lower), MOST_FIELDS)
         values = {lower[name]: found[name] for name in found}
-        if sum(map(len, chain.from_iterable(values.values()))) * rules > LITTLE:
+        if sum(map(len, chain.from_iterable(values.values()))) > SMALL:
             return await self._kit.run_in_thread(_changes, values, places)
         return _changes(values, places)
 

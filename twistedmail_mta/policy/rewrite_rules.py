@@ -1,4 +1,4 @@
-"""Rules about addresses: which ones they mean, of whose mail, where, and what these become."""
+"""Rules about addresses: which ones they mean, of whose mail, where, and what these become (PURE)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import Annotated, Final, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from twistedmail_mta.config.values import AddressPatterns, Table, one_or_more
+from twistedmail_mta.config.values import AddressPatterns, FilePath, Table, one_or_more
 from twistedmail_mta.model import Address
 from twistedmail_mta.policy.address_forms import Form, demand_star, made, meant
 from twistedmail_mta.policy.header_rules import fits
-from twistedmail_mta.policy.map_files import MapPath
 
 MAIL: Final = "MAIL"
 RCPT: Final = "RCPT"
@@ -59,7 +58,7 @@ class RewriteRule(Table):
 
     meant: MeantForms = Field(default=(), alias="from")
     to: Annotated[Form, BeforeValidator(made)] | None = None
-    file: MapPath | None = None
+    file: FilePath | None = None
     but: AddressPatterns = Field(default=(), alias="except")
     where: Annotated[tuple[str, ...], BeforeValidator(_places)] = GROUPS["senders"]
     sender: AddressPatterns = ()
