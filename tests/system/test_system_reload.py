@@ -202,6 +202,11 @@ def broken_certificate(server: Server) -> None:
     server.site.key.write_text("no key")
 
 
+def broken_domain(server: Server) -> None:
+    server.site.mta("domain", "add", "twice.test")
+    server.change("[plugins.other]", '[domains."twice.test"]\n[plugins.other]')
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -211,6 +216,7 @@ def broken_certificate(server: Server) -> None:
         (broken_toml, r"error: is no TOML: "),
         (broken_list, r"error: listen\.mx\.plugins: greting is unknown; did you mean greeting\?"),
         (broken_certificate, r"error: tls: .*key\.pem"),
+        (broken_domain, r"error: the domain twice\.test is in the site file and in the database"),
     ],
 )
 def test_what_cannot_be_used_changes_nothing(server: Server, damage: Callable[[Server], None], said: str) -> None:
@@ -229,6 +235,27 @@ def test_what_cannot_be_used_changes_nothing(server: Server, damage: Callable[[S
     assert server.says() == "450 4.7.1 VERSION 1"
     assert "end VERSION 1" not in server.site.log
     assert server.site.log.count("begin VERSION 3") == server.site.log.count("end VERSION 3")
+
+
+def test_credentials_that_only_root_could_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What systemd has given to the unit at its start stays in use; the rest of the file counts."""
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "site"))
+    server = Server(tmp_path / "site")
+    try:
+        server.site.key.write_text("no key")
+        server.write(2)
+
+        assert "begun: greeting" in server.site.mta("reload").stdout
+
+        assert "certificates not reloaded, the old ones stay in use" in server.site.log
+        assert server.says() == "450 4.7.1 VERSION 2"
+        with server.session() as typist:
+            typist.type("RSET")
+            assert typist.type("STARTTLS").startswith("220")
+            typist.start_tls()
+            assert typist.type("EHLO me").startswith("250")
+    finally:
+        assert server.site.stop() == 0
 
 
 def test_what_counts_at_once_and_what_needs_a_restart(server: Server) -> None:
