@@ -29,6 +29,7 @@ from twistedmail_mta.model import (
     Recipient,
     Reply,
     Structure,
+    Via,
 )
 from twistedmail_mta.spool.control import QueueControl
 from twistedmail_mta.spool.owners import Host
@@ -55,6 +56,9 @@ ACCOUNT = """
 INSERT INTO accounts (id, address, enabled, protocols, credential_version, created_at) VALUES (?, ?, 1, 'pop3', 1, 0.0)
 ON CONFLICT DO NOTHING
 """
+
+
+FILTER = Via("smtp://127.0.0.1:10024", "none")
 
 
 def content(number: int, size: int) -> bytes:
@@ -104,13 +108,16 @@ class CrashSite:
         self._pool.stop()
 
     def message(self, body: Body, *recipients: str, sender: Address = Address("ann", "example.org")) -> Message:  # noqa: B008
+        """Return a message about which plugins have decided whatever they can."""
+        to = [Recipient(Address(*name.split("@")), via=FILTER, mailbox="Junk") for name in recipients]
         return Message(
             id=self.spool.new_id(),
-            envelope=Envelope(sender, tuple(Recipient(Address(*name.split("@"))) for name in recipients)),
+            envelope=Envelope(sender, tuple(to)),
             header=b"Subject: crash\r\n\r\n",
             body=body,
             origin=Origin("ESMTP", "192.0.2.1", "client.example"),
             received_at=self.clock.seconds(),
+            tags=(("score", "7"), ("list", "the news")),
         )
 
     async def write_body(self, octets: bytes) -> Body:

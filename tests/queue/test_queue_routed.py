@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from twisted.internet.defer import Deferred as TwistedDeferred
 from zope.interface import directlyProvides
 
 from twistedmail_mta.model import NULL_PATH, Deferred, NextHop, Recipient, Reply, Suspended, Suspension, Via, id_text
-from twistedmail_mta.pipeline import Plugin
+from twistedmail_mta.pipeline import Pipeline, Plugin
 from twistedmail_mta.queue.asking import AT_ONCE, IN_A_TURN
 from twistedmail_mta.queue.lanes import LaneLimits
 from twistedmail_mta.queue.runner import QueueLimits
@@ -35,6 +36,24 @@ class Says:
         self.told.append(leaving)
         answer = self.answer(leaving) if callable(self.answer) else self.answer
         return await answer if isinstance(answer, Promise) else answer
+
+
+class Lending:
+    """Counts how often its plugins are lent at present."""
+
+    def __init__(self, plugins: Pipeline) -> None:
+        self.plugins, self.lent_now = plugins, 0
+
+    def pipeline(self) -> Pipeline:
+        return self.plugins
+
+    @contextmanager
+    def lent(self) -> Iterator[Pipeline]:
+        self.lent_now += 1
+        try:
+            yield self.plugins
+        finally:
+            self.lent_now -= 1
 
 
 def world_of(*says: Says, abstains: bool = False, **options: Any) -> World:
@@ -283,6 +302,24 @@ def test_the_reactor_gets_its_turns() -> None:
 
     assert told == [IN_A_TURN]
     assert sum(len(call.recipients) for call in world.agent.calls) == 3 * IN_A_TURN
+
+
+def test_plugins_are_lent_for_each_question() -> None:
+    """So that a reload of the site file stops none that is asked; they are given back when the server stops, too."""
+    world = world_of(Says(promise := Promise[Any]()))
+    lender = Lending(world.pipeline)
+    world.runner._dispatch._asking._plugins = lender
+
+    world.send("bob@x.example", "eve@y.example")
+    assert lender.lent_now == 2
+    promise.resolve(None)
+    assert lender.lent_now == 0
+
+    world.pipeline._stages[IRoutePolicy][0].plugin.acts.answer = Promise()
+    world.send("bob@x.example")
+    assert lender.lent_now == 1
+    _stop(world)
+    assert lender.lent_now == 0
 
 
 @pytest.mark.parametrize("then", ["stop", "hold"])

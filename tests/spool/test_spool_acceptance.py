@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import apsw
 import pytest
-from spool_in_memory import START, Site, deferred, delivered, failed, message, run
+from spool_in_memory import START, Site, deferred, delivered, failed, message, new_site, run
 from zope.interface.verify import verifyClass, verifyObject
 
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import ISpool
 from twistedmail_mta.model import NULL_PATH, Address, Claim, FileBody, InlineBody, Recipient, Via
 from twistedmail_mta.spool.spool import Spool
+from twistedmail_mta.store.schema import shipped_migrations
 
 NOTHING = frozenset[str]()
 
@@ -116,6 +118,36 @@ def test_where_a_copy_goes_is_kept(spool: Spool, via: Via | None, *, at_birth: b
     assert again.recipient == bob
     run(spool.settle([failed(again)], None))
     assert [each.recipient for each in run(spool.unreported(sent.id))] == [bob]
+
+
+def test_a_queue_of_an_earlier_release() -> None:
+    """Nothing was decided of its recipients, nor noted; an operator's way is as it was."""
+    connection = apsw.Connection(":memory:")
+    steps = shipped_migrations()
+    for step in steps[:8]:
+        connection.execute(step.statements)
+    connection.execute(
+        "INSERT INTO body (id, refs, size, data) VALUES (7, 1, 1, x'41');"
+        "INSERT INTO message VALUES"
+        " (7, 7, 1, 1.0, 'a', 'b.test', 0, 0, NULL, NULL, NULL, 'ESMTP', '', '', NULL, 'mx', x'');"
+        "INSERT INTO recipient (message, n, local, domain, due, since, epoch, via, via_tls)"
+        " VALUES (7, 0, 'x', 'c.test', 1.0, 1.0, 0, NULL, NULL),"
+        " (7, 1, 'y', 'c.test', 1.0, 1.0, 0, 'smtp://h:25', 'none')"
+    )
+    for step in steps[8:]:
+        connection.execute(step.statements)
+    site = new_site()
+    site.database.connection = connection
+    spool = site.start()
+
+    claims = claim_all(spool)
+
+    assert [claim.recipient for claim in claims] == [
+        Recipient(Address("x", "c.test")), Recipient(Address("y", "c.test"), via=Via("smtp://h:25", "none"))
+    ]  # fmt: skip
+    old = run(spool.message(7))
+    assert old is not None
+    assert old.tags == ()
 
 
 def test_tags_are_kept(spool: Spool) -> None:
