@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from server_talk import REFUSED, Talk, codes
+from server_talk import REFUSED, SETTINGS, Talk, codes
 
 from twistedmail_mta.model import NULL_PATH, Address, Reply
 from twistedmail_mta.smtp import server as smtp
@@ -163,7 +165,6 @@ def test_one_command_a_call() -> None:
         (b"MAILFROM:<>", "500 5.5.1"),
         (b"\xe9HLO x", "500 5.5.1"),
         (b"\0", "500 5.5.1"),
-        (b"GET / HTTP/1.1", "500 5.5.1"),
         (b"EXPN list", "502 5.5.1"),
         (b"TURN", "502 5.5.1"),
         (b"ETRN x", "502 5.5.1"),
@@ -363,3 +364,21 @@ def test_every_reply_has_a_status() -> None:
     assert len(replies) > 30
     for reply in replies:
         assert reply.status.split(".")[0] == str(reply.code)[0]
+
+
+@pytest.mark.parametrize("lmtp", [False, True])
+@pytest.mark.parametrize(
+    "request_line", [b"POST / HTTP/1.1", b"get /", b"PUT http://mail:25/ HTTP/1.0", b"CONNECT a:25 HTTP/1.1"]
+)
+def test_a_request_of_the_web_is_no_session(request_line: bytes, lmtp: bool) -> None:
+    """What a program was made to send, mail in its body, ends with the first line."""
+    talk = Talk(settings=replace(SETTINGS, lmtp=lmtp))
+    hello = b"LHLO me\r\n" if lmtp else b"EHLO me\r\n"
+
+    said = talk.hear(
+        request_line + b"\r\nHost: 127.0.0.1\r\n\r\n" + hello + b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"
+    )
+
+    assert said == "421 4.7.0 This is a mail server and HTTP isn't spoken, closing the connection\r\n"
+    assert talk.session.closing
+    assert not any(isinstance(event, smtp.Hello | smtp.Mail | smtp.Rcpt) for event in talk.events)

@@ -27,6 +27,7 @@ UNKNOWN_COMMAND: Final = Reply(500, "5.5.1", "Command not recognized; try HELP")
 NOT_IMPLEMENTED: Final = Reply(502, "5.5.1", "Command not implemented")
 COMMAND_TOO_LONG: Final = Reply(500, "5.5.2", "Line too long")
 RESPONSE_TOO_LONG: Final = Reply(500, "5.5.6", "Authentication exchange line is too long")
+NOT_THE_WEB: Final = Reply(421, "4.7.0", "This is a mail server and HTTP isn't spoken, closing the connection")
 NO_ARGUMENT: Final = Reply(501, "5.5.4", "Command takes no argument")
 NEEDS_ARGUMENT: Final = Reply(501, "5.5.4", "Command needs an argument")
 

@@ -231,6 +231,18 @@ def _not_implemented(_: Standing, __: str) -> Reply:
     return answers.NOT_IMPLEMENTED
 
 
+def _http(_: Standing, __: str) -> Reply:
+    return answers.NOT_THE_WEB
+
+
+_HTTP: Final = dict.fromkeys(
+    (b"GET", b"POST", b"PUT", b"PATCH", b"HEAD", b"DELETE", b"OPTIONS", b"TRACE", b"CONNECT"), _http
+)
+"""What begins a request of HTTP (RFC 9110 section 9), whose header and body must not be taken for commands.
+
+Programs on this host can be made to send such a request anywhere, also to where this host's programs are trusted.
+"""
+
 # BDAT is the session's own: whatever its answer, octets follow it.
 VERBS: Final[dict[bytes, Verb]] = {
     b"EHLO": _ehlo,
@@ -253,6 +265,7 @@ VERBS: Final[dict[bytes, Verb]] = {
     b"SEND": _not_implemented,
     b"SOML": _not_implemented,
     b"SAML": _not_implemented,
+    **_HTTP,
 }
 
 LMTP_VERBS: Final[dict[bytes, Verb]] = {
