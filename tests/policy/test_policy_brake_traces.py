@@ -12,8 +12,8 @@ from sending_traces import DAY, HONEST, RUNS, Event, World
 from twistedmail_mta.model import Reply
 from twistedmail_mta.policy.brake import Brake
 
-SEEDS = range(20)
-DAYS = 70
+SEEDS = range(4)
+DAYS = 80
 GONE = Reply(550, "5.1.1", "No such user")
 ANN = "ann@example.org"
 BUSY = ("newsletter", "shop")
@@ -51,7 +51,7 @@ class Replay:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("kind", HONEST)
 def test_honest_senders_are_never_stopped(kind: str, seed: int) -> None:
-    """For ten weeks, of which three are spent learning."""
+    """For eleven weeks, of which five are spent learning."""
     replay = Replay()
 
     replay.send(HONEST[kind](World(random.Random(f"{kind} {seed}")), DAYS))
@@ -65,7 +65,7 @@ def test_honest_senders_are_never_stopped(kind: str, seed: int) -> None:
 def test_spam_is_stopped(victim: str, seed: int) -> None:
     """Whoever's account it is, also one that was never used; what is queued is kept, and the administrator told."""
     world, before = World(random.Random(f"{victim} {seed}")), Replay()
-    days = world.rng.uniform(30, 45)
+    days = world.rng.uniform(40, 55)
     if victim != "nobody":
         before.send(HONEST[victim](world, days))
         assert not before.refused

@@ -22,7 +22,7 @@ from twistedmail_mta.policy.brake_options import BrakeOptions
 from twistedmail_mta.policy.brake_words import STOPPED, Stop, notice
 from twistedmail_mta.policy.ledger import Ledger, ledger_table
 from twistedmail_mta.policy.stops import Stops
-from twistedmail_mta.policy.suspicion import Conduct, ConductForm, Weight, fail, reasons, take, take_back, weigh
+from twistedmail_mta.policy.suspicion import Conduct, ConductForm, Kin, Weight, fail, reasons, take, take_back, weigh
 from twistedmail_mta.stages import (
     Arriving,
     Attempted,
@@ -52,11 +52,9 @@ class Underway:
 
     Attributes:
         weights: by recipient.
-        strangers: those never written to before, from elsewhere.
     """
 
     weights: dict[Address, Weight] = field(default_factory=dict)
-    strangers: set[Address] = field(default_factory=set)
 
 
 @implementer(IMailPolicy, IRecipientPolicy, IMessagePolicy, IRefusalObserver, IEndedObserver, IBouncedObserver)
@@ -117,17 +115,19 @@ class Brake:
         underway, account, address = self._open.get(mail.id), client.account, recipient.address
         if underway is None or account is None or address in underway.weights:
             return None
-        is_near = address.domain == account.rpartition("@")[2]
-        stranger = None if is_near or await self._acquaintances.knows(account, address) else address
+        kin = await self._kin(account, address)
         conduct = await self._conduct.open(account)
         if account in self._stops:
             return self._refusal
         now, learning = self._kit.now(), self._is_learning
-        underway.weights[address] = weigh(conduct, client.host, stranger, now, learning=learning)
-        if stranger is not None:
-            underway.strangers.add(address)
+        underway.weights[address] = weigh(conduct, client.host, address, kin, now, learning=learning)
         self._conduct.changed(account, conduct)
         return None if learning else self._judge(account, conduct)
+
+    async def _kin(self, account: str, address: Address) -> Kin:
+        if await self._acquaintances.knows(account, address):
+            return Kin.FRIEND
+        return Kin.COLLEAGUE if address.domain == account.rpartition("@")[2] else Kin.STRANGER
 
     async def message(self, client: Client, message: Arriving) -> Reply | None:
         """Refuse a message of an account that was stopped while it came; forget recipients that others refused."""
@@ -140,7 +140,6 @@ class Brake:
         taken = {each.address for each in message.envelope.recipients}
         for address in underway.weights.keys() - taken:
             take_back(conduct, underway.weights.pop(address), self._kit.now())
-            underway.strangers.discard(address)
         self._conduct.changed(account, conduct)
         return None
 
@@ -151,8 +150,7 @@ class Brake:
             return
         conduct, now = await self._conduct.open(account), self._kit.now()
         if taken:
-            strangers = (address in underway.strangers for address in underway.weights)
-            take(conduct, client.host, strangers, now, learning=self._is_learning)
+            take(conduct, client.host, underway.weights.values(), now, learning=self._is_learning)
         else:
             for weight in underway.weights.values():
                 take_back(conduct, weight, now)

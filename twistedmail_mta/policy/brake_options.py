@@ -21,8 +21,8 @@ class BrakeOptions(Table):
         learn: how long after it was first used on this site it only looks on.
         strangers: recipients never written to before that an account may write to in a short time, whatever its
             normal is.
-        strangers_away: likewise from networks that aren't its own.
-        networks: unknown networks in a day that are too many.
+        strangers_away: likewise from networks that aren't its own, where it has any.
+        networks: unknown networks in a day that are too many, where to friends alone one counts half.
         failures: recipients that failed in a day, a tenth of all or more, that are too many.
         recipients_an_hour: any recipients that are never too many.
         recipients_a_day: likewise.
@@ -32,13 +32,13 @@ class BrakeOptions(Table):
         permanent: refuse with 550 5.7.0 instead of 450 4.7.0.
     """
 
-    learn: Wait = 21 * 86400.0
+    learn: Wait = 35 * 86400.0
     strangers: Count = 40
     strangers_away: Count = 25
     networks: Count = 8
     failures: Count = 15
-    recipients_an_hour: Count = 200
-    recipients_a_day: Count = 500
+    recipients_an_hour: Count = 1000
+    recipients_a_day: Count = 2000
     factor: Factor = 3.0
     exempt: Patterns = ()
     owners: dict[AccountPattern, Mailbox] = Field(default_factory=dict)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Final
 
 DAY: Final = 86400.0
@@ -23,6 +24,16 @@ MEMORY: Final = 14
 LEAST_STRANGERS: Final = 5.0
 """Strangers a day that are nobody's jump."""
 LEAST_AWAY: Final = 2.0
+STEADY: Final = 6.0
+"""Strangers a day that many write to."""
+A_SALE: Final = 15.0
+"""How many times its mean a day of those may have who write to more."""
+MOST_COVER: Final = 15.0
+A_DAY_OF_COVER: Final = 8 * MOST_COVER
+"""What leaks of that in a day: it lasts three hours."""
+GROWTH: Final = 2.0
+MORE: Final = 5.0
+"""By how much the most strangers of a day grow at once: what a thief did before midnight isn't normal after it."""
 RARE: Final = 0.02
 EXPERIENCE: Final = 50
 """Messages after which it is known at which hours an account sends."""
@@ -62,11 +73,11 @@ class Count:
     last: float = 0.0
     peak: float = 0.0
 
-    def roll(self, period: int, days: float) -> None:
-        """Go on to a period, where each lasts so many days."""
+    def roll(self, period: int, days: float, most: float = inf) -> None:
+        """Go on to a period, where each lasts so many days; a peak becomes no higher than `most`."""
         passed = period - self.period
         if passed:
-            self.peak = max(self.peak, self.number) * FORGETS ** (passed * days)
+            self.peak = max(self.peak, min(self.number, most)) * FORGETS ** (passed * days)
             self.last = self.number if passed == 1 else 0.0
             self.period, self.number = period, 0.0
 
@@ -89,6 +100,7 @@ class Habits:
         hours: messages by the hour of the day, in UTC.
         near: strangers written to lately, from wherever.
         away: likewise from networks that aren't the account's.
+        cover: how many strangers more may be written to from there, since so many friends were just now.
         seen: the last strangers: when, from where, who.
     """
 
@@ -101,6 +113,7 @@ class Habits:
     hours: list[float] = field(default_factory=lambda: [0.0] * 24)
     near: Level = field(default_factory=Level)
     away: Level = field(default_factory=Level)
+    cover: Level = field(default_factory=Level)
     seen: list[tuple[int, str, str]] = field(default_factory=list)
 
     def roll(self, now: float) -> None:
@@ -115,17 +128,18 @@ class Habits:
             self.mean += (self.strangers.number - self.mean) / min(MEMORY, self.days)
             self.mean *= (1 - 1 / MEMORY) ** (passed - 1)
             self.hours = [number * FORGETS**passed for number in self.hours]
-        for count in (self.strangers, self.by_day, self.failures):
+        self.strangers.roll(day, 1, most=GROWTH * self.strangers.peak + MORE)
+        for count in (self.by_day, self.failures):
             count.roll(day, 1)
 
     def most_strangers(self, least: float, factor: float) -> float:
         """Return how many strangers at once are no jump.
 
-        Somebody who writes to few gets little more than `least`, one who does so
-        every day half as many again as on a day, and one who writes to a crowd
-        now and then about so many times that crowd.
+        Somebody who writes to few gets `least`; one who writes to a crowd now
+        and then, about so many times that crowd; and one who does so day by
+        day, a shop, some days' worth: it has sales.
         """
-        return max(least + 1.5 * self.mean, factor * self.strangers.peak - least)
+        return max(least, factor * self.strangers.peak - 1.5 * least, A_SALE * (self.mean - STEADY))
 
     @property
     def ease(self) -> float:
@@ -138,6 +152,15 @@ class Habits:
         around = self.hours[hour - 1] + self.hours[hour] + self.hours[(hour + 1) % 24]
         return total >= EXPERIENCE and around < RARE * total
 
+    def add_cover(self, amount: float, now: float) -> None:
+        """Let friends cover for strangers, or strangers use that up."""
+        self.cover.add(amount, now, A_DAY_OF_COVER)
+        self.cover.level = min(self.cover.level, MOST_COVER)
+
+    def is_covered(self, now: float) -> bool:
+        """Return whether a stranger is one of many friends."""
+        return self.cover.now(now, A_DAY_OF_COVER) >= 1.0
+
     def see(self, now: float, host: str, address: str) -> None:
         """Remember a stranger as evidence."""
         self.seen.append((int(now), host, address))
@@ -145,7 +168,7 @@ class Habits:
 
     def relax(self) -> None:
         """Forget all suspicion."""
-        self.near, self.away, self.seen = Level(), Level(), []
+        self.near, self.away, self.cover, self.seen = Level(), Level(), Level(), []
 
     def accept(self) -> None:
         """Take what led here as normal."""
@@ -161,7 +184,7 @@ class Habits:
                 (each.period, each.number, each.last, each.peak)
                 for each in (self.strangers, self.by_hour, self.by_day, self.failures)
             ],
-            "levels": [(each.level, each.at) for each in (self.near, self.away)],
+            "levels": [(each.level, each.at) for each in (self.near, self.away, self.cover)],
             "mean": self.mean,
             "days": self.days,
             "hours": [int(10 * each) for each in self.hours],
@@ -172,7 +195,7 @@ class Habits:
     def of(cls, written: dict[str, Any]) -> Habits:
         """Return what `written` returned."""
         strangers, by_hour, by_day, failures = (Count(*each) for each in written["counts"])
-        near, away = (Level(*each) for each in written["levels"])
+        near, away, cover = (Level(*each) for each in written["levels"])
         return cls(
             strangers,
             written["mean"],
@@ -183,6 +206,7 @@ class Habits:
             [each / 10 for each in written["hours"]],
             near,
             away,
+            cover,
             [(at, host, address) for at, host, address in written["seen"]],
         )
 

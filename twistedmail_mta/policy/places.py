@@ -10,16 +10,22 @@ from typing import Any, Final
 from twistedmail_mta.networks import address_of
 
 MOST: Final = 64
-MOST_UNKNOWN: Final = 16
-FRIENDS: Final = 3
+MOST_UNKNOWN: Final = 32
+FRIENDS: Final = 10
 """Recipients known before to whom somebody writes from a network that is his."""
-A_NIGHT: Final = 20 * 3600.0
-"""Seconds before a network can be somebody's own: thieves don't wait."""
+USED: Final = 5
+"""Days on which he does; a thief who tries a password weeks before he uses it isn't there so often."""
 ENOUGH: Final = 1000
 DAY: Final = 86400.0
 A_MONTH: Final = 30 * DAY
+"""Seconds before a network can be somebody's own: thieves don't wait, and they write to friends of his, too."""
 KEEP: Final = 120 * DAY
 """Seconds after which a network that wasn't used again isn't known any more."""
+OWN: Final = 1
+OWN_REGION: Final = 2
+"""As much as two networks in one region: who has two has a line there that changes its address, or a company."""
+WITH_FRIENDS: Final = 0.5
+"""What an unknown network counts from which friends were written to, too: somebody is on his way."""
 
 
 @lru_cache(4096)
@@ -44,26 +50,36 @@ class Place:
     """A network, by what was sent from it.
 
     Attributes:
+        region: the larger one that it is in.
         known: recipients that the account had written to before.
         strangers: others.
         since: when it was used first.
         used_at: when it was used last.
-        is_trusted: it is the account's, whomever it writes to from there.
+        trust: `OWN` if it is the account's, whomever it writes to from there; `OWN_REGION` if all of the region is.
+        days: on how many it was used.
     """
 
+    region: str
     known: int
     strangers: int
     since: float
     used_at: float
-    is_trusted: bool = False
+    trust: int = 0
+    days: int = 1
 
     def is_home(self, now: float) -> bool:
-        """Whether it is the account's: who has stolen a password writes to strangers, its owner to whom he knows."""
-        if now - self.used_at >= KEEP:
-            return False
-        return self.is_trusted or (
-            now - self.since >= A_NIGHT and self.known >= FRIENDS and self.known >= self.strangers
-        )
+        """Whether it is the account's own."""
+        return self.trust > 0 and now - self.used_at < KEEP
+
+    def use(self, known: int, strangers: int, now: float) -> None:
+        """Count recipients of a message; who sends to friends from here for long enough is the owner."""
+        self.days += int(now // DAY) != int(self.used_at // DAY)
+        self.known, self.strangers, self.used_at = self.known + known, self.strangers + strangers, now
+        if max(self.known, self.strangers) > ENOUGH:  # what is new shall count
+            self.known, self.strangers = self.known // 2, self.strangers // 2
+        is_old = now - self.since >= A_MONTH and self.days >= USED
+        if is_old and self.known >= FRIENDS and self.known >= self.strangers:
+            self.trust = max(self.trust, OWN)
 
 
 class Places:
@@ -71,26 +87,50 @@ class Places:
 
     __slots__ = ("_places", "_unknown")
 
-    def __init__(self, places: dict[str, Place], unknown: dict[str, float]) -> None:
+    def __init__(self, places: dict[str, Place], unknown: dict[str, tuple[float, float]]) -> None:
+        """Begin with what is known.
+
+        Args:
+            places: by network, the one not used for longest first.
+            unknown: by region, when there was mail from it last, and when last to friends.
+        """
         self._places = places
         self._unknown = unknown
 
-    def is_home(self, host: str, now: float) -> bool:
-        """Return whether a client is in one of the account's own networks."""
-        place = self._places.get(place_of(host))
-        return place is not None and place.is_home(now)
+    def has_home(self, now: float) -> bool:
+        """Return whether the account has a network of its own; a new one has none."""
+        return any(place.is_home(now) for place in self._places.values())
 
-    def visit(self, host: str, now: float) -> int:
-        """Note that a client in an unknown network sends; return from how many such it was in a day."""
-        self._unknown.pop(region := region_of(host), None)
-        self._unknown[region] = now
+    def is_home(self, host: str, now: float) -> bool:
+        """Return whether a client is in one of the account's own networks, or where the account's line changes."""
+        place = self._places.get(place_of(host))
+        return (place is not None and place.is_home(now)) or self._own_in(region_of(host), now) >= OWN_REGION
+
+    def _own_in(self, region: str, now: float) -> int:
+        return sum(place.trust for place in self._places.values() if place.region == region and place.is_home(now))
+
+    def visit(self, host: str, now: float, *, friend: bool) -> None:
+        """Note that a client writes to somebody from a network that isn't the account's own."""
+        region = region_of(host)
+        if self._own_in(region, now):
+            return
+        _, before = self._unknown.pop(region, (0.0, 0.0))
+        self._unknown[region] = (now, now if friend else before)
         if len(self._unknown) > MOST_UNKNOWN:
             del self._unknown[next(iter(self._unknown))]
-        return self.unknown(now)
 
-    def unknown(self, now: float) -> int:
-        """Return from how many unknown networks there was mail in the last day."""
-        return sum(now - at < DAY for at in self._unknown.values())
+    def unknown(self, now: float, with_friends: float = WITH_FRIENDS) -> float:
+        """Return from how many unknown networks there was mail in the last day.
+
+        Args:
+            now: seconds since the epoch.
+            with_friends: what one counts from which friends were written to, too.
+        """
+        return sum(
+            with_friends if now - friends_at < DAY else 1.0
+            for at, friends_at in self._unknown.values()
+            if now - at < DAY
+        )
 
     def note(self, host: str, known: int, strangers: int, now: float, *, trust: bool) -> None:
         """Count recipients of a message that was taken.
@@ -103,32 +143,36 @@ class Places:
             trust: the network is the account's.
         """
         name = place_of(host)
-        place = self._places.pop(name, None) or Place(0, 0, now, now)
-        place.known, place.strangers = place.known + known, place.strangers + strangers
-        if max(place.known, place.strangers) > ENOUGH:  # what is new shall count
-            place.known, place.strangers = place.known // 2, place.strangers // 2
-        place.is_trusted |= trust or (now - place.since >= A_MONTH and place.is_home(now))
-        place.used_at = now
+        place = self._places.pop(name, None) or Place(region_of(host), 0, 0, now, now)
+        place.use(known, strangers, now)
+        if trust:
+            place.trust = max(place.trust, OWN)
         self._places[name] = place
         if len(self._places) > MOST:
-            del self._places[next(iter(self._places))]
+            del self._places[self._least()]
+
+    def _least(self) -> str:
+        """Return the network to forget: one that isn't the account's own, if there is any."""
+        return next((name for name, place in self._places.items() if not place.trust), next(iter(self._places)))
 
     def trust(self, now: float) -> None:
-        """Make all networks of the last day the account's own."""
+        """Make all networks of the last day the account's own, and all of their regions: its line may change there."""
         for place in self._places.values():
             if now - place.used_at < DAY:
-                place.is_trusted = True
+                place.trust = OWN_REGION
         self._unknown.clear()
 
     def written(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         places = {
-            name: (each.known, each.strangers, int(each.since), int(each.used_at), each.is_trusted)
+            name: (each.region, each.known, each.strangers, int(each.since), int(each.used_at), each.trust, each.days)
             for name, each in self._places.items()
         }
-        return {"places": places, "unknown": {name: int(at) for name, at in self._unknown.items()}}
+        unknown = {name: (int(at), int(friends_at)) for name, (at, friends_at) in self._unknown.items()}
+        return {"places": places, "unknown": unknown}
 
     @classmethod
     def of(cls, written: dict[str, Any]) -> Places:
         """Return what `written` returned."""
-        return cls({name: Place(*values) for name, values in written["places"].items()}, written["unknown"])
+        places = {name: Place(*values) for name, values in written["places"].items()}
+        return cls(places, {name: (at, friends_at) for name, (at, friends_at) in written["unknown"].items()})
