@@ -22,7 +22,8 @@ SHARES: Final = 4
 GENERATION: Final = 2048
 """Acquaintances in a generation of one share."""
 MOST_AT_HAND: Final = 2000
-MOST_ROWS: Final = 50_000
+MOST_ROWS: Final = SHARES * 50_000
+"""The shares of as many accounts as the brake knows; whoever loses his, to him all are strangers."""
 KEEP: Final = 400 * 86400.0
 
 _NUMBER: Final = "q"
