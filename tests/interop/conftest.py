@@ -105,6 +105,15 @@ def knot(root: Path, network: LoopbackNetwork) -> Iterator[Daemon]:
     zones[f"{reverse}.in-addr.arpa"] = "40 PTR listed.peers.test.\n41 PTR exim.peers.test.\n41 PTR honest.peers.test."
     zones["bl.test"] = f'40.{reverse} A 127.0.0.2\n40.{reverse} TXT "Seen in a trap," " see https://bl.test/40"'
     zones["signed.test"] = '_dmarc TXT "v=DMARC1; p=reject"'
+    lines = [f"ip4:198.51.100.{host}" for host in range(60)]
+    parts = " ".join(f'"{line} "' for line in lines)
+    zones["spf.test"] = (
+        '@ TXT "v=spf1 include:long.%{d} include:%{l}.users.%{d} mx:grey.test ptr:peers.test -all exp=why.%{d}"\n'
+        f'@ TXT "of no interest"\nlong CNAME longer\nlonger TXT "v=spf1 " {parts} "?all"\n'
+        '*.users TXT "v=spf1 exists:%{ir}.listed.%{o} -all"\n'
+        f"{'.'.join(reversed(network.address(42).split('.')))}.listed A 127.0.0.2\n"
+        'why TXT "%{i} is none of ours, %{s}"'
+    )
     daemon = start_knot(root, network, zones)
     yield daemon
     daemon.stop()

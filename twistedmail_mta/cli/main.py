@@ -36,6 +36,7 @@ _COMMANDS: Final = {
     "account": Entry("twistedmail_mta.cli.account:account", "Add, change, list and remove accounts."),
     "alias": Entry("twistedmail_mta.cli.alias:alias", "Add, list, remove and import aliases."),
     "mailbox": Entry("twistedmail_mta.cli.mailbox:mailbox", "List mailboxes; import and export mail."),
+    "auth": Entry("twistedmail_mta.cli.auth:auth", "Find out whether mail is whose it says it is."),
     "limits": Entry("twistedmail_mta.cli.limits:limits", "Show and reset what an account has used of its limits."),
     "plugin": Entry("twistedmail_mta.cli.plugin:plugin", "List and check the plugins of the site; begin a new one."),
     "reload": Entry("twistedmail_mta.cli.reload:reload", "Let the running server read its site file again."),
