@@ -12,6 +12,7 @@ from twistedmail_mta.composition.reloading import Turns
 from twistedmail_mta.config.problems import ConfigError
 from twistedmail_mta.control.server import Command, CommandError
 from twistedmail_mta.control.wire import Object
+from twistedmail_mta.pipeline import Plugin
 from twistedmail_mta.plugins import PluginError
 from twistedmail_mta.tasks import Cancelled
 
@@ -48,6 +49,7 @@ class SiteCommands:
             "mailbox.changed": self._mailbox_changed,
             "site.reload": self._reload_site,
             "plugin.ask": self._ask_plugin,
+            "plugin.counts": self._count_plugins,
         }
 
     async def _status(self, _: Object) -> Object:
@@ -106,6 +108,10 @@ class SiteCommands:
         except (PluginError, TimeoutError) as error:
             raise CommandError(str(error)) from error
 
+    async def _count_plugins(self, _: Object) -> Object:
+        parts = self._parts()
+        return {"plugins": {} if parts is None else {each.name: _counts(each) for each in parts.plugins.running}}
+
     async def _reload_site(self, _: Object) -> Object:
         try:
             reloaded = await self._readings.ask()
@@ -114,6 +120,15 @@ class SiteCommands:
         except Cancelled:
             raise CommandError("the server stops") from None
         return {"reloaded": True} | {name: list(keys) for name, keys in asdict(reloaded).items()}
+
+
+def _counts(plugin: Plugin) -> Object:
+    return {
+        "calls": dict(plugin.calls),
+        "failures": plugin.failures,
+        "grants": plugin.grants,
+        "rests": plugin.rests_until > 0,
+    }
 
 
 def _names_recipient(value: object) -> bool:

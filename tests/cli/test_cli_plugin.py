@@ -87,6 +87,7 @@ def test_list(with_plugins: Command) -> None:
             "on_error": "abstain",
             "may_send_anywhere": False,
             "relay": None,
+            "counts": None,
         },
         {
             "name": "notes",
@@ -97,11 +98,22 @@ def test_list(with_plugins: Command) -> None:
             "on_error": "refuse",
             "may_send_anywhere": False,
             "relay": None,
+            "counts": None,
         },
     ]
     lines = with_plugins("plugin", "list").output.splitlines()
-    assert lines[0].split() == ["NAME", "USE", "STAGES", "LISTENERS", "TIMEOUT", "ON", "ERROR"]
-    assert lines[1].split() == ["judge", "cli_test_plugins:Judge", "connected", "message", "mx", "10s", "abstain"]
+    assert lines[0].split() == ["NAME", "USE", "STAGES", "LISTENERS", "TIMEOUT", "ON", "ERROR", "ASKED", "FAILED"]
+    assert lines[1].split() == [
+        "judge",
+        "cli_test_plugins:Judge",
+        "connected",
+        "message",
+        "mx",
+        "10s",
+        "abstain",
+        "-",
+        "-",
+    ]
 
 
 def test_no_plugins(command: Command) -> None:

@@ -150,6 +150,9 @@ def test_one_that_stalls_everybody_often(tmp_path: Path) -> None:
         assert client.rcpt(ANN) == (451, b"4.3.0 Mail can't be judged now, please try again later")
 
     assert "plugin faulty isn't asked for 300 s" in site.log
+    (item,) = json.loads(site.mta("plugin", "list", "--json").stdout)
+    assert item["counts"] == {"calls": {"recipient": 3}, "failures": 3, "grants": 0, "rests": True}
+    assert re.search(r" refuse +3 +3 \(rests\)\n", site.mta("plugin", "list").stdout)
     send(site, "other")
     assert inbox(site) == 1
     assert site.stop() == 0

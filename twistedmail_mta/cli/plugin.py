@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from keyword import iskeyword
 from pathlib import Path
@@ -17,6 +18,7 @@ from twistedmail_mta.cli.plugin_template import FILES
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, print_table
 from twistedmail_mta.config.plugging import Found
 from twistedmail_mta.config.site import Site
+from twistedmail_mta.control.client import RefusedError, tell
 from twistedmail_mta.pipeline import Plugin
 from twistedmail_mta.plugins import PluginError
 from twistedmail_mta.stages import IRelayGrant, stages_of
@@ -32,9 +34,11 @@ def plugin() -> None:
 def list_(invocation: Invocation) -> None:
     """List the plugins of the site file, in its order, and at which stages they act.
 
-    Stages have the names of the methods that are called, as in the log.
+    Stages have the names of the methods that are called, as in the log. While the
+    server runs, it is told how often each was asked, and has failed.
     """
-    items = list(_items(invocation.chosen_site().site))
+    site = invocation.chosen_site().site
+    items = list(_items(site, _counts(site)))
     if invocation.as_json:
         print_json(items)
         return
@@ -46,13 +50,31 @@ def list_(invocation: Invocation) -> None:
             " ".join(item["listeners"]),
             f"{item['timeout']:g}s",
             item["on_error"],
+            *_count_words(item["counts"]),
         ]
         for item in items
     ]
-    print_table(["NAME", "USE", "STAGES", "LISTENERS", ">TIMEOUT", "ON ERROR"], rows, "The site file has no plugins.")
+    heads = ["NAME", "USE", "STAGES", "LISTENERS", ">TIMEOUT", "ON ERROR", ">ASKED", ">FAILED"]
+    print_table(heads, rows, "The site file has no plugins.")
 
 
-def _items(site: Site) -> Iterator[dict[str, Any]]:
+def _counts(site: Site) -> Mapping[str, Any]:
+    """Return what the running server has counted, by plugin; nothing where none runs, or doesn't say so to us."""
+    with suppress(RefusedError):
+        counted = tell(site.server.state_dir, "plugin.counts")
+        if counted is not None:
+            return dict(counted["plugins"])
+    return {}
+
+
+def _count_words(counts: Mapping[str, Any] | None) -> tuple[str, str]:
+    if counts is None:
+        return "-", "-"
+    rests = " (rests)" if counts["rests"] else ""
+    return str(sum(counts["calls"].values())), f"{counts['failures']}{rests}"
+
+
+def _items(site: Site, counts: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for found, made in make_all(site):
         yield {
             "name": found.name,
@@ -63,6 +85,7 @@ def _items(site: Site) -> Iterator[dict[str, Any]]:
             "on_error": _on_error(found),
             "may_send_anywhere": found.table.may_send_anywhere,
             "relay": _relay(site, found.name, made),
+            "counts": counts.get(found.name),
         }
 
 

@@ -29,6 +29,8 @@ Messages:
         `mailbox`; `sequence` is the MODSEQ of its last change.
     plugin.ask: puts `question`, an object, to the plugin whose name in the site file is `plugin`;
         answers with what it answers.
+    plugin.counts: answers with `plugins`, an object by name: how often each was asked since it was made (`calls`, by
+        stage), has failed (`failures`), let mail be sent on (`grants`), and whether it isn't asked for now (`rests`).
     site.reload: read the site file and all files that it names again; answers with `reloaded`.  If that is
         true, with the lists `changed` (keys that count now), `restart` (keys that need one), `begun` and
         `ended` (names of plugins); if it is false, nothing has changed, and `problems` is a list of objects
