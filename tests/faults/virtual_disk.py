@@ -189,8 +189,9 @@ class VirtualPool:
         await promise
         return function(*args, **kwargs)
 
-    def stop(self) -> None:
+    def stop(self, within: float | None = None) -> bool:
         """Nothing runs."""
+        return True
 
 
 def virtual_bodies(pool: VirtualPool, root: Path) -> BodyStore:

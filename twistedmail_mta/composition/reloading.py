@@ -34,6 +34,8 @@ from twistedmail_mta.tls.certificates import CertificateError
 from twistedmail_mta.tls.server import ServerTLS, context_of
 
 _BACKLOG: Final = 2
+_END_WITHIN: Final = 5.0
+"""Seconds for a reading under way when the server stops: modules may do anything while they are imported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,7 @@ class Reloading:
 
     def stop(self) -> None:
         """Read no more."""
-        self._threads.stop()
+        self._threads.stop(_END_WITHIN)
 
 
 class Turns:
