@@ -172,6 +172,26 @@ def test_confirmed_names() -> None:
     assert asked_for() == "unknown"
 
 
+def test_names_of_clients_that_cannot_be() -> None:
+    """Aren't asked for: whoever owns the address can write what he likes."""
+    zones = site("exists:%{p}.is.example -all")
+    zones.add("1.2.0.192.in-addr.arpa", "PTR", "", "a..example", "x" * 64 + ".example", "\xfc.example")
+    zones.add("unknown.is.example", "A", "127.0.0.2")
+
+    assert checked(zones).result == "pass"
+    assert [name for rdtype, name in zones.asked if rdtype == "A"] == ["unknown.is.example"]
+
+
+@pytest.mark.parametrize("helo", ["localhost", "[192.0.2.1]", "a..example", "", "x" * 64 + ".example"])
+@pytest.mark.parametrize("record", ["include:%{h} -all", "redirect=%{h}"])
+def test_names_of_records_that_cannot_be(record: str, helo: str) -> None:
+    """Have none, which is the record's fault that leads there; they aren't asked for."""
+    zones = site(record)
+
+    assert checked(zones, helo=helo).result == "permerror"
+    assert len(zones.asked) == 1
+
+
 def test_ptr_asks_for_fitting_names_alone() -> None:
     """A name elsewhere can't match, and needn't be looked up."""
     zones = site("ptr:b.example -all")

@@ -98,7 +98,7 @@ def test_only_explanations_have_spaces() -> None:
             parse_macro_string(text)
 
 
-@pytest.mark.parametrize("length", [253, 254, 255, 300, 5000])
+@pytest.mark.parametrize("length", [*range(245, 265), 300, 5000])
 def test_long_names(length: int) -> None:
     """Labels go from the left until 253 characters are left; the naive way finds the same."""
     label = "abcdefg."
@@ -122,6 +122,16 @@ def test_long_names_from_macros() -> None:
     assert len(name) <= 253
     assert name.endswith(".yyyyyyyyyy." + values["d"] + ".example")
     assert name == shortened((f"{values['l']}.{values['d']}." * 10) + "example")
+
+
+@pytest.mark.parametrize("length", range(250, 257))
+def test_long_names_in_pieces(length: int) -> None:
+    """Where a piece ends is no place to cut, if no label ends there."""
+    value, text = "abc", ("x" * 49 + ".") * 5 + "y" * (length - 250)
+
+    assert name_of(parse_domain_spec("%{l}%{d}"), {"l": value, "d": text}) == shortened(
+        (value + text).removesuffix(".")
+    )
 
 
 def test_name_without_room() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from twistedmail_mta.model import Address
-from twistedmail_mta.spf.check import NOBODY, Verdict, check_host
+from twistedmail_mta.spf.check import Verdict, check_host
 from twistedmail_mta.spf.questions import Lookup
 
 
@@ -73,8 +73,8 @@ async def check_helo(visit: Visit, lookup: Lookup, *, explain: bool = True) -> C
     Raises:
         ValueError: the client has no IP address.
     """
-    sender = Address(NOBODY, visit.helo)
-    return Checked("helo", visit.helo, await _checked(visit, sender, lookup, explain=explain))
+    nobody = Address("", visit.helo)
+    return Checked("helo", visit.helo, await _checked(visit, nobody, lookup, explain=explain))
 
 
 async def _checked(visit: Visit, sender: Address, lookup: Lookup, *, explain: bool) -> Verdict:

@@ -65,6 +65,7 @@ class Questions:
         self.asked: list[Asked] = []
         self._lookup = lookup
         self._known: dict[tuple[str, str], tuple[object, ...] | TempError] = {}
+        self._addresses: dict[tuple[str, str], tuple[Address, ...]] = {}
 
     async def texts(self, name: str) -> tuple[bytes, ...]:
         """Return the TXT records of a name.
@@ -88,8 +89,11 @@ class Questions:
     async def addresses(self, host: str, family: str) -> tuple[Address, ...]:
         """Return the addresses of a host; raises as `texts`."""
         texts: tuple[str, ...] = await self._ask(family, host, lambda: self._lookup.addresses(host, family))
-        self.budget.count_addresses(len(texts))
-        return tuple(map(ip_address, texts))
+        known = self._addresses.get((family, host))
+        if known is None:
+            self.budget.count_addresses(len(texts))
+            known = self._addresses[family, host] = tuple(map(ip_address, texts))
+        return known
 
     async def _ask(self, rdtype: str, name: str, question: Callable[[], Awaitable[Answer[T]]]) -> tuple[T, ...]:
         known = self._known.get((rdtype, name))

@@ -51,9 +51,9 @@ class Subject:
         return ip.version == network.version and not (int(ip) ^ network.address) >> (ip.max_prefixlen - network.prefix)
 
     def is_one_of(self, addresses: tuple[IPv4Address | IPv6Address, ...], prefix: int) -> bool:
-        """Return whether the first bits of one of the addresses are the client's."""
+        """Return whether the first bits of an address are the client's; all are of its family."""
         own, shift = int(self.ip), self.ip.max_prefixlen - prefix
-        return any(each.version == self.ip.version and not (own ^ int(each)) >> shift for each in addresses)
+        return any(not (own ^ int(each)) >> shift for each in addresses)
 
     def values(self, domain: str, confirmed: str) -> Values:
         """Return what each macro letter stands for.
