@@ -8,6 +8,7 @@ from spf_zones import FAILS, Zones, checked, ran
 from twistedmail_mta.model import NULL_PATH, Address
 from twistedmail_mta.spf.check import Verdict, check_host
 from twistedmail_mta.spf.identity import Visit, check_helo, check_sender
+from twistedmail_mta.spf.names import shortened
 from twistedmail_mta.spf.questions import Asked
 
 
@@ -38,6 +39,15 @@ def test_decided_by_redirect() -> None:
     """A redirect is one of the terms; its target decides as if it had been asked."""
     assert checked(site("redirect=a.example", a="~all")).decided_by == ("redirect=a.example", "~all")
     assert checked(site("redirect=a.example", a="ip4:198.51.100.1")).decided_by == ("redirect=a.example",)
+
+
+def test_long_term() -> None:
+    """What a stranger made long is cut where it is told, not where it is used."""
+    term = f"exists:{'%{d}.' * 60}found.example"
+    zones = site(term)
+    zones.add(shortened("example.org." * 60 + "found.example"), "A", "127.0.0.2")
+
+    assert checked(zones).decided_by == (f"{term[:197]}...",)
 
 
 def test_nothing_matches() -> None:

@@ -1,4 +1,4 @@
-"""One record after the other is held against a client (RFC 7208 section 4.6, RFC 7208 section 5 and section 6.1)."""
+"""One record after the other is held against a client (RFC 7208 section 4.6, section 5 and section 6.1)."""
 
 from __future__ import annotations
 

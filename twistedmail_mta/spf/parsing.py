@@ -25,6 +25,8 @@ from twistedmail_mta.spf.record import (
 
 T = TypeVar("T")
 
+MAX_SHOWN: Final = 200
+"""Characters of a term that are told; longer ones are cut."""
 USUAL: Final = 512
 """Octets of a record that most don't exceed."""
 
@@ -90,7 +92,8 @@ def _directive(term: str) -> Directive:
     read = _READERS.get(found[2].lower()) if found is not None else None
     if found is None or read is None:
         raise PermError(f"{shown(term)} is no mechanism")
-    return Directive(_RESULTS[found[1] or "+"], _within(term, read, term[found.end() :]), term)
+    text = term if len(term) <= MAX_SHOWN else f"{term[: MAX_SHOWN - 3]}..."
+    return Directive(_RESULTS[found[1] or "+"], _within(term, read, term[found.end() :]), text)
 
 
 def _within(term: str, read: Callable[[str], T], text: str) -> T:

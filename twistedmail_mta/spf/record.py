@@ -79,7 +79,7 @@ class Directive:
     Attributes:
         result: of whom it matches.
         mechanism: whom it matches.
-        text: as it was published.
+        text: as it was published, up to 200 characters.
     """
 
     result: Result
