@@ -45,6 +45,8 @@ FINISH_WITHIN: Final = 10.0
 FINISH_STEP: Final = 0.05
 CLAIMS_EVERY: Final = 60.0
 ORPHANS_EVERY: Final = 3600.0
+KEYS_EVERY: Final = 600.0
+"""Seconds between two looks at DKIM keys: whether the DNS shows new ones, and whether old ones are due."""
 EXPIRE_EVERY: Final = 600.0
 """Seconds between two looks for what has been in quarantine long enough; fewer where that isn't long."""
 EXPIRY_STEP: Final = 1.0
@@ -167,6 +169,7 @@ class SiteService(Service):
         self._tasks.start("site.claims", self._repeat(CLAIMS_EVERY, parts.sweep.give_back_claims))
         self._tasks.start("site.orphans", self._repeat(ORPHANS_EVERY, parts.sweep.remove_orphans))
         self._tasks.start("site.released", self._repeat(ORPHANS_EVERY, parts.mailboxes.release))
+        self._tasks.start("site.dkim", self._repeat(KEYS_EVERY, parts.rotation.look))
         keep = self._site.quarantine.keep
         if keep is not None:
             every = min(max(keep / 10, EXPIRY_STEP), EXPIRE_EVERY)

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from zope.interface import Attribute, Interface
 
+from twistedmail_mta.mail.header import Header
 from twistedmail_mta.model import (
     Address,
     Answer,
@@ -615,6 +616,22 @@ class ILogins(Interface):
 
         Returns:
             What to call when the session is over.
+        """
+
+
+class ISigning(Interface):
+    """Signs mail by DKIM (RFC 6376), for the domains that have keys."""
+
+    def signature(header: Header, body: Body, domains: Sequence[str]) -> Awaitable[bytes]:
+        """Return the signature fields of a message, each with its CRLF; nothing if none of the domains signs.
+
+        Args:
+            header: as it leaves, but for trace fields.
+            body: as it leaves.
+            domains: in whose name it may be signed, in A-labels; the first that has keys signs.
+
+        Raises:
+            TemporaryError: keys or body can't be read now, or there is too much to sign.
         """
 
 

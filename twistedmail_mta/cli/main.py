@@ -35,6 +35,7 @@ _COMMANDS: Final = {
     "domain": Entry("twistedmail_mta.cli.domain:domain", "Add, change, list and remove domains that mail is kept for."),
     "account": Entry("twistedmail_mta.cli.account:account", "Add, change, list and remove accounts."),
     "alias": Entry("twistedmail_mta.cli.alias:alias", "Add, list, remove and import aliases."),
+    "dkim": Entry("twistedmail_mta.cli.dkim:dkim", "Make the keys that sign mail; publish, use and renew them."),
     "mailbox": Entry("twistedmail_mta.cli.mailbox:mailbox", "List mailboxes; import and export mail."),
     "auth": Entry("twistedmail_mta.cli.auth:auth", "Find out whether mail is whose it says it is."),
     "limits": Entry("twistedmail_mta.cli.limits:limits", "Show and reset what an account has used of its limits."),

@@ -15,6 +15,7 @@ from twistedmail_mta.config.site import Site
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.model import Message, Reply
 from twistedmail_mta.queue.notices import Notices
+from twistedmail_mta.queue.own_mail import OwnMail
 from twistedmail_mta.queue.runner import QueueRunner
 from twistedmail_mta.spool.account_mail import AccountMail
 from twistedmail_mta.spool.control import QueueControl
@@ -62,7 +63,8 @@ class PluginThreads:
 class PluginQueue:
     """The queue as plugins reach it, who are made before it."""
 
-    def __init__(self) -> None:
+    def __init__(self, own_mail: OwnMail) -> None:
+        self._own_mail = own_mail
         self._spool: Spool | None = None
         self._runner: QueueRunner | None = None
 
@@ -92,10 +94,10 @@ class PluginQueue:
         return self._spool.new_id()
 
     async def accept(self, message: Message) -> None:
-        """Take a message; see `IAcceptance.accept`."""
+        """Take a message of this host; see `IAcceptance.accept`."""
         if self._runner is None:
             raise TemporaryError(STARTING)
-        await self._runner.accept(message)
+        await self._runner.accept(await self._own_mail.signed(message))
 
 
 def account_mail(queue: PluginQueue, database: Database, bodies: BodyStore, clock: IReactorTime) -> AccountMail:

@@ -24,7 +24,7 @@ from twistedmail_mta.config.site import Site
 from twistedmail_mta.directory.live_logins import LiveLogins
 from twistedmail_mta.directory.quotas import Quotas
 from twistedmail_mta.directory.resolution import Directory
-from twistedmail_mta.interfaces import IAuthenticator
+from twistedmail_mta.interfaces import IAuthenticator, ISigning
 from twistedmail_mta.mailbox.store import MailboxStore
 from twistedmail_mta.model import LocalMail, Message, Reply, id_text
 from twistedmail_mta.networks import LOOPBACK
@@ -51,6 +51,7 @@ class Behind:
         visits: who is there by POP3.
         attendance: who is there by IMAP.
         new_id: names messages and sessions.
+        signing: signs what logins submit.
         stored: told what went into mailboxes.
         shortage: says whether memory is too short for plugins to be asked.
     """
@@ -67,6 +68,7 @@ class Behind:
     attendance: Attendance
     queue: QueueRunner
     new_id: Callable[[], int]
+    signing: ISigning
     stored: Callable[[Message, LocalMail], None]
     shortage: Callable[[], Reply | None]
     clock: IReactorTime
@@ -113,6 +115,7 @@ def incoming_listener(generation: Generation, name: str, behind: Behind) -> List
         stored=behind.stored,
         shortage=behind.shortage if table.plugins else _no_shortage,
         quarantine_mailbox=site.quarantine.mailbox,
+        signing=behind.signing,
         presence=generation.presence,
     )
 

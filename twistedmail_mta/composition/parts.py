@@ -23,6 +23,8 @@ from twistedmail_mta.config.site import Site
 from twistedmail_mta.deliver.dial import IReactorDelivery
 from twistedmail_mta.deliver.local import MailboxAgent
 from twistedmail_mta.directory.checkers import IReactorLogins
+from twistedmail_mta.directory.dkim_rotation import Rotation
+from twistedmail_mta.directory.dkim_signing import DomainSigning
 from twistedmail_mta.directory.live_logins import LiveLogins
 from twistedmail_mta.directory.quotas import Quotas
 from twistedmail_mta.directory.realm import MailRealm
@@ -40,6 +42,7 @@ from twistedmail_mta.policy.observing import Observation
 from twistedmail_mta.policy.running import Plugins
 from twistedmail_mta.policy.supplies import Supplies
 from twistedmail_mta.policy.web import IReactorWeb, WebClient
+from twistedmail_mta.queue.own_mail import OwnMail
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.spool.owners import Host
 from twistedmail_mta.spool.quarantine import Quarantine
@@ -56,6 +59,8 @@ from twistedmail_mta.tls.server import ServerTLS
 
 IO_THREADS: Final = 2
 IO_BACKLOG: Final = 2000
+SIGNING_THREADS: Final = 2
+SIGNING_BACKLOG: Final = 2000
 PROCESS: Final = 0
 """The number of the only process there is."""
 
@@ -116,7 +121,20 @@ class Parts:
         self._visits = Visits(reactor)
         self._attendance = Attendance()
         self._plugin_threads = PluginThreads(reactor)
-        self._plugin_queue = PluginQueue()
+        self._signing_threads = WorkerPool(reactor, "dkim", SIGNING_THREADS, SIGNING_BACKLOG)
+        self._signing = DomainSigning(
+            self.database, self.changes, self.bodies, self._signing_threads, time.time, site.dkim.expire
+        )
+        self._own_mail = OwnMail(self._signing)
+        self.rotation = Rotation(
+            self.database,
+            self._resolver.texts,
+            self._signing_threads,
+            time.time,
+            self._signing.forget,
+            site.dkim.rotate,
+        )
+        self._plugin_queue = PluginQueue(self._own_mail)
         supplies = Supplies(
             site.server.hostname,
             reactor,
@@ -164,7 +182,7 @@ class Parts:
         self.quarantine = Quarantine(self.database, self.bodies, self._reactor, time.monotonic, boot_name())
         mailbox_agent = MailboxAgent(self.directory, self.mailboxes, self.bodies, self._reactor)
         self.queue = self._sending.queue(
-            self.spool, {"mailbox": mailbox_agent}, self._observation.attempted, self._generations
+            self.spool, {"mailbox": mailbox_agent}, self._observation.attempted, self._generations, self._own_mail
         )
         self._behind = self._everything_behind()
         await self.sweep.give_back_claims()
@@ -188,6 +206,7 @@ class Parts:
             attendance=self._attendance,
             queue=self.queue,
             new_id=self.spool.new_id,
+            signing=self._signing,
             stored=self._observation.stored,
             shortage=self._memory.refusal,
             clock=self._reactor,
@@ -270,6 +289,7 @@ class Parts:
         await self.bodies.close()
         await self.database.close()
         self._plugin_threads.stop()
+        self._signing_threads.stop()
         self._reloading.stop()
         self._io.stop()
         self._logins.close()

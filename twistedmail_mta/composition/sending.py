@@ -36,6 +36,7 @@ from twistedmail_mta.model import Message, Settlement
 from twistedmail_mta.queue.asking import Lender
 from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.lanes import LaneLimits
+from twistedmail_mta.queue.own_mail import OwnMail
 from twistedmail_mta.queue.precedence import burden_of_this_thread
 from twistedmail_mta.queue.runner import QueueLimits, QueueRunner
 from twistedmail_mta.spool.spool import Spool
@@ -107,6 +108,7 @@ class Sending:
         local: Mapping[str, IDeliveryAgent],
         observe: Callable[[Message, Settlement], None],
         plugins: Lender,
+        own_mail: OwnMail,
     ) -> QueueRunner:
         """Return the queue; it doesn't run yet.
 
@@ -115,6 +117,7 @@ class Sending:
             local: who delivers what stays on this host, by the kind of next hop.
             observe: told what became of each recipient that was tried.
             plugins: has those that are asked which way mail goes.
+            own_mail: signs reports.
         """
         site = self._site
         maildir_agent = MaildirAgent(self._io, self._bodies, site.server.hostname, time.time())
@@ -132,6 +135,7 @@ class Sending:
             burden=burden_of_this_thread(),
             observe=observe,
             plugins=plugins,
+            own_mail=own_mail,
         )
 
     def _reports(self, new_id: Callable[[], int]) -> Reports:

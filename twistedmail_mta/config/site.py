@@ -18,6 +18,7 @@ from twistedmail_mta.config.quarantining import QuarantineTable
 from twistedmail_mta.config.relaying import RelayTable
 from twistedmail_mta.config.reporting import ReportsTable
 from twistedmail_mta.config.sending import OutboundTable, QueueTable, RouteTable
+from twistedmail_mta.config.signing import DKIMTable
 from twistedmail_mta.config.values import Addresses, Domain, FilePath, Mailbox, Port, Table, Wait, sequence
 
 _MAX_STATE_DIR: Final = 90
@@ -95,6 +96,7 @@ class Site(Table):
     outbound: OutboundTable = OutboundTable()
     queue: QueueTable = QueueTable()
     reports: ReportsTable = ReportsTable()
+    dkim: DKIMTable = DKIMTable()
     quarantine: QuarantineTable = QuarantineTable()
     route: Annotated[tuple[RouteTable, ...], BeforeValidator(sequence)] = ()
     lane: Annotated[tuple[LaneTable, ...], BeforeValidator(sequence), AfterValidator(distinct)] = ()

@@ -21,6 +21,7 @@ from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.dispatch import Dispatch
 from twistedmail_mta.queue.lanes import EachItsOwn, LaneLimits
 from twistedmail_mta.queue.leases import Leases
+from twistedmail_mta.queue.own_mail import OwnMail
 from twistedmail_mta.queue.precedence import Precedence
 from twistedmail_mta.queue.settle import Alerts, Settler
 from twistedmail_mta.queue.suspensions import Suspensions
@@ -86,6 +87,7 @@ class QueueRunner:
         burden: Callable[[], float] = lambda: 0.0,
         observe: Callable[[Message, Settlement], None] = lambda _message, _settlement: None,
         plugins: Lender | None = None,
+        own_mail: OwnMail | None = None,
     ) -> None:
         """Make a runner; nothing happens before `start`.
 
@@ -102,6 +104,7 @@ class QueueRunner:
             burden: for how many seconds the reactor's thread has worked; new mail comes first when it has no time left.
             observe: told what became of each recipient that was tried; must not raise.
             plugins: has those that are asked which way mail goes; None: nobody is.
+            own_mail: signs reports; None: they aren't signed.
         """
         self._spool = spool
         self._clock = clock
@@ -111,7 +114,9 @@ class QueueRunner:
         self._bell = Bell(clock)
         self._precedence = Precedence(clock.seconds, burden)
         alerts = Alerts(self._pause, self._resume, self._room_again, self.poke, self._due_at, self._sweep_later)
-        self._settler = Settler(spool, reports, self._leases, clock, now, spread, alerts, observe)
+        self._settler = Settler(
+            spool, reports, self._leases, clock, now, spread, alerts, observe, own_mail or OwnMail()
+        )
         plan = plan or EachItsOwn()
         self._suspensions = Suspensions(spool, plan)
         self._dispatch = Dispatch(

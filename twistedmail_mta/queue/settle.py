@@ -27,6 +27,7 @@ from twistedmail_mta.model import (
 )
 from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.leases import Leases
+from twistedmail_mta.queue.own_mail import OwnMail
 from twistedmail_mta.queue.schedule import expired
 from twistedmail_mta.smtp.meaning import meaning_of
 from twistedmail_mta.tags import tags_text
@@ -80,8 +81,10 @@ class Settler:
         spread: Callable[[], float],
         alerts: Alerts,
         observe: Callable[[Message, Settlement], None],
+        own_mail: OwnMail,
     ) -> None:
         self._observe = observe
+        self._own_mail = own_mail
         self._spool = spool
         self._reports = reports
         self._leases = leases
@@ -121,6 +124,7 @@ class Settler:
     async def _settle(self, message: Message, settlements: list[Settlement], now: float) -> None:
         try:
             settlements, report = await self._with_report(message, settlements, now)
+            report = None if report is None else await self._signed(report)
         except Cancelled:
             raise
         except TemporaryError as error:
@@ -176,7 +180,7 @@ class Settler:
         if message is None:
             report = Report(message_id, frozenset(each.index for each in failed), None)
         else:
-            report = self._reports.failure(message, failed, self._now())
+            report = await self._signed(self._reports.failure(message, failed, self._now()))
         self._note_report(report, kept=await self._spool.settle([], report))
 
     def _settlement(self, claim: Claim, outcome: Outcome, now: float, *, is_report: bool) -> Settlement:
@@ -220,6 +224,11 @@ class Settler:
         failed += await self._spool.unreported(message.id)
         failed.sort(key=lambda each: each.index)
         return self._reports.failure(message, failed, now) if failed else None
+
+    async def _signed(self, report: Report) -> Report:
+        if report.message is None:
+            return report
+        return replace(report, message=await self._own_mail.signed(report.message))
 
     async def _written(self, write: Callable[[], Awaitable[T]]) -> T:
         """Write something down, however often it must be tried, and return what came of it."""

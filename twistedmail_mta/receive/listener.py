@@ -21,6 +21,7 @@ from twistedmail_mta.interfaces import (
     IFilteredMail,
     ILogins,
     IQuotas,
+    ISigning,
 )
 from twistedmail_mta.model import Address, LocalMail, Message, Reply
 from twistedmail_mta.networks import Network
@@ -58,6 +59,7 @@ class Listener:
         presence: the sessions that are here.
         shortage: says why no mail is taken for now; None: it is.
         quarantine_mailbox: whose mailbox gets what plugins want quarantined; None: it waits for an operator.
+        signing: signs what logins submit; None: nobody does.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Listener:
     shortage: Callable[[], Reply | None]
     quarantine_mailbox: Address | None = None
     presence: Presence = field(default_factory=Presence)
+    signing: ISigning | None = None
 
     def seen(self, client: Client) -> stages.Client:
         """Return a client as plugins are told of it."""

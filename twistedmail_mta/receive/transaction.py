@@ -7,6 +7,7 @@ with the reply to the last octet, or is abandoned.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
@@ -42,6 +43,7 @@ from twistedmail_mta.receive.relaying import may_relay
 from twistedmail_mta.receive.reservations import Reservations
 from twistedmail_mta.receive.returning import NOT_RETURNED, Returned
 from twistedmail_mta.receive.rewriting import Drafts, Text, rewritten
+from twistedmail_mta.receive.signing import signed
 from twistedmail_mta.receive.submission import Completion, complete_header
 from twistedmail_mta.smtp.parameters import MailParameters, RcptParameters, mail_words
 from twistedmail_mta.tags import tags_text
@@ -222,6 +224,7 @@ class Transaction:
                 self._discard()
                 return
         distribution = self._distribute(text.header)
+        text = await self._signed(text)
         message = self._message(text, distribution.spooled)
         local = None
         if distribution.deliveries:
@@ -341,6 +344,25 @@ class Transaction:
         told_at_once = self._looping if self._listener.role.lmtp else frozenset()
         others = [each for address, each in self._addressees.items() if address not in told_at_once]
         return distribute(others, self._looping, hold=self._detention is not None)
+
+    async def _signed(self, text: Text) -> Text:
+        """Return a submission with its signatures, and other mail as it is.
+
+        Raises:
+            TemporaryError: it can't be signed now.
+        """
+        signing = self._listener.signing
+        if signing is None or self._account is None:
+            return text
+        recipients = [each.recipient for each in self._addressees.values()]
+        header = await signed(signing, text.header, text.body, self._sender, recipients)
+        return replace(text, header=header)
+
+    @property
+    def _account(self) -> str | None:
+        """The login that submitted the message, here or before a content filter had it."""
+        origin = self._assembly.origin
+        return self._client.account if origin is None else origin.account
 
     def _message(self, text: Text, spooled: tuple[Recipient, ...]) -> Message:
         """Put together what is kept, the trace field in front."""
