@@ -6,7 +6,6 @@ import json
 import smtplib
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from dkim_made import verdicts
@@ -118,7 +117,9 @@ def test_mail_of_strangers_is_not_signed(signing: Signing) -> None:
     """Mail that only passes through gets no signature, whatever it says its author is."""
     mark = uuid.uuid4().hex.encode()
     with smtplib.SMTP("127.0.0.1", signing.site.ports["mx"], timeout=20) as client:
-        client.sendmail("joe@far.test", "x@relayed.test", b"From: %s\r\nSubject: %s\r\n\r\nhi\r\n" % (ACCOUNT.encode(), mark))
+        client.sendmail(
+            "joe@far.test", "x@relayed.test", b"From: %s\r\nSubject: %s\r\n\r\nhi\r\n" % (ACCOUNT.encode(), mark)
+        )
 
     assert b"DKIM-Signature" not in signing.arrived(mark).data
 

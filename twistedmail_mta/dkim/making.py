@@ -20,6 +20,8 @@ from twistedmail_mta.dkim.signing import PrivateKey
 
 RSA_BITS: Final = 2048
 """What all verifiers know, and whose record fits into an answer by UDP."""
+TTL: Final = 3600
+"""Seconds for which others may keep a record."""
 MOST_STRING: Final = 255
 """Octets of one string of a TXT record (RFC 1035 section 3.3)."""
 
@@ -66,6 +68,6 @@ def zone_text(name: str, text: str) -> str:
         for begin in range(0, len(text), MOST_STRING)
     ]
     if len(escaped) == 1:
-        return f'{name}. IN TXT "{escaped[0]}"'
+        return f'{name}. {TTL} IN TXT "{escaped[0]}"'
     strings = "\n".join(f'    "{each}"' for each in escaped)
-    return f"{name}. IN TXT (\n{strings}\n)"
+    return f"{name}. {TTL} IN TXT (\n{strings}\n)"
