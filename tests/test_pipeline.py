@@ -143,7 +143,11 @@ def _raise(error: BaseException) -> Callable[[Any], Any]:
 NONSENSE = [True, 0, "no", 550, (), [NO], (AddHeader("X", "1"),), Reply(354, "", "go on"), Reply(150, "", "")]
 
 
-@pytest.mark.parametrize("answer", [*NONSENSE, Reply(600, "", ""), Reply("550", "", "")], ids=repr)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    "answer",
+    [*NONSENSE, Reply(600, "", ""), Reply("550", "", ""), Reply(550, "5.7.1", None), Reply(550, b"5.7.1", "no")],  # type: ignore[arg-type]
+    ids=repr,
+)
 def test_nonsense(answer: Any, logged: list[Any]) -> None:
     """What is no answer at a stage is a failure; no word of it reaches the client."""
     broken = plugin(answer)
@@ -155,7 +159,9 @@ def test_nonsense(answer: Any, logged: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [("x",), (AddHeader("X\n", "1"),), [AddHeader("X", "1")], AddHeader("X", "1")], ids=repr
+    "answer",
+    [("x",), (AddHeader("X\n", "1"),), (AddHeader(b"X", b"1"),), [AddHeader("X", "1")], AddHeader("X", "1")],  # type: ignore[arg-type]
+    ids=repr,
 )
 def test_nonsense_about_messages(answer: Any) -> None:
     """Changes come as a tuple, and each must be one that can be made."""

@@ -7,7 +7,7 @@ from twistedmail_mta.stages import AddHeader, ChangeHeader, HeaderChange, Insert
 
 
 def with_change(header: Header, change: HeaderChange) -> Header:
-    """Return the header with one change made; it is sound (see `stages.is_sound`).
+    """Return the header with one change made; it is sound (see `soundness.is_sound`).
 
     Where there is nothing to change, it is the same object.
     """

@@ -16,6 +16,7 @@ from zope.interface import Interface
 from twistedmail_mta.errors import MailError
 from twistedmail_mta.model import Reply, Via
 from twistedmail_mta.routes import FILTER
+from twistedmail_mta.soundness import is_grant, is_reply, is_sound, leads_somewhere
 from twistedmail_mta.stages import (
     GRANTS,
     OBSERVERS,
@@ -28,9 +29,6 @@ from twistedmail_mta.stages import (
     IRelayGrant,
     IRoutePolicy,
     Leaving,
-    is_grant,
-    is_sound,
-    leads_somewhere,
     stages_of,
 )
 from twistedmail_mta.tasks import Begun, Cancelled, Promise, Stalled, Task, TaskGroup
@@ -84,9 +82,6 @@ class Plugin:
     stalled_at: float = float("-inf")
     rests_until: float = 0.0
 
-
-_REFUSALS: Final = range(400, 600)
-_ANSWERS: Final = frozenset({*range(200, 300), *_REFUSALS})
 
 _ENDS_MORE: Final = (Cancelled, GeneratorExit, KeyboardInterrupt, Stalled, SystemExit)
 """What would end the session, or the program, if a plugin could raise it."""
@@ -408,7 +403,7 @@ def _harmless(error: BaseException) -> Exception:
 
 
 def _is_refusal(reply: object) -> bool:
-    return isinstance(reply, Reply) and reply.code in _REFUSALS
+    return is_reply(reply) and not reply.accepts
 
 
 def fits(stage: type[Interface], answer: object) -> bool:
@@ -421,4 +416,4 @@ def fits(stage: type[Interface], answer: object) -> bool:
         return leads_somewhere(answer) and not answer.via.startswith(FILTER)  # a filter is chosen before: see `routes`
     if stage is IMessagePolicy and isinstance(answer, tuple):
         return all(map(is_sound, answer))
-    return (isinstance(answer, Reply) and answer.code in _ANSWERS) or stage in OBSERVERS
+    return is_reply(answer) or stage in OBSERVERS

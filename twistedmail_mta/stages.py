@@ -9,17 +9,15 @@ which counts only for plugins that the site file names under [relay].
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, get_args
+from typing import Any, Protocol
 
 from zope.interface import Interface
 
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.model import Address, Envelope, Notify, Recipient, Reply, TLSLevel, Via
-from twistedmail_mta.routes import chosen_hop
-from twistedmail_mta.tags import NO_TAGS, is_tag
+from twistedmail_mta.tags import NO_TAGS
 
 # What plugins are told
 
@@ -397,52 +395,6 @@ class Quarantine:
     mailbox_of: Address | None = None
 
 
-_NAME: Final = re.compile(r"[!-9;-~]{1,200}")
-_VALUE: Final = re.compile(r"(?:[^\x00\r\n]|\r\n[ \t]+(?=[^ \t\r\n]))*")
-
-
-def is_sound(change: object) -> bool:
-    """Return whether it is a change that can be made.
-
-    No header field can become two, or end the header; what is chosen or noted is what there may be.
-    """
-    match change:
-        case AddHeader(name, value) | ReplaceHeader(name, value) | ChangeHeader(name, _, value):
-            return _is_field(name, value)
-        case InsertHeader(index, name, value):
-            return index >= 0 and _is_field(name, value)
-        case RemoveHeader(name):
-            return _is_field(name)
-        case FileInto() | SetNextHop() | Tag():
-            return _can_be_kept(change)
-    return isinstance(change, Change)
-
-
-def _is_field(name: str, value: str = "") -> bool:
-    return bool(_NAME.fullmatch(name) and _VALUE.fullmatch(value))
-
-
-def _can_be_kept(decision: FileInto | SetNextHop | Tag) -> bool:
-    match decision:
-        case FileInto(mailbox):
-            return isinstance(mailbox, str) and bool(mailbox)
-        case SetNextHop(via, tls, recipient):
-            return leads_somewhere(Via(via, tls)) and (recipient is None or isinstance(recipient, Address))
-        case Tag(name, value):
-            return is_tag(name, value)
-
-
-def leads_somewhere(via: Via) -> bool:
-    """Return whether it is a next hop that mail can be sent to."""
-    if not isinstance(via.via, str) or via.tls not in {None, *get_args(TLSLevel)}:
-        return False
-    try:
-        chosen_hop(via)
-    except ValueError:
-        return False
-    return True
-
-
 HeaderChange = AddHeader | InsertHeader | RemoveHeader | ReplaceHeader | ChangeHeader
 RecipientChange = AddRecipient | RemoveRecipient | ChangeRecipient
 Decision = FileInto | SetNextHop | Tag | Hold | Quarantine
@@ -461,14 +413,6 @@ class Grant:
     """
 
     reason: str
-
-
-_REASON: Final = re.compile("[ -~]{1,200}")
-
-
-def is_grant(answer: object) -> bool:
-    """Return whether an answer lets mail be sent on: a `Grant`, and one that says why."""
-    return isinstance(answer, Grant) and isinstance(answer.reason, str) and bool(_REASON.fullmatch(answer.reason))
 
 
 Answer = Reply | Changes | None

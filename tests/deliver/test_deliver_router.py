@@ -22,7 +22,7 @@ from twistedmail_mta.model import (
 )
 from twistedmail_mta.policy.header_rules import fits
 from twistedmail_mta.routes import chosen_hop, hop_text, parse_via
-from twistedmail_mta.stages import leads_somewhere
+from twistedmail_mta.soundness import leads_somewhere
 
 MX = NextHop("", 25, mx=True)
 

@@ -16,7 +16,8 @@ from twistedmail_mta.model import Reply
 from twistedmail_mta.policy.dnsbl import DNSBL, LISTS_SILENT, ListOptions
 from twistedmail_mta.policy.list_code import CodePattern, code_pattern, is_listing
 from twistedmail_mta.policy.list_zone import MOST_REASON, Listing, Zone, printable, question
-from twistedmail_mta.stages import AddHeader, RemoveHeader, is_sound
+from twistedmail_mta.soundness import is_sound
+from twistedmail_mta.stages import AddHeader, RemoveHeader
 from twistedmail_mta.tasks import Cancelled
 
 HOST = "192.0.2.99"

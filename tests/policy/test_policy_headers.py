@@ -17,6 +17,7 @@ from twistedmail_mta.policy import pattern
 from twistedmail_mta.policy.header_rules import RuleTable, fits
 from twistedmail_mta.policy.headers import Headers
 from twistedmail_mta.policy.pattern import TooHardError
+from twistedmail_mta.soundness import is_sound
 from twistedmail_mta.stages import (
     AddHeader,
     AddRecipient,
@@ -26,7 +27,6 @@ from twistedmail_mta.stages import (
     RemoveHeader,
     RemoveRecipient,
     ReplaceHeader,
-    is_sound,
 )
 from twistedmail_mta.tasks import Task
 

@@ -21,7 +21,8 @@ from twistedmail_mta.policy.daemon import DaemonError
 from twistedmail_mta.policy.first_tries import FirstTries
 from twistedmail_mta.policy.rspamd import Rspamd
 from twistedmail_mta.policy.rspamd_answer import read_answer
-from twistedmail_mta.stages import AddHeader, FileInto, Quarantine, RemoveRecipient, ReplaceHeader, is_sound
+from twistedmail_mta.soundness import is_sound
+from twistedmail_mta.stages import AddHeader, FileInto, Quarantine, RemoveRecipient, ReplaceHeader
 from twistedmail_mta.tasks import Task
 
 

@@ -12,7 +12,8 @@ from scanner_kit import headers_of, logged_in, removed_by
 
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.policy.verdict import Verdict, added, field_value, filed, tags
-from twistedmail_mta.stages import AddHeader, FileInto, is_sound
+from twistedmail_mta.soundness import is_sound
+from twistedmail_mta.stages import AddHeader, FileInto
 
 
 def field_line(name: str, value: str) -> bytes:

@@ -13,7 +13,8 @@ from twistedmail_mta.mail.decoded_field import decoded_field
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.model import Address, Reply
 from twistedmail_mta.policy.pattern import Pattern
-from twistedmail_mta.stages import AddHeader, is_sound
+from twistedmail_mta.soundness import is_sound
+from twistedmail_mta.stages import AddHeader
 
 MOST_FIELDS: Final = 100
 MAX_VALUE: Final = 4000

@@ -10,7 +10,8 @@ from twistedmail_mta.model import Address
 from twistedmail_mta.smtp.address import parse_forward_path, parse_reverse_path
 from twistedmail_mta.smtp.errors import AddressError, CommandError
 from twistedmail_mta.smtp.parameters import parse_rcpt_parameters
-from twistedmail_mta.stages import Change, is_sound
+from twistedmail_mta.soundness import is_sound
+from twistedmail_mta.stages import Change
 
 
 def change_of(modification: answers.Modification, agreement: Agreement) -> Change:

@@ -16,6 +16,7 @@ from twistedmail_mta.model import Address
 from twistedmail_mta.plugins import Kit
 from twistedmail_mta.policy.map_files import MapFiles
 from twistedmail_mta.policy.rewrite_rules import MAIL, RCPT, RewriteRule, rewriter
+from twistedmail_mta.soundness import is_sound
 from twistedmail_mta.stages import (
     Answer,
     Arriving,
@@ -25,7 +26,6 @@ from twistedmail_mta.stages import (
     ChangeSender,
     Client,
     IMessagePolicy,
-    is_sound,
 )
 
 MOST_FIELDS: Final = 20

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from twistedmail_mta.policy.verdict import added
-from twistedmail_mta.stages import Change, RemoveHeader, is_sound
+from twistedmail_mta.soundness import is_sound
+from twistedmail_mta.stages import Change, RemoveHeader
 
 _MOST_FIELDS: Final = 100
 _MOST_SYMBOLS: Final = 100
