@@ -622,6 +622,13 @@ class ILogins(Interface):
 class ISigning(Interface):
     """Signs mail by DKIM (RFC 6376), for the domains that have keys."""
 
+    def has_keys() -> Awaitable[bool]:
+        """Return whether any domain signs, so that nothing else need be done where none does.
+
+        Raises:
+            TemporaryError: it can't be read now.
+        """
+
     def signature(header: Header, body: Body, domains: Sequence[str]) -> Awaitable[bytes]:
         """Return the signature fields of a message, each with its CRLF; nothing if none of the domains signs.
 

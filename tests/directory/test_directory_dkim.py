@@ -27,7 +27,7 @@ from twistedmail_mta.directory.dkim_rows import (
 )
 from twistedmail_mta.directory.dkim_signing import DomainSigning
 from twistedmail_mta.dkim.making import loaded, public_octets, stored, zone_text
-from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.errors import MailError, TemporaryError
 from twistedmail_mta.interfaces import IChanges
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.model import Answer, FileBody, InlineBody, Reply
@@ -96,6 +96,8 @@ class World:
         self.zone: dict[str, bytes | TemporaryError] = {}
         self.now = float(AT)
         self.changed = 0
+        self.told: list[tuple[str, str]] = []
+        self.deaf: MailError | None = None
         add_keys(self.tx, keys)
 
     def signing(self, expires_after: float | None = None) -> DomainSigning:
@@ -104,7 +106,12 @@ class World:
 
     def rotation(self, after: float | None = None) -> Rotation:
         pool = cast(WorkerPool, self.pool)
-        return Rotation(self.database, self.texts, pool, lambda: self.now, self._note, after)
+        return Rotation(self.database, self.texts, pool, lambda: self.now, self._note, self._tell, after)
+
+    async def _tell(self, subject: str, text: str) -> None:
+        self.told.append((subject, text))
+        if self.deaf is not None:
+            raise self.deaf
 
     def _note(self) -> None:
         self.changed += 1
@@ -249,6 +256,19 @@ def test_keys_are_read_once() -> None:
     assert b"d=none.example" in done(signing.signature(HEADER, InlineBody(BODY), ("none.example", DOMAIN)))
 
 
+def test_whether_anybody_signs() -> None:
+    """It is read once, and again after a change; keys that only wait don't count."""
+    world = World(*pair())
+    signing = world.signing()
+    assert [done(signing.has_keys()), done(signing.has_keys())] == [False, False]
+    assert world.database.reads == 1
+
+    switch(world.tx, DOMAIN, "2026a", AT)
+    world.changes.told[0]()
+
+    assert done(signing.has_keys()) is True
+
+
 def test_many_domains_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is remembered has a bound, whatever senders are called."""
     monkeypatch.setattr("twistedmail_mta.directory.dkim_signing.MOST_DOMAINS", 10)
@@ -347,6 +367,9 @@ def test_automatic_rotation() -> None:
     done(rotation.look())
     name = next(iter(world.states().keys() - {"2026a"}))
     assert world.states() == {"2026a": "signing", name: "made"}
+    ((subject, text),) = world.told
+    assert subject == "New DKIM keys of example.org"
+    assert f"{name}-ed25519._domainkey.example.org. 3600 IN TXT" in text
 
     world.publish(*(key for key in keys_of(world.tx) if key.generation == name))
     done(rotation.look())
@@ -356,6 +379,17 @@ def test_automatic_rotation() -> None:
     done(rotation.look())
     assert world.states() == {"2026a": "gone", name: "signing"}
     assert world.changed == 1
+
+
+def test_administrator_who_cannot_be_told() -> None:
+    """The keys are made nevertheless, and `mta dkim show` has them."""
+    world = World(*pair(state="signing"))
+    world.now += 40 * 86400.0
+    world.deaf = TemporaryError(Reply(451, "4.3.0", "no"))
+
+    assert done(world.rotation(after=30 * 86400.0).look()) is None
+
+    assert list(world.states().values()) == ["signing", "made"]
 
 
 def test_dns_that_does_not_answer() -> None:

@@ -34,6 +34,10 @@ class Signing:
         self.asked: list[tuple[bytes, bytes, tuple[str, ...]]] = []
         self.error: Exception | None = None
         self.fields = FIELD
+        self.known = True
+
+    async def has_keys(self) -> bool:
+        return self.known
 
     async def signature(self, header: Header, body: Body, domains: Sequence[str]) -> bytes:
         assert isinstance(body, InlineBody)
@@ -158,6 +162,15 @@ def test_what_cannot_be_signed_waits(error: Exception) -> None:
 
     assert submit(host, "From: <alias@example.org>").startswith("451 ")
     assert host.acceptance.messages == []
+
+
+def test_where_nobody_signs() -> None:
+    """Then a submission costs no more than the question whether anybody does."""
+    signing = Signing()
+    signing.known = False
+
+    assert submit(reception(signing), "From: <alias@example.org>").startswith("250 ")
+    assert signing.asked == []
 
 
 def test_domain_without_keys() -> None:

@@ -126,15 +126,16 @@ class Parts:
             self.database, self.changes, self.bodies, self._signing_threads, time.time, site.dkim.expire
         )
         self._own_mail = OwnMail(self._signing)
+        self._plugin_queue = PluginQueue(self._own_mail)
         self.rotation = Rotation(
             self.database,
             self._resolver.texts,
             self._signing_threads,
             time.time,
             self._signing.forget,
+            notices(self._plugin_queue, site).tell,
             site.dkim.rotate,
         )
-        self._plugin_queue = PluginQueue(self._own_mail)
         supplies = Supplies(
             site.server.hostname,
             reactor,

@@ -21,14 +21,23 @@ from twistedmail_mta.directory.dkim_rows import (
     waiting,
 )
 from twistedmail_mta.dkim.keys import parse_key
+from twistedmail_mta.dkim.making import zone_text
 from twistedmail_mta.dkim.results import Unverified
-from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.errors import MailError, TemporaryError
 from twistedmail_mta.interfaces import IDatabase, Transaction
 from twistedmail_mta.model import Answer
 from twistedmail_mta.tasks import WorkerPool
 
 RETIRED_FOR: Final = 14 * 86400.0
 """Seconds for which a retired key stays published: mail that it signed may wait that long in queues on its way."""
+
+_PUBLISH: Final = """\
+New keys have been made to sign the mail of {domain}.  Please publish these records; a while after
+that they sign, and the old ones are retired.  Leave the old records for two weeks more: mta dkim list
+says when they aren't needed any more.
+
+{records}
+"""
 
 Shown = Literal["yes", "no", "differs", "unknown"]
 """Whether the DNS shows a key: "differs" if there is another record, "unknown" if it doesn't answer."""
@@ -65,6 +74,7 @@ class Rotation:
         pool: WorkerPool,
         now: Callable[[], float],
         changed: Callable[[], None],
+        tell: Callable[[str, str], Awaitable[None]],
         after: float | None = None,
     ) -> None:
         """Prepare.
@@ -75,6 +85,7 @@ class Rotation:
             pool: threads that make keys.
             now: seconds since the epoch.
             changed: told when other keys sign.
+            tell: writes to the administrator: a subject and a text.
             after: seconds after which a new pair is made; None: an operator makes it.
         """
         self._database = database
@@ -82,6 +93,7 @@ class Rotation:
         self._pool = pool
         self._now = now
         self._changed = changed
+        self._tell_admin = tell
         self._after = after
 
     async def look(self) -> None:
@@ -132,6 +144,15 @@ class Rotation:
         made = await self._pool.run(new_pair, domain, next_generation(keys, time.gmtime(now).tm_year), now)
         await self._database.write(partial(_add, made))
         self._tell("{domain}: publish the new keys {generation}, see mta dkim show {domain}", made[0])
+        await self._ask_to_publish(made)
+
+    async def _ask_to_publish(self, made: Sequence[StoredKey]) -> None:
+        domain = made[0].domain
+        records = "\n".join(zone_text(key.name, key.record) for key in made)
+        try:
+            await self._tell_admin(f"New DKIM keys of {domain}", _PUBLISH.format(domain=domain, records=records))
+        except MailError as error:
+            self.log.warn("the administrator can't be told: {error}", event="dkim.untold", error=str(error))
 
     async def _forget_old(self, keys: Iterable[StoredKey]) -> None:
         now = self._now()

@@ -133,6 +133,11 @@ def waiting(keys: Sequence[StoredKey]) -> tuple[StoredKey, ...]:
     return _newest(keys, ("made", "published"))
 
 
+def any_signs(tx: Transaction) -> bool:
+    """Return whether any domain has keys that sign."""
+    return bool(list(tx.execute("SELECT 1 FROM dkim_key WHERE state = 'signing' LIMIT 1")))
+
+
 def in_use(keys: Sequence[StoredKey]) -> tuple[StoredKey, ...]:
     """Return the pair of a domain that signs; nothing where there is none."""
     return _newest(keys, ("signing",))

@@ -7,7 +7,7 @@ from typing import Final
 
 from zope.interface import implementer
 
-from twistedmail_mta.directory.dkim_rows import in_use, keys_of
+from twistedmail_mta.directory.dkim_rows import any_signs, in_use, keys_of
 from twistedmail_mta.dkim.body import BodyHasher, Form, hash_of
 from twistedmail_mta.dkim.fields import fields_of
 from twistedmail_mta.dkim.making import loaded
@@ -54,11 +54,23 @@ class DomainSigning:
         self._now = now
         self._expires_after = expires_after
         self._signers: dict[str, tuple[Signer, ...]] = {}
+        self._any: bool | None = None
         changes.subscribe(self.forget)
 
     def forget(self) -> None:
         """Read keys again when they are needed next."""
         self._signers = {}
+        self._any = None
+
+    async def has_keys(self) -> bool:
+        """See `ISigning.has_keys`."""
+        if self._any is None:
+            before = self._signers
+            found = await self._database.read(any_signs)
+            if self._signers is not before:  # forgotten meanwhile
+                return found
+            self._any = found
+        return self._any
 
     async def signature(self, header: Header, body: Body, domains: Sequence[str]) -> bytes:
         """See `ISigning.signature`."""

@@ -35,6 +35,8 @@ async def signed(
     """
     if recipients and all(each.via is not None and each.via.via.startswith(FILTER) for each in recipients):
         return header
+    if not await signing.has_keys():
+        return header
     fields = await signing.signature(header, body, domains_of(header, sender))
     return header.prepend(fields) if fields else header
 
