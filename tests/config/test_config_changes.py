@@ -78,6 +78,7 @@ def changed(*pairs: tuple[str, str]) -> Site:
         ("[limits]", '[quarantine]\nkeep = "1d"\n[limits]', "quarantine.keep", False),
         ("[limits]", '[quarantine]\nmailbox = "x@example.org"\n[limits]', "quarantine.mailbox", True),
         ("[limits]", "[outbound]\nport = 26\n[limits]", "outbound.port", False),
+        ("[limits]", '[dkim]\nrotate = "90d"\n[limits]', "dkim.rotate", False),
         ("[limits]", '[[checker]]\nuse = "internal"\n[limits]', "checker", False),
     ],
 )  # fmt: skip
