@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import smtplib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+import pytest_twisted
 from dkim_made import verdicts
+from dns_responder import Responder
 from mail_sink import Received, Sink, running_sink
 from running_site import ACCOUNT, PASSWORD, RunningSite, wait_until
+from twisted.internet import reactor
+from twisted.internet.threads import deferToThread
 
 FAR = 2e9
 """A time after every signature of this test."""
@@ -140,3 +145,41 @@ def test_rotation_while_it_runs(signing: Signing) -> None:
     assert_signed(old, zone)
     assert_signed(new, zone)
     assert first.partition(".")[0] not in {result.selector for result in verdicts(new, zone, FAR)}
+
+
+def sign_by_itself(site: RunningSite, sink: Sink, publish: Callable[[dict[str, bytes]], None]) -> None:
+    """Publish the keys of a site before it starts, and demand that it signs without any command."""
+    signing = Signing(site, sink)
+    site.add_account(ACCOUNT, PASSWORD)
+    site.mta("dkim", "create", "example.org")
+    publish(signing.zone())
+    site.start()
+    wait_until(lambda: "mail is signed with the keys" in site.log)
+
+    assert_signed(signing.submit("joe@far.test").data, signing.zone())
+    assert site.stop() == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_first_keys_sign_once_the_dns_shows_them(tmp_path: Path) -> None:
+    """The server asks its name server itself."""
+    responder = Responder()
+    responder.start(reactor)
+
+    def publish(zone: dict[str, bytes]) -> None:
+        for name, record in zone.items():
+            text = record.decode()
+            strings = " ".join(f'"{text[begin : begin + 255]}"' for begin in range(0, len(text), 255))
+            responder.add(name, "TXT", strings)
+
+    try:
+        with running_sink() as sink:
+            tables = (
+                f'[dns]\nnameservers = ["{responder.address}"]\nport = {responder.port}\n'
+                f'[[route]]\nmatch = {{}}\nvia = "smtp://127.0.0.1:{sink.port}"\n'
+            )
+            await deferToThread(sign_by_itself, RunningSite(tmp_path, tables), sink, publish)
+    finally:
+        await responder.stop()
+
+    assert {asked.rdtype for asked in responder.asked} == {"TXT"}

@@ -23,7 +23,7 @@ _BREAK: Final = b"\r\n\t"
 def sealed(  # noqa: PLR0913, PLR0917 - what a set is made of
     fields: Sequence[Field], body_hash: bytes, verdict: Verdict, assessment: bytes, signer: Signer, at: int
 ) -> bytes:
-    r"""Return the three fields of a new ARC set, which go before all others; takes milliseconds.
+    """Return the three fields of a new ARC set, which go before all others; takes milliseconds.
 
     A chain that failed is sealed as one that failed (section 5.1.2), and one
     that somebody sealed so before isn't sealed again, nor is one of 50 sets:
