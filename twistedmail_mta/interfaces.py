@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from zope.interface import Attribute, Interface
 
+from twistedmail_mta.dane.records import TLSA
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.model import (
     Address,
@@ -398,6 +399,24 @@ class IResolver(Interface):
 
     def texts(name: str) -> Awaitable[Answer[bytes]]:
         """Return the TXT records of a name, the strings of each put together without spaces (RFC 7208 section 3.3).
+
+        Raises:
+            TemporaryError: as `mx`.
+        """
+
+
+class ISecureResolver(IResolver):
+    """A resolver that can be asked what DANE asks."""
+
+    def tlsa(name: str) -> Awaitable[Answer[TLSA]]:
+        """Return the TLSA records of a name such as `_25._tcp.mx.example.net`, CNAMEs followed.
+
+        Raises:
+            TemporaryError: as `mx`.
+        """
+
+    def cname(name: str) -> Awaitable[Answer[str]]:
+        """Return what a name itself is an alias of, and whether that can be believed.
 
         Raises:
             TemporaryError: as `mx`.

@@ -436,6 +436,7 @@ class Delivered:
             None when it didn't ask, or that host reports.
         forwards: who takes this recipient's place in the queue from now on.
         encrypted: the message went over TLS; for the log, not compared.
+        proof: how the host proved who it is, such as "DANE"; empty: it didn't have to; for the log, not compared.
     """
 
     reply: Reply
@@ -443,6 +444,7 @@ class Delivered:
     owed: Literal["relayed", "delivered", "expanded"] | None = None
     forwards: tuple[Recipient, ...] = ()
     encrypted: bool = field(default=False, compare=False)
+    proof: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -618,11 +620,13 @@ class Answer(Generic[T]):
         status: "found", "empty" (the name exists, this type doesn't) or
             "missing" (NXDOMAIN).
         authentic: the AD bit of a trusted resolver was set.
+        alias: the name at the end of the CNAMEs that were followed; empty when there were none.
     """
 
     records: tuple[T, ...]
     status: Literal["found", "empty", "missing"]
     authentic: bool
+    alias: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ hostname = "mail.example.org"
 state_dir = "state"
 admin = "postmaster@example.org"
 user = "{running_user().name}"
+[dns]
+dnssec = "off"
 [tls]
 certificate = "cert.pem"
 key = "key.pem"

@@ -64,8 +64,8 @@ class Auth:
 
 @pytest.fixture
 def auth(command: Command, responder: Responder) -> Auth:
-    with command.file.open("a") as file:
-        file.write(f'[dns]\nnameservers = ["{responder.address}"]\nport = {responder.port}\n')
+    table = f'[dns]\nnameservers = ["{responder.address}"]\nport = {responder.port}\n'
+    command.file.write_text(command.file.read_text().replace("[dns]\n", table))
     return Auth(command.file)
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,15 +19,17 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.internet.protocol import Factory, Protocol
 from zope.interface import implementer
 
+from twistedmail_mta.dane.records import TLSA
 from twistedmail_mta.deliver.agent import DeliveryAgent
 from twistedmail_mta.deliver.connection import Timeouts
+from twistedmail_mta.deliver.demands import Demands
 from twistedmail_mta.deliver.dial import Dialer, Outbound
 from twistedmail_mta.deliver.mx import Hosts
 from twistedmail_mta.deliver.networks import Reach
 from twistedmail_mta.deliver.pool import Pool, Reuse
 from twistedmail_mta.deliver.sources import Sources
 from twistedmail_mta.errors import TemporaryError
-from twistedmail_mta.interfaces import IBodyStore, IDeliveryAgent, IResolver
+from twistedmail_mta.interfaces import IBodyStore, IDeliveryAgent, ISecureResolver
 from twistedmail_mta.model import (
     Address,
     Answer,
@@ -280,32 +282,59 @@ class Authorities:
         return context
 
 
-@implementer(IResolver)
+@implementer(ISecureResolver)
 @dataclass
 class Tables:
-    """A resolver that knows a few names; an exception in a table is raised."""
+    """A resolver that knows a few names; an exception in a table is raised.
+
+    Attributes:
+        insecure: names in zones that aren't signed; None: no zone is.
+        aliases: where CNAMEs lead.
+        asked: names whose TLSA records were asked for.
+    """
 
     mx_table: dict[str, Any] = field(default_factory=dict)
     address_table: dict[str, Any] = field(default_factory=dict)
+    tlsa_table: dict[str, Any] = field(default_factory=dict)
+    text_table: dict[str, Any] = field(default_factory=dict)
+    insecure: set[str] | None = None
+    aliases: dict[str, str] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
 
     async def mx(self, domain: str) -> Answer[MXRecord]:
         found = self.mx_table.get(domain, "missing")
-        return self._answer([MXRecord(*pair) for pair in found] if isinstance(found, list) else found)
+        return self._answer(domain, [MXRecord(*pair) for pair in found] if isinstance(found, list) else found)
 
     async def addresses(self, host: str, family: str) -> Answer[str]:
-        found = self.address_table.get(host, "missing")
+        end = self.aliases.get(host, host)
+        found = self.address_table.get(end, "missing")
         if isinstance(found, list):
             found = [address for address in found if (":" in address) == (family == "AAAA")]
         if isinstance(found, dict):
             found = found.get(family, [])
-        return self._answer(found)
+        answer = self._answer(end, found)
+        secure = answer.authentic and self._is_secure(host)
+        return replace(answer, authentic=secure, alias="" if end == host else end)
 
-    def _answer(self, found: Any) -> Answer[Any]:
+    async def tlsa(self, name: str) -> Answer[TLSA]:
+        self.asked.append(name)
+        return self._answer(name, self.tlsa_table.get(name, "missing"))
+
+    async def cname(self, name: str) -> Answer[str]:
+        return self._answer(name, [self.aliases[name]] if name in self.aliases else "empty")
+
+    async def texts(self, name: str) -> Answer[bytes]:
+        return self._answer(name, self.text_table.get(name, "missing"))
+
+    def _answer(self, name: str, found: Any) -> Answer[Any]:
         if isinstance(found, Exception):
             raise found
         if isinstance(found, str):
-            return Answer((), found, authentic=False)
-        return Answer(tuple(found), "found" if found else "empty", authentic=False)
+            return Answer((), found, authentic=self._is_secure(name))
+        return Answer(tuple(found), "found" if found else "empty", authentic=self._is_secure(name))
+
+    def _is_secure(self, name: str) -> bool:
+        return self.insecure is not None and name not in self.insecure
 
 
 DNS_DOWN = TemporaryError(Reply(451, "4.4.3", "no answer from the DNS"))
@@ -345,6 +374,7 @@ class Scene:
         self.security = ClientTLS()
         self.timeouts = Timeouts()
         self.reach = Reach(allowed=parse_networks(["127.0.0.0/8"]))
+        self.demands = Demands()
         self.secret: Callable[[str], str] = lambda source: f"secret of {source}"
         self._dialers: list[Dialer] = []
         self._pools: list[Pool] = []
@@ -375,7 +405,7 @@ class Scene:
         return DeliveryAgent(pool, self.hosts(), self.bodies, local)
 
     def hosts(self) -> Hosts:
-        return Hosts(self.tables, self.reach, Random(1))
+        return Hosts(self.tables, self.reach, Random(1), demands=self.demands)
 
     def deliver(
         self,

@@ -21,8 +21,8 @@ from zope.interface import implementer
 
 from twistedmail_mta.deliver.connection import BLOCK, LINGER, ClientProtocol, Timeouts
 from twistedmail_mta.deliver.dial import Dialer, Outbound
-from twistedmail_mta.deliver.mx import Target
 from twistedmail_mta.deliver.sources import Source, Sources
+from twistedmail_mta.deliver.target import Target
 from twistedmail_mta.model import (
     Deferred as Delayed,
 )

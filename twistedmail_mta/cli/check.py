@@ -5,22 +5,31 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 import click
 
 from twistedmail_mta.checks import Finding, errors_of, findings_of, findings_of_file
 from twistedmail_mta.cli.making import findings_of_plugins
+from twistedmail_mta.cli.offline import finished
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json
+from twistedmail_mta.composition.demanding import is_dane_wanted
+from twistedmail_mta.composition.settings import nameservers_of, probe_of
 from twistedmail_mta.config.problems import ConfigError, key_path
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.directory.domain_rows import list_domains
 from twistedmail_mta.directory.expansion import Places
 from twistedmail_mta.directory.inspection import Shortcoming, shortcomings, unkept
 from twistedmail_mta.directory.site_domains import SiteDomains, site_domains
+from twistedmail_mta.dns.blocking import BlockingServer
+from twistedmail_mta.dns.validation import verdict_on_all
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.store.files import DATABASE_NAME
 from twistedmail_mta.store.owner import act_as_owner_of
 from twistedmail_mta.store.sync import look_into
+
+PATIENCE: Final = 2.0
+"""Seconds that a name server gets for an answer, if the site file doesn't say less."""
 
 
 @click.command()
@@ -55,6 +64,7 @@ def _look(invocation: Invocation) -> tuple[str | None, Sequence[Finding]]:
     if not errors_of(findings):
         findings += _findings_of_directory(chosen.site)
         findings += findings_of_plugins(chosen.site)
+        findings += _findings_of_servers(chosen.site)
     return str(chosen.source), findings
 
 
@@ -79,6 +89,20 @@ def _findings_of_quarantine(site: Site, of_site: SiteDomains, tx: Transaction) -
     problem = unkept(mailbox, places, tx)
     text = f"{problem}, so what is quarantined waits in the queue, for `mta quarantine`"
     return [Finding("warning", "quarantine.mailbox", text)] if problem else []
+
+
+def _findings_of_servers(site: Site) -> list[Finding]:
+    """Ask the name servers whether they validate, if DANE is to rely on that."""
+    if not is_dane_wanted(site) or site.dns.dnssec == "trust":
+        return []
+    timeout = min(site.dns.timeout, PATIENCE)
+    trusted = [server for server in nameservers_of(site) if server.trusted]
+    askers = [(server.address, BlockingServer(server, timeout)) for server in trusted]
+    verdict = finished(verdict_on_all(askers, probe_of(site)))
+    if verdict.state == "proven":
+        return []
+    text = f"the name servers aren't known to validate, so DANE is off: {verdict.reason}"
+    return [Finding("warning", "dns.dnssec", text)]
 
 
 def _finding(item: Shortcoming) -> Finding:

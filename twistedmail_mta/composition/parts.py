@@ -13,6 +13,7 @@ from twistedmail_mta.access.imap.attendance import Attendance
 from twistedmail_mta.access.imap.listener import IMAPListener
 from twistedmail_mta.access.pop3_listener import POP3Listener
 from twistedmail_mta.access.visits import Visits
+from twistedmail_mta.composition.demanding import Demanding
 from twistedmail_mta.composition.extending import PluginQueue, PluginThreads, account_mail, notices
 from twistedmail_mta.composition.generations import Generation, Generations
 from twistedmail_mta.composition.listeners import Behind, imap_listener, incoming_listener, pop3_listener
@@ -96,6 +97,7 @@ class Parts:
         self._io = WorkerPool(reactor, "io", IO_THREADS, IO_BACKLOG)
         self.bodies = BodyStore(self._io, state / BODIES_NAME)
         self._resolver = make_resolver(reactor, nameservers_of(site), site.dns.timeout)
+        self._demanding = Demanding(reactor, site, self._resolver)
         client_tls = ClientTLS(site.outbound.ca_file)
         self._http = WebClient(reactor, client_tls)
         self.changes = Changes(self.database, reactor)
@@ -104,8 +106,16 @@ class Parts:
         )
         hosts = self.directory.hosts
         self._sending = Sending(
-            reactor, site, own_addresses, self._resolver, client_tls, hosts, self.bodies, self._io
-        )  # fmt: skip
+            reactor,
+            site,
+            own_addresses,
+            self._resolver,
+            self._demanding.demands,
+            client_tls,
+            hosts,
+            self.bodies,
+            self._io,
+        )
         checks = self._sending.checks_of(site)
         self._quotas = Quotas(self.database, self.directory)
         self.mailboxes = MailboxStore(self.database, self.bodies, self.tasks, time.time)
@@ -281,6 +291,7 @@ class Parts:
             await self.queue.stop()
         await self._sending.close()
         await self._generations.close()
+        self._demanding.stop()
         self._resolver.stop()
         await self._http.close()
         await self._generations.finish()

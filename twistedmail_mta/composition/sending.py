@@ -23,6 +23,7 @@ from twistedmail_mta.config.site import Site
 from twistedmail_mta.deliver.agent import DeliveryAgent
 from twistedmail_mta.deliver.callout import Callout
 from twistedmail_mta.deliver.current_router import CurrentRouter
+from twistedmail_mta.deliver.demands import Demands
 from twistedmail_mta.deliver.dial import Dialer, IReactorDelivery
 from twistedmail_mta.deliver.lane_names import lane_names
 from twistedmail_mta.deliver.maildir import MaildirAgent, MaildirCheck
@@ -54,6 +55,7 @@ class Sending:
         site: Site,
         own_addresses: Iterable[str],
         resolver: IResolver,
+        demands: Demands,
         tls: ClientTLS,
         hosts: Callable[[str], bool],
         bodies: BodyStore,
@@ -66,6 +68,7 @@ class Sending:
             site: the site file.
             own_addresses: where we listen.
             resolver: for names.
+            demands: knows what hosts have to show.
             tls: makes the client's side of TLS.
             hosts: whether mail for a domain is kept here.
             bodies: of the messages.
@@ -79,7 +82,7 @@ class Sending:
         self._plan = LanePlan(resolver, shipped_providers(), lane_terms(site), reactor.seconds)
         self._pool = Pool(self._dialer, reactor, messages_of=self._plan.messages_of)
         preferred = PREFERENCES[site.outbound.prefer]
-        self._hosts = Hosts(resolver, reach_of(site, own_addresses), SystemRandom(), preferred)
+        self._hosts = Hosts(resolver, reach_of(site, own_addresses), SystemRandom(), preferred, demands)
         self._router = CurrentRouter(make_router(site, hosts))
         self._hosts_domain = hosts
         self._callout = Callout(self._dialer, self._hosts, self._router, reactor)

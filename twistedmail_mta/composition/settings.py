@@ -13,6 +13,7 @@ from twistedmail_mta.deliver.networks import Reach, reach
 from twistedmail_mta.deliver.router import Fallback, Router, RouteRule
 from twistedmail_mta.deliver.sources import Source, Sources
 from twistedmail_mta.dns.nameservers import Nameserver, nameservers, system_nameservers
+from twistedmail_mta.dns.validation import Probe
 from twistedmail_mta.model import LaneTerms, NextHop
 from twistedmail_mta.queue.schedule import RetrySchedule
 
@@ -27,6 +28,12 @@ def utc_offset(at: float) -> int:
 def nameservers_of(site: Site) -> tuple[Nameserver, ...]:
     """Return whom we ask for names."""
     return nameservers(site.dns.nameservers or system_nameservers(), site.dns.port, site.dns.dnssec)
+
+
+def probe_of(site: Site) -> Probe:
+    """Return what name servers are asked, to see whether they validate."""
+    table = site.dns.probe
+    return Probe(table.signed.removesuffix("."), table.broken)
 
 
 def outbound_of(site: Site) -> Outbound:

@@ -155,6 +155,7 @@ class OutboundTable(Table):
             system's choice.
         prefer: the family of addresses that is tried first at each host.
         tls: what is demanded of MX hosts.
+        dane: hosts have to be whom their TLSA records mean, where the name servers validate.
         ca_file: authorities in PEM form that vouch for hosts where TLS is
             required; None: the system's.
         concurrency: most connections at once to one next hop.
@@ -171,6 +172,7 @@ class OutboundTable(Table):
     ] = ()
     prefer: Literal["any", "ipv4", "ipv6"] = "any"
     tls: TLSLevel = "opportunistic"
+    dane: bool = True
     ca_file: FilePath | None = None
     concurrency: Count = 20
     fallback: FallbackTable | None = None

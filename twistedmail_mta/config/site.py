@@ -19,7 +19,7 @@ from twistedmail_mta.config.relaying import RelayTable
 from twistedmail_mta.config.reporting import ReportsTable
 from twistedmail_mta.config.sending import OutboundTable, QueueTable, RouteTable
 from twistedmail_mta.config.signing import DKIMTable
-from twistedmail_mta.config.values import Addresses, Domain, FilePath, Mailbox, Port, Table, Wait, sequence
+from twistedmail_mta.config.values import Addresses, Domain, FilePath, Mailbox, Port, Table, Wait, Zone, sequence
 
 _MAX_STATE_DIR: Final = 90
 
@@ -49,6 +49,18 @@ class ServerTable(Table):
     user: str | None = Field(default=None, min_length=1)
 
 
+class ProbeTable(Table):
+    """[dns.probe]: what name servers are asked, to see whether they validate.
+
+    Attributes:
+        signed: a zone that is signed, and all above it; "." is the root.
+        broken: a zone whose signatures are wrong.
+    """
+
+    signed: Zone = "."
+    broken: Domain = "dnssec-failed.org"
+
+
 class DNSTable(Table):
     """[dns]: whom we ask.
 
@@ -56,12 +68,14 @@ class DNSTable(Table):
         nameservers: empty: those of /etc/resolv.conf.
         timeout: seconds for a question, all tries together.
         dnssec: whether the AD bit of the nameservers is believed.
+        probe: see there.
     """
 
     nameservers: Addresses = ()
     port: Port = 53
     timeout: Wait = 5.0
     dnssec: Literal["probe", "trust", "off"] = "probe"
+    probe: ProbeTable = ProbeTable()
 
 
 class CertificateTable(Table):

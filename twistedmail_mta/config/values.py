@@ -49,6 +49,11 @@ def domain_name(text: object) -> str:
     return name
 
 
+def zone_name(value: object) -> str:
+    """Read a domain name, or "." for the root of all."""
+    return "." if value == "." else domain_name(value)
+
+
 def domain_pattern(text: object) -> str:
     """Return a domain, `*.domain` for all below it, or `*`, normalised like `domain_name`."""
     if text == "*":
@@ -147,6 +152,7 @@ def _read_by(reader: Callable[..., Any]) -> BeforeValidator:
 Duration = Annotated[float, _read_by(parse_duration)]
 Size = Annotated[int, _read_by(parse_size)]
 Domain = Annotated[str, _read_by(domain_name)]
+Zone = Annotated[str, _read_by(zone_name)]
 DomainPattern = Annotated[str, _read_by(domain_pattern)]
 Mailbox = Annotated[Address, _read_by(mail_address)]
 FilePath = Annotated[Path, _read_by(file_path)]

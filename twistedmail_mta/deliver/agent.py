@@ -11,8 +11,9 @@ from zope.interface import implementer
 
 from twistedmail_mta.deliver.attempt import Attempt
 from twistedmail_mta.deliver.connection import BLOCK, ClientProtocol
-from twistedmail_mta.deliver.mx import Hosts, Target
+from twistedmail_mta.deliver.mx import Hosts
 from twistedmail_mta.deliver.pool import Call, Pool
+from twistedmail_mta.deliver.target import Target
 from twistedmail_mta.errors import MailError, PermanentError, TemporaryError
 from twistedmail_mta.interfaces import IBodyStore, IDeliveryAgent
 from twistedmail_mta.model import (

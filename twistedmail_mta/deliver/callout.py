@@ -11,7 +11,8 @@ from zope.interface import implementer
 
 from twistedmail_mta.deliver.connection import ClientProtocol
 from twistedmail_mta.deliver.dial import Dialer
-from twistedmail_mta.deliver.mx import Hosts, Target
+from twistedmail_mta.deliver.mx import Hosts
+from twistedmail_mta.deliver.target import Target
 from twistedmail_mta.errors import PermanentError, TemporaryError
 from twistedmail_mta.interfaces import IRecipientCheck, IRouter
 from twistedmail_mta.model import (

@@ -27,7 +27,7 @@ from twistedmail_mta.smtp.client import ClientSession
 from twistedmail_mta.smtp.client_steps import Event, Phase
 from twistedmail_mta.smtp.xforward import Forwarded
 from twistedmail_mta.tasks import Promise
-from twistedmail_mta.tls.client import ClientConnectionCreator
+from twistedmail_mta.tls.client import ConnectionCreator
 
 BLOCK: Final = 262_144
 """Octets of a large body that are in memory at once."""
@@ -64,6 +64,7 @@ class ClientProtocol(Protocol):
 
     Attributes:
         session: the session, for its extensions and its failure.
+        security: knows what the certificate was worth.
         made: resolved when the connection is made; fails when it can't be.
         gone: resolved when the connection is over.
     """
@@ -71,7 +72,7 @@ class ClientProtocol(Protocol):
     def __init__(
         self,
         session: ClientSession,
-        security: ClientConnectionCreator,
+        security: ConnectionCreator,
         clock: IReactorTime,
         timeouts: Timeouts,
     ) -> None:
@@ -86,7 +87,7 @@ class ClientProtocol(Protocol):
         self.session = session
         self.made: Promise[None] = Promise()
         self.gone: Promise[None] = Promise()
-        self._security = security
+        self.security = security
         self._clock = clock
         self._timeouts = timeouts
         self._woken: Promise[None] | None = None
@@ -261,7 +262,7 @@ class ClientProtocol(Protocol):
             self._outlet.write(out)
 
     def _start_tls(self) -> None:
-        self._outlet.start_tls(self._security)
+        self._outlet.start_tls(self.security)
         if not self.session.encrypted:
             self.session.tls_started()
 
@@ -309,8 +310,8 @@ class ClientProtocol(Protocol):
         self._wake()
 
     def _tls_problem(self, reason: Failure) -> str:
-        if self._security.problem:
-            return self._security.problem
+        if self.security.problem:
+            return self.security.problem
         if isinstance(reason.value, SSL.Error) and reason.value.args:
             return ", ".join(str(words[-1]) for words in reason.value.args[0])
         return "the connection was closed"

@@ -15,15 +15,19 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twistedmail_mta.deliver.connection import ClientProtocol, Timeouts
-from twistedmail_mta.deliver.mx import Target
+from twistedmail_mta.deliver.demand import Demand
 from twistedmail_mta.deliver.sources import Source, Sources
+from twistedmail_mta.deliver.target import Target
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.model import NextHop, RelayLogin, Reply, TLSLevel
 from twistedmail_mta.sasl.client import Credentials
 from twistedmail_mta.smtp.client import ClientSession
 from twistedmail_mta.tasks import Cancelled
-from twistedmail_mta.tls.client import ClientTLS
+from twistedmail_mta.tls.client import ClientTLS, ConnectionCreator
 
+UNPROVEN: Final = Reply(451, "4.7.5", "The host did not prove its identity")
+_OF_TLS: Final = ("4.7.4", "4.7.5")
+"""Statuses of failures that a demand has caused."""
 NO_PASSWORD: Final = Reply(451, "4.3.5", "The password for the next hop can't be read")
 
 
@@ -91,9 +95,9 @@ class Dialer:
             TemporaryError: there is none, and why.
         """
         try:
-            return await self._open(next_hop, target, source, next_hop.tls)
+            return await self._open(next_hop, target, source, _level(next_hop, target))
         except TLSBroken as broken:
-            if next_hop.tls != "opportunistic" or next_hop.implicit_tls or next_hop.login is not None:
+            if not _may_be_clear(next_hop, target):
                 raise
             self.log.info(
                 "TLS with {remote} failed, trying in clear: {reply}",
@@ -119,10 +123,28 @@ class Dialer:
         except Cancelled:
             protocol.abort()
             raise
+        demand = target.demand
+        if failure is None and demand is not None:
+            failure = _shortcoming(protocol, demand)
+            self._log_testing(target, demand, protocol)
         if failure is None:
             return protocol
         protocol.finish()
+        if demand is not None and demand.is_strict and failure.status in _OF_TLS:
+            failure = Reply(failure.code, failure.status, f"{demand.by}: {failure.text}")
         raise TLSBroken(failure) if protocol.session.is_unproven else TemporaryError(failure)
+
+    def _log_testing(self, target: Target, demand: Demand, protocol: ClientProtocol) -> None:
+        """Say what would be refused if the policy weren't tried out only (RFC 8461 section 5)."""
+        if demand.is_strict or protocol.security.proven:
+            return
+        self.log.info(
+            "{remote} isn't what the {by} policy of its domain says, which is only tested: {problem}",
+            remote=str(target),
+            by=demand.by,
+            problem=protocol.security.problem or "it offers no TLS",
+            event="deliver.tls.testing",
+        )
 
     def _protocol(self, next_hop: NextHop, target: Target, source: Source | None, tls: TLSLevel) -> ClientProtocol:
         session = ClientSession(
@@ -133,10 +155,18 @@ class Dialer:
             credentials=self._credentials(next_hop.login),
             lmtp=next_hop.lmtp,
         )
-        security = self._security.connection_to(target.host, verify=tls == "required")
+        security = self._securing(target, tls)
         protocol = ClientProtocol(session, security, self._reactor, self._outbound.timeouts)
         self._connections.add(protocol)
         return protocol
+
+    def _securing(self, target: Target, tls: TLSLevel) -> ConnectionCreator:
+        demand = target.demand
+        if demand is None:
+            return self._security.connection_to(target.host, verify=tls == "required")
+        if demand.records:
+            return self._security.connection_by_records(demand.server_name, demand.records, demand.names)
+        return self._security.connection_to(target.host, verify=demand.proves, strict=demand.is_strict)
 
     def _credentials(self, login: RelayLogin | None) -> Credentials | None:
         if login is None:
@@ -183,6 +213,25 @@ class _Dialling(ClientFactory):
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:  # noqa: ARG002, N802 - Twisted's name
         if self._protocol is not None:
             self._protocol.made.fail(TemporaryError(Reply(451, "4.4.1", _why(reason.value))))
+
+
+def _level(next_hop: NextHop, target: Target) -> TLSLevel:
+    """Return what is demanded of STARTTLS."""
+    return "required" if target.demand is not None and target.demand.is_strict else next_hop.tls
+
+
+def _may_be_clear(next_hop: NextHop, target: Target) -> bool:
+    """Return whether a host whose TLS is broken gets the mail in clear."""
+    return _level(next_hop, target) == "opportunistic" and not next_hop.implicit_tls and next_hop.login is None
+
+
+def _shortcoming(protocol: ClientProtocol, demand: Demand) -> Reply | None:
+    """Return why an open session doesn't do: no octet of mail goes to a host that didn't prove what it had to."""
+    security = protocol.security
+    if demand.is_strict and demand.proves and not security.proven:
+        return UNPROVEN
+    protocol.session.proof = demand.by if security.proven else ""
+    return None
 
 
 def _why(problem: BaseException | None) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from random import Random
 from typing import Final, Literal
 
+from twistedmail_mta.deliver.demands import Demands
 from twistedmail_mta.deliver.networks import Reach
+from twistedmail_mta.deliver.target import UNVOUCHED, Target, Vouched
 from twistedmail_mta.errors import PermanentError, TemporaryError
 from twistedmail_mta.interfaces import IResolver
-from twistedmail_mta.model import MXRecord, NextHop, Reply
+from twistedmail_mta.model import Answer, MXRecord, NextHop, Reply
 from twistedmail_mta.networks import address_of
 from twistedmail_mta.tasks import Cancelled, Task
 
@@ -19,6 +21,8 @@ MAX_TARGETS: Final = 5
 """Addresses that are tried in one attempt."""
 MAX_HOSTS: Final = 20
 """Hosts whose addresses are asked for in one attempt."""
+
+NO_DEMANDS: Final = Demands()
 
 LOCAL_HOST: Final = "localhost"
 """The name of whoever listens on a unix socket."""
@@ -35,32 +39,6 @@ DNS_UNSURE: Final = Reply(451, "4.4.3", "The addresses of the mail hosts can't b
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """One address to try.
-
-    Attributes:
-        host: its name, which TLS verifies; or the address once more.
-        address: IPv4 or IPv6; or the path of a unix socket.
-        port: the TCP port; 0 for a unix socket.
-        rank: where it stands among the targets of a next hop; equals are as good as each other.
-    """
-
-    host: str
-    address: str
-    port: int
-    rank: int = field(default=0, compare=False)
-
-    @property
-    def is_socket(self) -> bool:
-        """Whether it is a unix socket."""
-        return self.address.startswith("/")
-
-    def __str__(self) -> str:
-        """Return "name [address]", as reports show it."""
-        return f"{self.host} [{self.address}]"
-
-
-@dataclass(frozen=True, slots=True)
 class Hosts:
     """Finds the hosts of next hops.
 
@@ -69,12 +47,14 @@ class Hosts:
         reach: who we are and how far MX records may lead.
         random: shuffles.
         prefers: the family of addresses that goes first at each host, as IP version; None: either.
+        demands: knows what hosts have to show.
     """
 
     resolver: IResolver
     reach: Reach
     random: Random
     prefers: Literal[4, 6] | None = None
+    demands: Demands = NO_DEMANDS
 
     async def targets(self, next_hop: NextHop) -> Sequence[Target]:
         """Return what to try for a next hop, best first; at least one, at most five.
@@ -89,14 +69,17 @@ class Hosts:
         Raises:
             PermanentError: the domain can't get mail: it or its hosts don't
                 exist, it wants none, or its mail leads back to us.
-            TemporaryError: the DNS doesn't say now.
+            TemporaryError: the DNS doesn't say now, or no host can be trusted.
         """
+        return await self.demands.put(next_hop, await self._found(next_hop))
+
+    async def _found(self, next_hop: NextHop) -> Sequence[Target]:
         if not next_hop.mx:
             return await _explicit(next_hop, self)
         search = _Search(next_hop, self)
         if next_hop.host.startswith("["):
             address = _literal(next_hop.host)
-            search.take(address, [address])
+            search.take(address, _Found([address]))
         else:
             await search.run()
         return search.result()
@@ -110,7 +93,8 @@ async def _explicit(next_hop: NextHop, hosts: Hosts) -> Sequence[Target]:
     found = await _addresses(next_hop.host, hosts)
     if not found.addresses:
         raise TemporaryError(DNS_UNSURE if found.unsure else HOST_WITHOUT_ADDRESS)
-    return [Target(next_hop.host, address, next_hop.port) for address in found.addresses[:MAX_TARGETS]]
+    vouched = replace(found.vouched, name=True)
+    return [Target(next_hop.host, address, next_hop.port, vouched=vouched) for address in found.addresses[:MAX_TARGETS]]
 
 
 def _literal(domain: str) -> str:
@@ -135,6 +119,7 @@ class _Search:
         self._saw_forbidden = False
         self._unsure = False
         self._implicit = False
+        self._is_vouched = False
         self._rank = 0
 
     async def run(self) -> None:
@@ -142,23 +127,24 @@ class _Search:
             if any(host in self._reach.own_names for host in hosts):
                 self._looped = True
             found = [] if self._looped else [(host, await self._lookup(host)) for host in hosts]
-            if self._looped or any(self._reach.is_own(address) for _, addresses in found for address in addresses):
+            if self._looped or any(self._reach.is_own(address) for _, each in found for address in each.addresses):
                 self._looped = True  # we are among them: only better hosts may be tried (RFC 5321 section 5.1)
                 return
-            for host, addresses in found:
-                self.take(host, addresses)
+            for host, each in found:
+                self.take(host, each)
             if len(self._targets) >= MAX_TARGETS:
                 return
             self._rank += 1
 
-    def take(self, host: str, addresses: Iterable[str]) -> None:
-        for address in addresses:
+    def take(self, host: str, found: _Found) -> None:
+        vouched = replace(found.vouched, name=self._is_vouched)
+        for address in found.addresses:
             if self._reach.is_own(address):
                 self._looped = True
             elif self._reach.is_forbidden(address):
                 self._saw_forbidden = True
             else:
-                self._targets.append(Target(host, address, self._next_hop.port, self._rank))
+                self._targets.append(Target(host, address, self._next_hop.port, self._rank, vouched=vouched))
 
     def result(self) -> Sequence[Target]:
         if self._targets:
@@ -176,6 +162,7 @@ class _Search:
     async def _groups(self) -> list[list[str]]:
         domain = self._next_hop.host
         answer = await self._hosts.resolver.mx(domain)
+        self._is_vouched = answer.authentic
         if answer.status == "missing":
             raise PermanentError(NO_DOMAIN)
         if not answer.records:
@@ -197,10 +184,10 @@ class _Search:
             room -= len(hosts)
         return groups
 
-    async def _lookup(self, host: str) -> Sequence[str]:
+    async def _lookup(self, host: str) -> _Found:
         found = await _addresses(host, self._hosts)
         self._unsure = self._unsure or found.unsure
-        return found.addresses
+        return found
 
 
 def _preference(record: MXRecord) -> int:
@@ -209,20 +196,21 @@ def _preference(record: MXRecord) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    addresses: list[str]
-    unsure: bool
+    addresses: Sequence[str]
+    unsure: bool = False
+    vouched: Vouched = UNVOUCHED
 
 
 async def _addresses(host: str, hosts: Hosts) -> _Found:
     """Ask for both families at once and let them take turns, either of them first, or the preferred one."""
     tasks = [Task(f"dns.{family}", _family(host, family, hosts.resolver)) for family in ("AAAA", "A")]
     try:
-        families = [await task for task in tasks]
+        answers = [await task for task in tasks]
     except Cancelled:
         for task in tasks:
             task.cancel()
         raise
-    known = [list(family) for family in families if family]
+    known = [list(answer.records) for answer in answers if answer is not None and answer.records]
     for family in known:
         hosts.random.shuffle(family)
     hosts.random.shuffle(known)
@@ -230,11 +218,17 @@ async def _addresses(host: str, hosts: Hosts) -> _Found:
         known.sort(key=lambda family: (":" in family[0]) != (hosts.prefers == 6))
     longest = max(map(len, known), default=0)
     turns = [family[turn] for turn in range(longest) for family in known if turn < len(family)]
-    return _Found(turns, unsure=None in families)
+    return _Found(turns, unsure=None in answers, vouched=_vouched([answer for answer in answers if answer is not None]))
 
 
-async def _family(host: str, family: str, resolver: IResolver) -> Sequence[str] | None:
+def _vouched(answers: Sequence[Answer[str]]) -> Vouched:
+    """Return what is vouched for: a family that isn't makes both doubtful (RFC 7672 section 2.2.2)."""
+    alias = next((answer.alias for answer in answers if answer.alias), "")
+    return Vouched(addresses=bool(answers) and all(answer.authentic for answer in answers), alias=alias)
+
+
+async def _family(host: str, family: str, resolver: IResolver) -> Answer[str] | None:
     try:
-        return (await resolver.addresses(host, family)).records
+        return await resolver.addresses(host, family)
     except TemporaryError:
         return None

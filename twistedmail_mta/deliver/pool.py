@@ -13,8 +13,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from twistedmail_mta.deliver.connection import ClientProtocol
 from twistedmail_mta.deliver.dial import Dialer
-from twistedmail_mta.deliver.mx import Target
 from twistedmail_mta.deliver.sources import Source
+from twistedmail_mta.deliver.target import Target
 from twistedmail_mta.model import NextHop
 from twistedmail_mta.tasks import within
 

@@ -65,7 +65,7 @@ class Response:
             records end in a CNAME to `name`, which is to be asked next;
             "truncated": ask over TCP; "failed": no use, `detail` says why.
         records: of the type asked for, CNAMEs followed.
-        name: the end of the chain of CNAMEs of an alias.
+        name: the end of the chain of CNAMEs, if there is one.
         ttl: seconds, the least of the chain; for a negative answer that of
             RFC 2308 section 5, and 0 without SOA.
         authentic: the AD bit, as received.
@@ -195,7 +195,7 @@ def _response(wire: bytes, found: Sequence[Record], names: Names, rdtype: RdataT
     return Response(
         status,
         records=tuple(_rdata(wire, record) for record in chain.answer[: _kept(rdtype)]),
-        name=name_text(dns.name.from_wire(chain.name, 0)[0]) if status == "alias" else "",
+        name=name_text(dns.name.from_wire(chain.name, 0)[0]) if chain.cnames else "",
         ttl=_negative_ttl(wire, chain, soa) if status in {"missing", "empty"} else _least(chain),
         authentic=bool(flags & dns.flags.AD),
         size=len(wire),

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol, cast
 
 import dns.rdata
+import dns.rdtypes.ANY.CNAME
 import dns.rdtypes.ANY.MX
 import dns.rdtypes.ANY.PTR
+import dns.rdtypes.ANY.TLSA
 import dns.rdtypes.ANY.TXT
 import dns.rdtypes.IN.A
 import dns.rdtypes.IN.AAAA
@@ -16,13 +18,14 @@ from dns.rdataclass import IN
 from dns.rdatatype import RdataType
 from zope.interface import implementer
 
+from twistedmail_mta.dane.records import TLSA
 from twistedmail_mta.dns.cache import Cache
 from twistedmail_mta.dns.codec import Question, Response, is_name, name_text
 from twistedmail_mta.dns.exchange import IReactorDNS, ReactorExchange
 from twistedmail_mta.dns.nameservers import Nameserver
 from twistedmail_mta.dns.upstream import Upstream
 from twistedmail_mta.errors import TemporaryError
-from twistedmail_mta.interfaces import IResolver
+from twistedmail_mta.interfaces import ISecureResolver
 from twistedmail_mta.model import Answer, MXRecord, Reply
 from twistedmail_mta.networks import reverse_name
 from twistedmail_mta.tasks import Task
@@ -82,7 +85,7 @@ def make_resolver(reactor: IReactorDNS, servers: Sequence[Nameserver], timeout: 
     return Resolver(upstream, Cache(reactor.seconds))
 
 
-@implementer(IResolver)
+@implementer(ISecureResolver)
 class Resolver:
     """Answers questions, each one asked once however many wait for it.
 
@@ -104,7 +107,7 @@ class Resolver:
         """Return the addresses of a host; see `IResolver`."""
         answer = await self.query(host, RdataType.AAAA if family == "AAAA" else RdataType.A)
         records = tuple(_address(record) for record in answer.records)
-        return Answer(records, answer.status, answer.authentic)
+        return Answer(records, answer.status, answer.authentic, answer.alias)
 
     async def host_names(self, address: str) -> Answer[str]:
         """Return the names of an address; see `IResolver`."""
@@ -116,6 +119,18 @@ class Resolver:
         """Return the TXT records of a name; see `IResolver`."""
         answer = await self.query(name, RdataType.TXT)
         records = tuple(b"".join(cast(dns.rdtypes.ANY.TXT.TXT, record).strings) for record in answer.records)
+        return Answer(records, answer.status, answer.authentic)
+
+    async def tlsa(self, name: str) -> Answer[TLSA]:
+        """Return the TLSA records of a name; see `ISecureResolver`."""
+        answer = await self.query(name, RdataType.TLSA)
+        records = tuple(_tlsa_record(record) for record in answer.records)
+        return Answer(records, answer.status, answer.authentic)
+
+    async def cname(self, name: str) -> Answer[str]:
+        """Return the CNAME of a name; see `ISecureResolver`."""
+        answer = await self.query(name, RdataType.CNAME)
+        records = tuple(name_text(cast(dns.rdtypes.ANY.CNAME.CNAME, record).target) for record in answer.records)
         return Answer(records, answer.status, answer.authentic)
 
     async def query(self, name: str, rdtype: RdataType) -> Records:
@@ -167,7 +182,8 @@ class Resolver:
             self._cache.put(question, error.reply, FAILURE_TTL, 0)
             return error.reply
         status = cast(Literal["found", "empty", "missing"], response.status)
-        answer = Answer(response.records, status, response.authentic)
+        alias = response.name if response.name != question.name else ""
+        answer = Answer(response.records, status, response.authentic, alias)
         self._cache.put(question, answer, _lifetime(response), response.size)
         return answer
 
@@ -180,7 +196,7 @@ class Resolver:
             response = await self._upstream.ask(question)
             ttl, authentic = min(ttl, response.ttl), authentic and response.authentic
             if response.status != "alias":
-                return replace(response, ttl=ttl, authentic=authentic)
+                return replace(response, ttl=ttl, authentic=authentic, name=response.name or question.name)
             question = replace(question, name=response.name)
         raise TemporaryError(ALIAS_LOOP)
 
@@ -200,6 +216,11 @@ def _lifetime(response: Response) -> float:
 def _mx_record(record: dns.rdata.Rdata) -> MXRecord:
     mx = cast(dns.rdtypes.ANY.MX.MX, record)
     return MXRecord(mx.preference, name_text(mx.exchange))
+
+
+def _tlsa_record(record: dns.rdata.Rdata) -> TLSA:
+    tlsa = cast(dns.rdtypes.ANY.TLSA.TLSA, record)
+    return TLSA(tlsa.usage, tlsa.selector, tlsa.mtype, tlsa.cert)
 
 
 def _address(record: dns.rdata.Rdata) -> str:

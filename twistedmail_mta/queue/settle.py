@@ -312,6 +312,7 @@ class Settler:
             tagged=f", tagged {tags_text(message.tags)}" if message.tags else "",
             tags=dict(message.tags),
             tls=isinstance(outcome, Delivered) and outcome.encrypted,
+            proof=outcome.proof if isinstance(outcome, Delivered) else "",
             reply=str(outcome.reply),
             code=outcome.reply.code,
             status=outcome.reply.status,
@@ -321,8 +322,9 @@ class Settler:
 
 def _place(outcome: Delivered | Deferred | Unconfirmed | Failed) -> str:
     """Return where it was decided, as the log says it."""
-    secured = isinstance(outcome, Delivered) and outcome.encrypted
-    return f"{outcome.remote} over TLS" if secured else outcome.remote or "here"
+    if not (isinstance(outcome, Delivered) and outcome.encrypted):
+        return outcome.remote or "here"
+    return f"{outcome.remote} over TLS{f', verified by {outcome.proof}' if outcome.proof else ''}"
 
 
 _EVENTS: Final = {Delivered: "delivered", Deferred: "deferred", Unconfirmed: "unconfirmed", Failed: "failed"}

@@ -36,6 +36,7 @@ class ClientSession:
         closed: whether it has ended.
         is_unproven: TLS was asked for or begun, and nothing was read through it yet.
         replies: how many replies were taken so far; each has a time limit of its own.
+        proof: how the host proved who it is, as the log says it; empty: it didn't. The driver sets it.
         mail_accepted: the host took MAIL of the last transaction: until then it can't have begun to act on it.
     """
 
@@ -63,6 +64,7 @@ class ClientSession:
         self.closed = False
         self.replies = 0
         self.mail_accepted = False
+        self.proof = ""
         self.is_unproven = encrypted
         self._remote = remote
         self._lmtp = lmtp
@@ -153,7 +155,7 @@ class ClientSession:
         self.mail_accepted = False
         opening = self._opening
         host = Host(
-            self._remote, self.extensions, opening.authenticated, self._lmtp, self.encrypted, forwarded
+            self._remote, self.extensions, opening.authenticated, self._lmtp, self.encrypted, forwarded, self.proof
         )  # fmt: skip
         self._transaction = ClientTransaction(envelope, size, host, probe=probe)
         self._begin_round(self._transaction)

@@ -37,6 +37,7 @@ class Host:
         lmtp: it speaks LMTP.
         encrypted: the connection is protected by TLS.
         forwarded: whom the message came from first, for a content filter; None for any other host.
+        proof: how it proved who it is; empty: it didn't.
     """
 
     remote: str
@@ -45,6 +46,7 @@ class Host:
     lmtp: bool = False
     encrypted: bool = False
     forwarded: Forwarded | None = None
+    proof: str = ""
 
     @property
     def takes_chunks(self) -> bool:
@@ -208,7 +210,7 @@ class ClientTransaction:
     def _judged(self, reply: Reply) -> Delivered | Failed | Deferred:
         host = self._host
         if reply.accepts:
-            return Delivered(reply, host.remote, encrypted=host.encrypted)
+            return Delivered(reply, host.remote, encrypted=host.encrypted, proof=host.proof)
         return Failed(reply, host.remote) if reply.is_permanent else Deferred(reply, host.remote)
 
     def _owe_reports(self, indexes: Sequence[int], reply: Reply) -> None:
@@ -216,7 +218,7 @@ class ClientTransaction:
         host = self._host
         is_final = host.lmtp and host.forwarded is None
         owed: Literal["relayed", "delivered"] = "delivered" if is_final else "relayed"
-        owes = Delivered(clipped(reply), host.remote, owed, encrypted=host.encrypted)
+        owes = Delivered(clipped(reply), host.remote, owed, encrypted=host.encrypted, proof=host.proof)
         for index in indexes:
             if "SUCCESS" in (self._envelope.recipients[index].notify or ()):
                 self._outcomes[index] = owes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,8 @@ from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from twistedmail_mta.dane.records import TLSA
+from twistedmail_mta.tls.by_records import RecordsConnectionCreator
 from twistedmail_mta.tls.certificates import CertificateError
 
 _LEGACY_SERVER_CONNECT: Final = 0x4
@@ -40,23 +43,30 @@ class ClientTLS:
         Raises:
             CertificateError: the file can't be used.
         """
-        self._any = _context()
-        self._any.set_options(_LEGACY_SERVER_CONNECT)
-        self._any.set_cipher_list(_OPPORTUNISTIC_CIPHERS)
-        self._verified = _context()
-        if ca_file is None:
-            self._verified.set_default_verify_paths()
-        else:
-            _trust(self._verified, ca_file)
+        self._any = _tolerant()
+        self._verified, self._lenient = _context(), _tolerant()
+        for context in (self._verified, self._lenient):
+            if ca_file is None:
+                context.set_default_verify_paths()
+            else:
+                _trust(context, ca_file)
 
-    def connection_to(self, host: str, *, verify: bool) -> ClientConnectionCreator:
+    def connection_to(self, host: str, *, verify: bool, strict: bool = True) -> ClientConnectionCreator:
         """Return what makes one connection.
 
         Args:
             host: the name or address that is sent (SNI) and, if asked for, verified.
             verify: demand a certificate for `host` that the trust anchors vouch for.
+            strict: else it is verified, and taken whatever is found.
         """
-        return ClientConnectionCreator(self._verified if verify else self._any, host, verify=verify)
+        context = self._verified if verify and strict else self._lenient if verify else self._any
+        return ClientConnectionCreator(context, host, verify=verify, strict=strict)
+
+    def connection_by_records(
+        self, server_name: str, records: Sequence[TLSA], names: Sequence[str]
+    ) -> RecordsConnectionCreator:
+        """Return what makes one connection to whom TLSA records mean; see `RecordsConnectionCreator`."""
+        return RecordsConnectionCreator(self._any, server_name, records, names)
 
 
 @implementer(IOpenSSLClientConnectionCreator)
@@ -65,11 +75,14 @@ class ClientConnectionCreator:
 
     Attributes:
         problem: what was wrong with the certificate; empty when nothing was, or nobody looked.
+        proven: the certificate was looked at, and is the host's own.
     """
 
-    def __init__(self, context: SSL.Context, host: str, *, verify: bool) -> None:
+    def __init__(self, context: SSL.Context, host: str, *, verify: bool, strict: bool = True) -> None:
         """Prepare a connection; see `ClientTLS.connection_to`."""
         self.problem = ""
+        self.proven = False
+        self._strict = strict
         self._context = context
         self._host = host
         self._verify = verify
@@ -86,11 +99,15 @@ class ClientConnectionCreator:
     def _judge(self, _connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
         if not ok:
             self.problem = f"no trusted authority vouches for the certificate (OpenSSL: {_name_of(error)})"
-            return False
-        if depth == 0 and not _is_for(certificate, self._host):
-            self.problem = f"the certificate is not for {self._host}"
-            return False
-        return True
+        elif depth == 0 and not _is_for(certificate, self._host):
+            self.problem = self.problem or f"the certificate is not for {self._host}"
+        elif depth == 0:
+            self.proven = not self.problem
+        return not (self._strict and self.problem)
+
+
+ConnectionCreator = ClientConnectionCreator | RecordsConnectionCreator
+"""Makes one TLS connection to one host."""
 
 
 def _trust(context: SSL.Context, ca_file: Path) -> None:
@@ -98,6 +115,13 @@ def _trust(context: SSL.Context, ca_file: Path) -> None:
         context.load_verify_locations(str(ca_file))
     except SSL.Error:
         raise CertificateError(f"{ca_file} can't be read as certificates in PEM form") from None
+
+
+def _tolerant() -> SSL.Context:
+    context = _context()
+    context.set_options(_LEGACY_SERVER_CONNECT)
+    context.set_cipher_list(_OPPORTUNISTIC_CIPHERS)
+    return context
 
 
 def _context() -> SSL.Context:

@@ -1,0 +1,160 @@
+"""Real handshakes with hosts whose certificates TLSA records mean, or don't."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+import pytest
+from chain_made import Made, made, server_context
+from OpenSSL import SSL
+
+from twistedmail_mta.dane.records import TLSA
+from twistedmail_mta.tls.by_records import NO_RECORD, NOT_VALID, RecordsConnectionCreator
+from twistedmail_mta.tls.client import ClientTLS
+
+HOST = "mx.example.net"
+
+
+@pytest.fixture(scope="module")
+def root() -> Made:
+    return made("Root", is_authority=True)
+
+
+@pytest.fixture(scope="module")
+def middle(root: Made) -> Made:
+    return made("Middle", root, is_authority=True)
+
+
+@pytest.fixture(scope="module")
+def leaf(middle: Made) -> Made:
+    return made("of no interest", middle, names=[HOST])
+
+
+def handshake(context: SSL.Context, *records: TLSA, names: Sequence[str] = (HOST,)) -> RecordsConnectionCreator:
+    """Shake hands in memory; return what the client made of it."""
+    creator = ClientTLS().connection_by_records(HOST, records, names)
+    client = creator.clientConnectionForTLS(None)  # type: ignore[arg-type]
+    server = SSL.Connection(context, None)
+    client.set_connect_state()
+    server.set_accept_state()
+    done: set[SSL.Connection] = set()
+    for _ in range(10):
+        for one, another in ((client, server), (server, client)):
+            try:
+                one.do_handshake()
+                done.add(one)
+            except SSL.WantReadError:
+                pass
+            except SSL.Error:
+                assert not creator.proven
+                return creator
+            with suppress(SSL.WantReadError):
+                another.bio_write(one.bio_read(1 << 16))
+    assert client in done
+    return creator
+
+
+@pytest.mark.parametrize("selector", [0, 1])
+@pytest.mark.parametrize("matching", [0, 1, 2])
+@pytest.mark.parametrize("usage", [2, 3])
+def test_right_records(middle: Made, leaf: Made, usage: int, selector: int, matching: int) -> None:
+    """Each form of record, of the host's own certificate or of the authority above it."""
+    record = (leaf if usage == 3 else middle).record(usage, selector, matching)
+
+    found = handshake(server_context(leaf, middle), record)
+
+    assert (found.proven, found.problem) == (True, "")
+
+
+def test_root_in_the_chain(root: Made, middle: Made, leaf: Made) -> None:
+    """The anchor may be the root, if the host shows it."""
+    assert handshake(server_context(leaf, middle, root), root.record(2)).proven
+    assert handshake(server_context(leaf, middle), root.record(2)).problem == NO_RECORD
+    assert handshake(server_context(leaf, middle), root.record(2, 0, 0)).proven
+
+
+def test_own_certificate_needs_neither_name_nor_date() -> None:
+    """With usage DANE-EE a self-signed, expired certificate for another name does (RFC 7672 section 3.1.1)."""
+    leaf = made("else.example", age=100, days=10)
+
+    assert handshake(server_context(leaf), leaf.record(3)).proven
+
+
+def test_wrong_record(leaf: Made, middle: Made) -> None:
+    """Another key than the record's ends the handshake."""
+    stranger = made(HOST, names=[HOST])
+
+    found = handshake(server_context(stranger), leaf.record(3), middle.record(2))
+
+    assert (found.proven, found.problem) == (False, NO_RECORD)
+
+
+def test_one_of_several_is_enough(leaf: Made, middle: Made) -> None:
+    """While keys are changed, records of the old and the new one stand side by side."""
+    assert handshake(server_context(leaf, middle), made("old").record(3), leaf.record(3)).proven
+
+
+def test_authority_of_another(root: Made, middle: Made) -> None:
+    """A host that shows the right authority beside a certificate which that didn't sign."""
+    impostor = made(HOST, names=[HOST])
+
+    found = handshake(server_context(impostor, middle, root), middle.record(2))
+
+    assert (found.proven, found.problem) == (False, NO_RECORD)
+
+
+def test_forged_signature(root: Made, leaf: Made) -> None:
+    """An authority of the same name with another key isn't the leaf's."""
+    false = made("Middle", root, is_authority=True)
+
+    assert not handshake(server_context(leaf, false), false.record(2)).proven
+
+
+@pytest.mark.parametrize("who", ["leaf", "middle"])
+def test_expired_below_an_authority(root: Made, middle: Made, who: str) -> None:
+    """With usage DANE-TA dates count, of the host's certificate and of those above it."""
+    above = made("Middle", root, is_authority=True, age=100) if who == "middle" else middle
+    below = made(HOST, above, names=[HOST], age=100 if who == "leaf" else 1)
+
+    found = handshake(server_context(below, above, root), root.record(2))
+
+    assert (found.proven, found.problem) == (False, NOT_VALID)
+
+
+def test_no_authority(root: Made) -> None:
+    """What may not sign can't stand between."""
+    below = made("Middle", root)
+    last = made(HOST, below, names=[HOST])
+
+    assert handshake(server_context(last, below, root), root.record(2)).problem == NOT_VALID
+
+
+@pytest.mark.parametrize(
+    ("of_certificate", "wanted", "proven"),
+    [
+        (["mx.example.net"], ["mx.example.net", "example.net"], True),
+        (["example.net"], ["mx.example.net", "example.net"], True),
+        (["*.example.net"], ["mx.example.net"], True),
+        (["*.example.net"], ["a.mx.example.net"], False),
+        (["MX.Example.NET"], ["mx.example.net"], True),
+        (["other.example"], ["mx.example.net", "example.net"], False),
+        ([], ["mx.example.net"], True),
+        ([], ["other.example"], False),
+    ],
+)
+def test_names_below_an_authority(middle: Made, of_certificate: list[str], wanted: list[str], proven: bool) -> None:
+    """One of the names must be the certificate's; without the extension its common name (RFC 7672 section 3.2)."""
+    leaf = made(HOST, middle, names=of_certificate)
+
+    found = handshake(server_context(leaf, middle), middle.record(2), names=wanted)
+
+    assert found.proven == proven
+    assert proven or found.problem == f"the certificate is not for {' or '.join(wanted)}"
+
+
+def test_common_name_beside_the_extension(middle: Made) -> None:
+    """A common name doesn't count where the extension has names."""
+    leaf = made(HOST, middle, names=["other.example"])
+
+    assert not handshake(server_context(leaf, middle), middle.record(2)).proven
