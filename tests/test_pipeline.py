@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -172,7 +173,18 @@ def test_nonsense_about_messages(answer: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [ZeroDivisionError(), KeyError("x"), SystemExit(1), KeyboardInterrupt(), GeneratorExit(), CancelledError()]
+    "error",
+    [
+        ZeroDivisionError(),
+        KeyError("x"),
+        SystemExit(1),
+        KeyboardInterrupt(),
+        GeneratorExit(),
+        CancelledError(),
+        asyncio.CancelledError(),
+        BaseException("x"),
+    ],
+    ids=repr,
 )
 def test_exceptions(error: BaseException, logged: list[Any]) -> None:
     """Whatever is raised: also what would end a session, or the program."""
@@ -184,12 +196,13 @@ def test_exceptions(error: BaseException, logged: list[Any]) -> None:
     assert "log_failure" in logged[0]
 
 
-def test_what_is_raised_later() -> None:
+@pytest.mark.parametrize("error", [CancelledError(), asyncio.CancelledError(), BaseException("x")], ids=repr)
+def test_what_is_raised_later(error: BaseException) -> None:
     """As well as at once."""
     gate: Promise[None] = Promise()
     asking = Asking(clock := Clock(), plugin(lambda _: gate))
 
-    gate.fail(CancelledError())
+    gate.fail(error)
 
     assert asking.outcome == [BROKEN]
     assert clock.getDelayedCalls() == []
@@ -209,6 +222,20 @@ def test_mail_errors_are_refusals(error: MailError, logged: list[Any]) -> None:
 def test_mail_errors_that_refuse_nothing(reply: Any) -> None:
     """They neither let anything through nor confuse the client."""
     assert asked(plugin(_raise(MailError(reply)))) == BROKEN
+
+
+def test_an_answer_that_cannot_be_shown(logged: list[Any]) -> None:
+    """It is no answer, and the log says so as well as it can."""
+
+    class Shy:
+        def __repr__(self) -> str:
+            raise ValueError("x")
+
+    broken = plugin(lambda _: Shy())
+
+    assert asked(broken) == BROKEN
+    assert broken.failures == 1
+    assert "Shy" in str(logged[0]["log_failure"].value)
 
 
 def test_traceback_once_a_minute(logged: list[Any]) -> None:

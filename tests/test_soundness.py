@@ -137,6 +137,13 @@ def test_no_changes(change: Any) -> None:
     assert not is_sound(change)
 
 
+@pytest.mark.parametrize("piece", ["v", "\r\n v", "v \r\n\t"])
+def test_long_values(piece: str) -> None:
+    """No value is looked at twice: one way to read it is all there is."""
+    assert is_sound(AddHeader("X-Any", f"{piece * 100_000}v"))
+    assert not is_sound(AddHeader("X-Any", f"{piece * 100_000}\r"))
+
+
 @pytest.mark.parametrize(
     ("reply", "sound"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import socket
 import sys
@@ -89,15 +90,16 @@ def test_cancelled_waiter_leaves_the_promise_alone() -> None:
     assert result_of(staying) == 1
 
 
-def test_group_forgets_what_has_ended() -> None:
-    """Nothing accumulates; a failure is logged, since nobody else would see it."""
+@pytest.mark.parametrize("error", [KeyError("lost"), SystemExit(1), asyncio.CancelledError()], ids=repr)
+def test_group_forgets_what_has_ended(error: BaseException) -> None:
+    """Nothing accumulates; a failure is logged, whatever it is, since nobody else would see it."""
     events: list[Any] = []
     globalLogPublisher.addObserver(events.append)
     group, promise = TaskGroup(), Promise[int]()
 
     async def fails() -> None:
         await promise
-        raise KeyError("lost")
+        raise error
 
     group.start("fails", fails())
     assert len(group) == 1

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.python.reflect import safe_repr
 from zope.interface import Interface
 
 from twistedmail_mta.errors import MailError
@@ -82,9 +83,6 @@ class Plugin:
     stalled_at: float = float("-inf")
     rests_until: float = 0.0
 
-
-_ENDS_MORE: Final = (Cancelled, GeneratorExit, KeyboardInterrupt, Stalled, SystemExit)
-"""What would end the session, or the program, if a plugin could raise it."""
 
 _Answer = Reply | Changes | Grant | Via | None
 
@@ -272,10 +270,8 @@ class Pipeline:
             awaited = coroutine.send(None)
         except StopIteration as end:
             return None if end.value is None else self._checked(question, end.value)
-        except _ENDS_MORE as error:
+        except BaseException as error:  # noqa: BLE001 - a plugin may raise anything
             return self._instead(question, _harmless(error))
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-            return self._instead(question, error)
         return _Waiting(coroutine, awaited)
 
     async def _wait(self, question: _Question, waiting: _Waiting) -> _Answer:
@@ -291,7 +287,7 @@ class Pipeline:
     def _checked(self, question: _Question, answer: object) -> _Answer:
         if fits(question.stage, answer):
             return cast(_Answer, answer)
-        return self._instead(question, TypeError(f"{question.method} returned {answer!r:.100}"))
+        return self._instead(question, TypeError(f"{question.method} returned {safe_repr(answer):.100}"))
 
     def _instead(self, question: _Question, error: Exception) -> Reply | None:
         """Note a failure; return what counts instead of an answer."""
@@ -367,8 +363,11 @@ async def in_time(clock: IReactorTime, seconds: float, coroutine: Coroutine[Any,
         raise TimeoutError(f"it took more than {seconds:g} seconds")
     try:
         return await task  # it has ended, so nobody is waited for
-    except _ENDS_MORE as error:
-        raise _harmless(error) from error
+    except BaseException as error:
+        harmless = _harmless(error)
+        if harmless is error:
+            raise
+        raise harmless from error
 
 
 async def _ends(task: Task[Any], clock: IReactorTime, seconds: float) -> bool:
@@ -395,7 +394,9 @@ ASKING: Final = (Pipeline._ask.__code__, _rest.__code__)  # noqa: SLF001
 
 
 def _harmless(error: BaseException) -> Exception:
-    """Return an error that ends no more than this call, with what was raised as its cause."""
+    """Return an error that ends no more than this call: the same, or one with what was raised as its cause."""
+    if isinstance(error, Exception) and not isinstance(error, Cancelled):
+        return error
     args = error.args if isinstance(error, Stalled) else (f"it raised {type(error).__name__}",)
     harmless = (TimeoutError if isinstance(error, Stalled) else RuntimeError)(*args)
     harmless.__cause__ = error

@@ -40,7 +40,8 @@ _ANSWERS: Final = frozenset({*range(200, 300), *range(400, 600)})
 _STATUS: Final = re.compile(r"[!-~]*")
 
 _NAME: Final = re.compile(r"[!-9;-~]{1,200}")
-_VALUE: Final = re.compile(r"(?:[^\x00\r\n\ud800-\udc7f\udd00-\udfff]|\r\n[ \t]+(?=[^ \t\r\n]))*")
+_VALUE: Final = re.compile(r"(?:[^\x00\r\n\ud800-\udc7f\udd00-\udfff]++|\r\n[ \t]++(?=[^ \t\r\n]))*+")
+"""Possessive, since a peer's value may be long: a megabyte takes 2 ms, a letter at a time 100."""
 _INDICES: Final = range(1 << 31)
 _OCCURRENCES: Final = range(1, 1 << 31)
 

@@ -183,7 +183,9 @@ class TaskGroup:
             await coroutine
         except Cancelled:
             pass
-        except (Exception, Stalled):  # noqa: BLE001 - the edge of the event loop
+        except GeneratorExit:
+            raise  # it is thrown away
+        except BaseException:  # noqa: BLE001 - the edge of the event loop
             self.log.failure("task {task} failed", task=name, event="task.failed")
 
     def cancel(self) -> None:
