@@ -47,6 +47,7 @@ SOUND = [
     InsertHeader(1000, "X-Any", "1"),
     RemoveHeader("X-Any"),
     RemoveHeader("X-Any", 1),
+    RemoveHeader("X-Any", value="x"),
     ReplaceHeader("X-Any", "1", 2),
     ChangeHeader("X-Any", " 1", " 2"),
     ReplaceBody(Text()),
@@ -85,6 +86,9 @@ UNSOUND = [
     InsertHeader(ANY, "X-Any", "1"),
     RemoveHeader(b"X-Any"),  # type: ignore[arg-type]
     RemoveHeader("X-Any", 0),
+    RemoveHeader("X-Any", 1, "x"),
+    RemoveHeader("X-Any", value="\ud800"),
+    RemoveHeader("X-Any", value=b"x"),  # type: ignore[arg-type]
     RemoveHeader("X-Any", -1),
     RemoveHeader("X-Any", ANY),
     ReplaceHeader("X-Any", "1", 0),

@@ -16,14 +16,20 @@ def with_change(header: Header, change: HeaderChange) -> Header:
             return (header.append if last else header.prepend)(field_line(name, value))
         case InsertHeader(index, name, value):
             return header.inserted(index, field_line(name, value))
-        case RemoveHeader(name, occurrence):
-            if occurrence is None:
-                return header.without(name.encode())
-            return header.changed(name.encode(), occurrence, b"") or header
+        case RemoveHeader(name, occurrence, value):
+            return _without(header, name.encode(), occurrence, value)
         case ReplaceHeader(name, value, occurrence):
             return _replaced(header, name.encode(), field_line(name, value), occurrence)
         case ChangeHeader(name, old, new, occurrence):
             return header.with_value(name.encode(), octets_of(old), octets_of(new), occurrence) or header
+
+
+def _without(header: Header, name: bytes, occurrence: int | None, value: str | None) -> Header:
+    if value is not None:
+        return header.without_value(name, octets_of(value))
+    if occurrence is None:
+        return header.without(name)
+    return header.changed(name, occurrence, b"") or header
 
 
 def _replaced(header: Header, name: bytes, line: bytes, occurrence: int | None) -> Header:

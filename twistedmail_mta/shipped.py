@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 SHIPPED: Final[Mapping[str, str]] = {
+    "authentication": "twistedmail_mta.policy.authentication:Authentication",
     "brake": "twistedmail_mta.policy.brake:Brake",
     "clamav": "twistedmail_mta.policy.clamav:ClamAV",
     "content_filter": "twistedmail_mta.policy.content_filter:ContentFilter",

@@ -42,6 +42,7 @@ _STATUS: Final = re.compile(r"[!-~]*")
 _NAME: Final = re.compile(r"[!-9;-~]{1,200}")
 _VALUE: Final = re.compile(r"(?:[^\x00\r\n\ud800-\udc7f\udd00-\udfff]++|\r\n[ \t]++(?=[^ \t\r\n]))*+")
 """Possessive, since a peer's value may be long: a megabyte takes 2 ms, a letter at a time 100."""
+_OCTETS: Final = re.compile(r"[^\ud800-\udc7f\udd00-\udfff]*+")
 _INDICES: Final = range(1 << 31)
 _OCCURRENCES: Final = range(1, 1 << 31)
 
@@ -101,8 +102,10 @@ def _is_header_change(change: HeaderChange) -> bool:
             return _is_field(name, value)
         case InsertHeader(index, name, value):
             return _is_field(name, value) and isinstance(index, int) and index in _INDICES
-        case RemoveHeader(name, occurrence):
+        case RemoveHeader(name, occurrence, None):
             return _is_field(name) and (occurrence is None or _is_occurrence(occurrence))
+        case RemoveHeader(name, occurrence, value):
+            return _is_field(name) and occurrence is None and _is_text(value, _OCTETS)
         case ReplaceHeader(name, value, occurrence):
             return _is_field(name, value) and (occurrence is None or _is_occurrence(occurrence))
         case ChangeHeader(name, old, new, occurrence):

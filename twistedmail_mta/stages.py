@@ -224,10 +224,18 @@ class InsertHeader:
 
 @dataclass(frozen=True, slots=True)
 class RemoveHeader:
-    """Remove every field of a name, or the one that `occurrence` names, counted from 1 and from above."""
+    """Remove every field of a name, or of these the one that is named otherwise.
+
+    Attributes:
+        name: of the fields.
+        occurrence: only this one, counted from 1 and from above.
+        value: only those that have this value, as `Header.get_all` gives it; what isn't UTF-8 stands in it as
+            surrogates (PEP 383).  So a field is found wherever other plugins have moved it.  Not both.
+    """
 
     name: str
     occurrence: int | None = None
+    value: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,7 +201,7 @@ def test_the_shipped_sample() -> None:
 
     read = parse_site(BASE.replace('plugin_path = ["plugins"]', top) + "[" + tables, sample.parent, "sample")
 
-    assert [each.name for each in read.found_plugins] == ["lists", "senders", "scanners"]
+    assert [each.name for each in read.found_plugins] == ["lists", "senders", "authentication", "scanners"]
     assert read.relay.plugins == ("scanners",)
-    assert read.listen["mx"].plugins == ("lists", "senders")
+    assert read.listen["mx"].plugins == ("lists", "senders", "authentication")
     assert not read.plugins["senders"].may_send_anywhere

@@ -240,3 +240,15 @@ def test_one_of_several_changed() -> None:
     assert removed.block == b"A: 1\r\na: 2\r\n x\r\nB: 3\r\n\r\n"
     assert header.changed(b"A", 4, b"") is None
     assert header.changed(b"C", 1, b"") is None
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b""])
+def test_all_with_a_value(end: bytes) -> None:
+    """They go wherever they are, however they are written; others of the name stay."""
+    header = Header(b"A: 1\r\nX: mine;\r\n b\r\nX: other\r\nx :  mine;\r\n b \r\nB: mine;\r\n b\r\n" + end)
+
+    found = header.without_value(b"X", header.get_all(b"x")[0])
+
+    assert found.block == b"A: 1\r\nX: other\r\nB: mine;\r\n b\r\n" + end
+    assert found.without_value(b"X", b"mine") is found
+    assert found.without_value(b"A", b"1").block == b"X: other\r\nB: mine;\r\n b\r\n" + end

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import click
 
+from twistedmail_mta.cli.auth_message import message
+from twistedmail_mta.cli.auth_values import PATIENCE, as_ip, as_sender
 from twistedmail_mta.cli.reacting import waited_for
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, printable
 from twistedmail_mta.composition.settings import nameservers_of
@@ -15,15 +17,9 @@ from twistedmail_mta.config.site import Site
 from twistedmail_mta.dns.exchange import IReactorDNS
 from twistedmail_mta.dns.resolver import make_resolver
 from twistedmail_mta.model import NULL_PATH, Address
-from twistedmail_mta.networks import address_of
 from twistedmail_mta.policy.asking import TimedResolver
-from twistedmail_mta.smtp.address import parse_address
-from twistedmail_mta.smtp.errors import AddressError
 from twistedmail_mta.spf.identity import Checked, Visit, check_sender
 from twistedmail_mta.spf.record import Result
-
-PATIENCE: Final = 20.0
-"""Seconds for all questions of a check (RFC 7208 section 4.6.4)."""
 
 STATUSES: Final[dict[Result, int]] = {
     "pass": 0,
@@ -42,29 +38,17 @@ def auth() -> None:
     """Find out whether mail is whose it says it is."""
 
 
-def _as_ip(_: click.Context, __: click.Parameter, text: str) -> str:
-    if address_of(text) is None:
-        raise click.BadParameter(f"{text!r} is no IP address")
-    return text
-
-
-def _as_sender(_: click.Context, __: click.Parameter, text: str) -> Address:
-    """Read an address, with or without its angle brackets; none is the null sender."""
-    inner = text[1:-1] if text.startswith("<") and text.endswith(">") else text
-    try:
-        return parse_address(inner)
-    except AddressError as error:
-        raise click.BadParameter(str(error)) from None
+auth.add_command(message)
 
 
 @auth.command()
-@click.option("--ip", required=True, metavar="ADDRESS", callback=_as_ip, help="The client's IPv4 or IPv6 address.")
+@click.option("--ip", required=True, metavar="ADDRESS", callback=as_ip, help="The client's IPv4 or IPv6 address.")
 @click.option(
     "--from",
     "sender",
     default="",
     metavar="ADDRESS",
-    callback=_as_sender,
+    callback=as_sender,
     help="The sender; without it --helo is checked.",
 )
 @click.option("--helo", default="", metavar="NAME", help="What the client says in HELO or EHLO.")

@@ -89,6 +89,11 @@ def written(service: str, statements: Sequence[Statement]) -> str:
     return _FOLD.join(lines) if statements else f"{lines[0]} none"
 
 
+def line_of(statement: Statement) -> str:
+    """Return a statement on one line, for people."""
+    return " ".join(_parts(statement))
+
+
 def _parts(statement: Statement) -> Iterator[str]:
     yield f"{statement.method}={statement.result}"
     if statement.comment:

@@ -100,6 +100,16 @@ class Header:
             return self
         return Header(_fields_of(names).sub(b"", self.block))
 
+    def without_value(self, name: bytes, value: bytes) -> Header:
+        """Return the header without the fields of a name that have this value, as `get_all` gives it."""
+        kept, begin = [], 0
+        for start, behind_name in self._starts(name):
+            end = self._end(behind_name)
+            if self.block[behind_name:end].strip() == value:
+                kept.append(self.block[begin:start])
+                begin = end
+        return Header(b"".join([*kept, self.block[begin:]])) if begin else self
+
     def stripped_of(self, *names: bytes) -> Header:
         """Return the header without these fields and their folded lines; a broken line behind them stays.
 

@@ -1,0 +1,99 @@
+"""Whose mail it is: SPF, DKIM, ARC and DMARC of what strangers bring, told in one field, and acted on."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from zope.interface import implementer
+
+from twistedmail_mta.header_changes import value_of
+from twistedmail_mta.mail.authentication_results import NAME, service_of, written
+from twistedmail_mta.mail.header import Header
+from twistedmail_mta.plugins import Kit
+from twistedmail_mta.policy.authentication_decision import Decision, decided
+from twistedmail_mta.policy.authentication_options import AuthenticationOptions
+from twistedmail_mta.policy.authenticity import Examiner, Findings
+from twistedmail_mta.policy.authenticity_words import statements, tags
+from twistedmail_mta.smtp.domain import parse_domain
+from twistedmail_mta.smtp.errors import AddressError
+from twistedmail_mta.spf.identity import Visit
+from twistedmail_mta.stages import AddHeader, Answer, Arriving, Changes, Client, IMessagePolicy, RemoveHeader
+
+MOST_FIELDS: Final = 50
+"""Fields that are looked at one by one; where there are more, all go."""
+_BEGIN: Final = 1000
+"""Octets of a field, in which its authserv-id stands."""
+
+
+@implementer(IMessagePolicy)
+class Authentication:
+    """Examines each message of a stranger once it is here.
+
+    Whoever has logged in is known, and needs no proof; hosts in
+    `exempt_networks` are ours, and so is what they say.
+    """
+
+    Options = AuthenticationOptions
+    timeout: ClassVar = 30.0
+
+    def __init__(self, options: AuthenticationOptions, kit: Kit) -> None:
+        self._options = options
+        self._kit = kit
+        self._service = options.authserv_id or kit.hostname.lower()
+        self._examiner = Examiner(kit.resolver, kit.clock, options.patience, kit.run_in_thread)
+
+    async def message(self, client: Client, message: Arriving) -> Answer:
+        """Say whose mail it is, and do what follows."""
+        if client.account is not None:
+            return forged(message.header, self._service) or None
+        if self._options.exempts(client):
+            return None
+        visit = Visit(client.host, client.helo, self._kit.hostname, self._kit.now())
+        findings = await self._examiner.findings(visit, message.envelope.sender, message.header, message.body)
+        decision = decided(findings, client.host, self._options)
+        self._tell(message.id, findings, decision)
+        return decision.refusal or self._changes(client, message, findings, decision)
+
+    def _changes(self, client: Client, message: Arriving, findings: Findings, decision: Decision) -> Changes:
+        value = written(self._service, statements(findings, client.host, decision.done))
+        return (
+            *forged(message.header, self._service),
+            AddHeader(NAME, value),
+            *tags(findings, decision.done),
+            *decision.changes,
+        )
+
+    def _tell(self, queue_id: str, findings: Findings, decision: Decision) -> None:
+        self._kit.log.info(
+            "{id} is {findings}", event="authentication.found", id=queue_id,
+            findings=", ".join(f"{tag.name}={tag.value!r}" for tag in tags(findings, decision.done)),
+        )  # fmt: skip
+
+
+def forged(header: Header, service: str) -> Changes:
+    """Return the changes that remove what others say in our name (RFC 8601 section 5).
+
+    Fields that don't tell who says so go, too.
+
+    Args:
+        header: as it came.
+        service: our name there.
+    """
+    name = NAME.encode()
+    if header.count(name, MOST_FIELDS + 1) > MOST_FIELDS:
+        return (RemoveHeader(NAME),)
+    values = dict.fromkeys(value for value in header.get_all(name) if _claims(value, service))
+    return tuple(RemoveHeader(NAME, value=value_of(value)) for value in values)
+
+
+def _claims(value: bytes, service: str) -> bool:
+    said = service_of(value[:_BEGIN])
+    return said is None or _normal(said) == service
+
+
+def _normal(service: str) -> str:
+    """Return an authserv-id as it is compared: in A-labels, without a final dot (RFC 8601 section 2.5)."""
+    try:
+        return parse_domain(service.removesuffix("."))
+    except AddressError:
+        return service
