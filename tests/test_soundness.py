@@ -112,6 +112,9 @@ UNSOUND = [
     ChangeSender(None),  # type: ignore[arg-type]
     ChangeSender(SMUGGLED),
     FileInto(""),
+    FileInto("Lists//one"),
+    FileInto("Junk\r\n* BYE"),
+    FileInto("x" * 1001),
     FileInto(b"Junk"),  # type: ignore[arg-type]
     FileInto("Junk", "ann@home.test"),  # type: ignore[arg-type]
     SetNextHop(ANY),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final, TypeGuard, get_args
 
+from twistedmail_mta.mail.mailbox_names import mailbox_name
 from twistedmail_mta.model import Address, Notify, Reply, TLSLevel, Via
 from twistedmail_mta.routes import chosen_hop
 from twistedmail_mta.stages import (
@@ -125,7 +126,7 @@ def _is_recipient_change(change: RecipientChange) -> bool:
 def _is_decision(decision: Decision) -> bool:
     match decision:
         case FileInto(mailbox, recipient):
-            return _is_one_or_all(recipient) and isinstance(mailbox, str) and bool(mailbox)
+            return _is_one_or_all(recipient) and _is_mailbox(mailbox)
         case SetNextHop(via, tls, recipient):
             return _is_one_or_all(recipient) and leads_somewhere(Via(via, tls))
         case Tag(name, value):
@@ -134,6 +135,16 @@ def _is_decision(decision: Decision) -> bool:
             return isinstance(reason, str)
         case Quarantine(reason, mailbox_of):
             return isinstance(reason, str) and (mailbox_of is None or _is_recipient(mailbox_of))
+
+
+def _is_mailbox(name: object) -> bool:
+    if not isinstance(name, str):
+        return False
+    try:
+        mailbox_name(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_field(name: object, value: object = "") -> bool:

@@ -6,7 +6,7 @@ import pytest
 from mail_at_rest import Rest, run, to
 
 from twistedmail_mta.errors import TemporaryError
-from twistedmail_mta.mailbox.mailboxes import mailbox_name
+from twistedmail_mta.mail.mailbox_names import mailbox_name
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,9 @@ def test_what_a_sender_wrote_stays_a_value() -> None:
         ({"sender": "@example.org", "hold": "x"}, "must be an address"),
         ({"sender": 5, "hold": "x"}, "must be an address"),
         ({"bcc": "log"}, "must be an address"),
-        ({"file": ""}, "at least 1"),
+        ({"file": ""}, "a level of the name is empty"),
+        ({"file": "Lists//one"}, "a level of the name is empty"),
+        ({"file": 5}, "valid string"),
         ({"drop": True}, "Extra"),
     ],
 )

@@ -341,14 +341,15 @@ def test_a_recipient_more() -> None:
     assert [str(each.address) for each in message.envelope.recipients] == ["bob@relayed.test", "log@elsewhere.test"]
 
 
-def test_another_mailbox() -> None:
-    """Of one recipient, or of all that are kept here."""
-    reception, _ = with_plugin(stages.IMessagePolicy, (FileInto("Junk"),))
+@pytest.mark.parametrize(("said", "name"), [("Junk", "Junk"), ("inbox", "INBOX"), ("Entwu\u0308rfe", "Entw\u00fcrfe")])
+def test_another_mailbox(said: str, name: str) -> None:
+    """Of one recipient, or of all that are kept here; under the one spelling that its name has."""
+    reception, _ = with_plugin(stages.IMessagePolicy, (FileInto(said),))
     assert send(reception.connect(), "u1@home.test").startswith("250")
 
     local = reception.acceptance.local[0]
     assert local is not None
-    assert [delivery.mailbox for delivery in local.deliveries] == ["Junk"]
+    assert [delivery.mailbox for delivery in local.deliveries] == [name]
 
 
 @pytest.mark.parametrize("when", ["held", "many", "success", "elsewhere first"])

@@ -20,7 +20,8 @@ from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, pr
 from twistedmail_mta.control.client import RefusedError, tell
 from twistedmail_mta.directory.accounts import account_name
 from twistedmail_mta.directory.tables import find_account
-from twistedmail_mta.mailbox.mailboxes import Mailbox, mailbox_name, mailboxes
+from twistedmail_mta.mail.mailbox_names import mailbox_name
+from twistedmail_mta.mailbox.mailboxes import Mailbox, mailboxes
 from twistedmail_mta.mailbox.reading import sequences
 from twistedmail_mta.spool.ids import MessageIds
 from twistedmail_mta.store.bodies import BodyStore

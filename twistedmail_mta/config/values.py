@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import idna
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 from twistedmail_mta.config.endpoints import parse_endpoint
 from twistedmail_mta.config.secrets import credential_path
 from twistedmail_mta.config.units import parse_duration, parse_size
+from twistedmail_mta.mail.mailbox_names import mailbox_name
 from twistedmail_mta.model import Address
 from twistedmail_mta.networks import Network
 
@@ -155,6 +156,7 @@ Domain = Annotated[str, _read_by(domain_name)]
 Zone = Annotated[str, _read_by(zone_name)]
 DomainPattern = Annotated[str, _read_by(domain_pattern)]
 Mailbox = Annotated[Address, _read_by(mail_address)]
+MailboxName = Annotated[str, AfterValidator(mailbox_name)]
 FilePath = Annotated[Path, _read_by(file_path)]
 EndpointText = Annotated[str, _read_by(endpoint)]
 NetworkValue = Annotated[Network, _read_by(network)]

@@ -11,6 +11,7 @@ from typing import Final
 
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import Transaction
+from twistedmail_mta.mail.mailbox_names import INBOX
 from twistedmail_mta.mailbox.change import Added
 from twistedmail_mta.mailbox.replies import MAILBOX_GONE, MESSAGE_GONE
 from twistedmail_mta.mailbox.rows import DeliveryRows, Row
@@ -45,7 +46,6 @@ SELECT id, ?2, ?3, ?4 FROM accounts WHERE id = ?1 ON CONFLICT (account, name) DO
 
 SUBSCRIBE: Final = "INSERT INTO subscription (account, name) VALUES (?, ?) ON CONFLICT DO NOTHING"
 
-INBOX: Final = "INBOX"
 
 SPECIAL: Final = (
     ("Drafts", r"\Drafts"),

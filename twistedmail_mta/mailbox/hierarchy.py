@@ -10,9 +10,10 @@ from typing import Final
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.imap.names import parents
 from twistedmail_mta.interfaces import Transaction
+from twistedmail_mta.mail.mailbox_names import INBOX, LONGEST_NAME, SEPARATOR
 from twistedmail_mta.mailbox import deposit
-from twistedmail_mta.mailbox.deposit import INBOX, MAKE, validities
-from twistedmail_mta.mailbox.mailboxes import LONGEST_NAME, SEPARATOR, Mailbox, named
+from twistedmail_mta.mailbox.deposit import MAKE, validities
+from twistedmail_mta.mailbox.mailboxes import Mailbox, named
 from twistedmail_mta.mailbox.problem import Problem
 from twistedmail_mta.mailbox.replies import MAILBOX_GONE
 

@@ -1,19 +1,12 @@
-"""The mailboxes of accounts, and their names."""
+"""The mailboxes of accounts."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from twistedmail_mta.interfaces import Transaction
-from twistedmail_mta.mailbox.deposit import INBOX
-
-SEPARATOR: Final = "/"
-
-LONGEST_NAME: Final = 1000
-"""Octets of a mailbox's name in UTF-8."""
 
 _COLUMNS: Final = """
 SELECT id, account, name, uid_validity, special_use, messages, octets, uid_next, modseq, recent_from FROM mailbox
@@ -55,25 +48,6 @@ class Mailbox:
     def uidl(self, uid: int) -> str:
         """Return what POP3 calls a message that wasn't called otherwise elsewhere (RFC 1939 section 7)."""
         return f"{self.uid_validity:08x}{uid:08x}"
-
-
-def mailbox_name(text: str) -> str:
-    """Return the spelling under which a mailbox is kept.
-
-    Raises:
-        ValueError: no mailbox can be named so; the text says why.
-    """
-    name = unicodedata.normalize("NFC", text)
-    levels = name.split(SEPARATOR)
-    if not all(levels):
-        raise ValueError("a level of the name is empty")
-    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in name):
-        raise ValueError("the name has a control character")
-    if len(name.encode()) > LONGEST_NAME:
-        raise ValueError("the name is too long")
-    if levels[0].isascii() and levels[0].upper() == INBOX:  # not the dotless i
-        levels[0] = INBOX
-    return SEPARATOR.join(levels)
 
 
 def mailboxes(tx: Transaction, account: int) -> Sequence[Mailbox]:

@@ -12,13 +12,14 @@ from zope.interface import implementer
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.imap.sieve import Sieve
 from twistedmail_mta.interfaces import IBodyStore, IDatabase, IMailboxDelivery, Transaction
+from twistedmail_mta.mail.mailbox_names import mailbox_name
 from twistedmail_mta.mailbox import appending, deposit, flagging, gathering, mailboxes, remembered, removal, searching
 from twistedmail_mta.mailbox.appending import Incoming, incoming_rows
 from twistedmail_mta.mailbox.change import Change, Flagged, Removed
 from twistedmail_mta.mailbox.copying import REFERRED_AT_ONCE, Way
 from twistedmail_mta.mailbox.described import Column, read_described
 from twistedmail_mta.mailbox.flagging import Flagging, Wanted
-from twistedmail_mta.mailbox.mailboxes import Mailbox, mailbox_name
+from twistedmail_mta.mailbox.mailboxes import Mailbox
 from twistedmail_mta.mailbox.problem import Problem
 from twistedmail_mta.mailbox.purging import purge
 from twistedmail_mta.mailbox.release import release

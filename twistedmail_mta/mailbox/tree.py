@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from twistedmail_mta.interfaces import IDatabase
+from twistedmail_mta.mail.mailbox_names import INBOX, mailbox_name
 from twistedmail_mta.mailbox import hierarchy, mailboxes
-from twistedmail_mta.mailbox.deposit import INBOX
 from twistedmail_mta.mailbox.hierarchy import Names
-from twistedmail_mta.mailbox.mailboxes import Mailbox, mailbox_name
+from twistedmail_mta.mailbox.mailboxes import Mailbox
 from twistedmail_mta.mailbox.problem import Problem
 from twistedmail_mta.mailbox.transfers import Copied
 from twistedmail_mta.tasks import TaskGroup

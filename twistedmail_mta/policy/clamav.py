@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BeforeValidator, Field
 from zope.interface import implementer
 
-from twistedmail_mta.config.values import Count, Size, Table, sequence
+from twistedmail_mta.config.values import Count, MailboxName, Size, Table, sequence
 from twistedmail_mta.model import Reply
 from twistedmail_mta.plugins import Kit
 from twistedmail_mta.policy.daemon import Connection, Daemon, DaemonError, Place, Places
@@ -56,7 +56,7 @@ class ClamAVOptions(Table):
     too_large: Literal["pass", "refuse"] = "pass"
     infected: Literal["refuse", "quarantine", "discard"] = "refuse"
     junk: Annotated[tuple[str, ...], BeforeValidator(sequence)] = ()
-    mailbox: Annotated[str, Field(min_length=1)] = JUNK
+    mailbox: MailboxName = JUNK
     mark: bool = False
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from twistedmail_mta.config.values import NULL_SENDER, AddressPatterns, Mailbox, Table, one_or_more
+from twistedmail_mta.config.values import NULL_SENDER, AddressPatterns, Mailbox, MailboxName, Table, one_or_more
 from twistedmail_mta.mail.decoded_field import decoded_field
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.model import Address, Reply
@@ -98,7 +98,7 @@ class RuleTable(Table):
     replace: Annotated[dict[str, str], AfterValidator(_fields)] = Field(default_factory=dict)
     remove: Names = ()
     refuse: Annotated[str, AfterValidator(_reply)] | None = None
-    file: Annotated[str, Field(min_length=1)] | None = None
+    file: MailboxName | None = None
     hold: Annotated[str, Field(min_length=1)] | None = None
     quarantine: Annotated[str, Field(min_length=1)] | None = None
     bcc: Annotated[tuple[Mailbox, ...], BeforeValidator(one_or_more)] = ()

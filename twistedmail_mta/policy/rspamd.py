@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field
 from zope.interface import implementer
 
-from twistedmail_mta.config.values import Duration, FilePath, Size, Table, Wait
+from twistedmail_mta.config.values import Duration, FilePath, MailboxName, Size, Table, Wait
 from twistedmail_mta.model import Reply
 from twistedmail_mta.plugins import Kit
 from twistedmail_mta.policy.daemon import DaemonError
@@ -69,7 +69,7 @@ class RspamdOptions(Table):
     within: Wait = 9.0
     max_size: Annotated[Size, Field(gt=0)] = 50 << 20
     junk: bool = True
-    mailbox: Annotated[str, Field(min_length=1)] = JUNK
+    mailbox: MailboxName = JUNK
     prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,40}$")] = PREFIX
     tag: bool = True
     greylist: Annotated[Duration, Field(ge=0)] = 300.0

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BeforeValidator, Field
 from zope.interface import implementer
 
-from twistedmail_mta.config.values import Count, Size, Table
+from twistedmail_mta.config.values import Count, MailboxName, Size, Table
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.model import Reply
 from twistedmail_mta.plugins import Kit
@@ -62,7 +62,7 @@ class SpamdOptions(Table):
     junk: Score | None = None
     quarantine: Score = math.inf
     refuse: Score = 15.0
-    mailbox: Annotated[str, Field(min_length=1)] = JUNK
+    mailbox: MailboxName = JUNK
     prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,40}$")] = PREFIX
     user: Literal["address", "local", "none"] = "address"
     report: bool = False

@@ -13,6 +13,7 @@ from twistedmail_mta import stages
 from twistedmail_mta.errors import MailError
 from twistedmail_mta.header_changes import with_change
 from twistedmail_mta.mail.header import Header
+from twistedmail_mta.mail.mailbox_names import mailbox_name
 from twistedmail_mta.model import Address, Detention, Expansion, Recipient, Via
 from twistedmail_mta.pipeline import Asked
 from twistedmail_mta.receive.addressees import Addressee
@@ -129,7 +130,7 @@ class Judgement:
         """Note what is to be done with the message; return whether it can be."""
         match decision:
             case FileInto(mailbox, recipient):
-                self.filed[recipient] = mailbox
+                self.filed[recipient] = mailbox_name(mailbox)
             case SetNextHop(via, tls, recipient):
                 if recipient is not None and self.named.standing(recipient) is None:
                     return False

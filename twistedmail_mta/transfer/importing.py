@@ -11,10 +11,11 @@ from typing import Final
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IBodyStore, IDatabase
 from twistedmail_mta.mail.header import begins_with_field, split
+from twistedmail_mta.mail.mailbox_names import INBOX
 from twistedmail_mta.mail.structure import BodyScanner, structure_of
 from twistedmail_mta.mailbox import bringing
 from twistedmail_mta.mailbox.appending import Incoming, add_keywords, incoming_rows, keywords
-from twistedmail_mta.mailbox.deposit import INBOX, make
+from twistedmail_mta.mailbox.deposit import make
 from twistedmail_mta.mailbox.mailboxes import Mailbox, named
 from twistedmail_mta.mailbox.replies import MAILBOX_GONE
 from twistedmail_mta.model import CRLF, InlineBody

@@ -10,8 +10,8 @@ from functools import partial
 from typing import BinaryIO, Final
 
 from twistedmail_mta.mail import modified_utf7
+from twistedmail_mta.mail.mailbox_names import mailbox_name
 from twistedmail_mta.mailbox.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
-from twistedmail_mta.mailbox.mailboxes import mailbox_name
 from twistedmail_mta.transfer.dovecot import (
     UIDList,
     parse_keywords,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from twistedmail_mta.mailbox.mailboxes import mailbox_name
+from twistedmail_mta.mail.mailbox_names import mailbox_name
 from twistedmail_mta.store.owner import Access
 from twistedmail_mta.transfer import maildir, mbox
 from twistedmail_mta.transfer.foreign import Folder

@@ -14,7 +14,8 @@ from twistedmail_mta.imap.command import Command
 from twistedmail_mta.imap.response import Response, no, ok
 from twistedmail_mta.imap.sequences import Range, format_ranges, runs
 from twistedmail_mta.imap.store import Copy
-from twistedmail_mta.mailbox.mailboxes import Mailbox, mailbox_name
+from twistedmail_mta.mail.mailbox_names import mailbox_name
+from twistedmail_mta.mailbox.mailboxes import Mailbox
 from twistedmail_mta.mailbox.problem import Problem
 from twistedmail_mta.mailbox.transfers import Copied
 

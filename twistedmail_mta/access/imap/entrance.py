@@ -14,7 +14,7 @@ from twistedmail_mta.imap import login
 from twistedmail_mta.imap.capability import Standing, capabilities
 from twistedmail_mta.imap.response import Response, no, ok
 from twistedmail_mta.interfaces import IMailAccess
-from twistedmail_mta.mailbox.deposit import INBOX
+from twistedmail_mta.mail.mailbox_names import INBOX
 from twistedmail_mta.networks import is_in
 from twistedmail_mta.sasl.server import MECHANISMS
 from twistedmail_mta.sasl.steps import decode_text

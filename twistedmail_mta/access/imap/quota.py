@@ -11,7 +11,7 @@ from twistedmail_mta.imap.command import Command
 from twistedmail_mta.imap.mailboxes import GetQuota, GetQuotaRoot
 from twistedmail_mta.imap.names import quoted_name
 from twistedmail_mta.imap.response import Response, no, ok
-from twistedmail_mta.mailbox.mailboxes import mailbox_name
+from twistedmail_mta.mail.mailbox_names import mailbox_name
 from twistedmail_mta.mailbox.problem import Problem
 
 ROOT: Final = b""
