@@ -158,8 +158,8 @@ class Asking:
 
     def __init__(self, file: Path, responder: Responder) -> None:
         self.file = file
-        tables = f'[dns]\nnameservers = ["{responder.address}"]\nport = {responder.port}\ntimeout = "2s"\n'
-        file.write_text(file.read_text() + tables)
+        table = f'[dns]\nnameservers = ["{responder.address}"]\nport = {responder.port}\ntimeout = "2s"\n'
+        file.write_text(file.read_text().replace("[dns]\n", table))
 
     async def __call__(self, *arguments: str) -> Any:
         program = [sys.executable, "-m", "twistedmail_mta.cli.main", "--config", str(self.file), "dkim", *arguments]

@@ -13,7 +13,7 @@ from dkim_made import AT, ed25519_key, found_in, rsa_key, verdicts
 from memory_bodies import MemoryBodies
 from zope.interface import implementer
 
-from twistedmail_mta.directory.dkim_rotation import RETIRED_FOR, Rotation, shown
+from twistedmail_mta.directory.dkim_rotation import RETIRED_FOR, Rotation
 from twistedmail_mta.directory.dkim_rows import (
     StoredKey,
     add_keys,
@@ -27,6 +27,7 @@ from twistedmail_mta.directory.dkim_rows import (
 )
 from twistedmail_mta.directory.dkim_signing import DomainSigning
 from twistedmail_mta.dkim.making import loaded, public_octets, stored, zone_text
+from twistedmail_mta.dkim.showing import shown
 from twistedmail_mta.errors import MailError, TemporaryError
 from twistedmail_mta.interfaces import IChanges
 from twistedmail_mta.mail.header import Header
@@ -156,7 +157,7 @@ def test_new_pair_signs() -> None:
     for key in (rsa, ed25519):
         assert key.private is not None
         assert public_octets(loaded(key.private)) == key.public
-        assert shown(key, [key.record.encode()]) == "yes"
+        assert shown(key.kind, key.public, [key.record.encode()]) == "yes"
         assert "private" not in repr(key)
     assert rsa_bits(rsa) == 2048
 
@@ -322,12 +323,12 @@ def test_what_the_dns_shows() -> None:
     key, other = pair()
     record = key.record.encode()
 
-    assert shown(key, [b"v=spf1 -all", record]) == "yes"
-    assert shown(key, [record.replace(b"DKIM1;", b"DKIM1; t=s; n=ours;")]) == "yes"
-    assert shown(key, []) == "no"
-    assert shown(key, [other.record.encode()]) == "differs"
-    assert shown(key, [record.replace(b"DKIM1;", b"DKIM1; t=y;")]) == "differs"
-    assert shown(key, [b"v=DKIM1; p="]) == "differs"
+    assert shown(key.kind, key.public, [b"v=spf1 -all", record]) == "yes"
+    assert shown(key.kind, key.public, [record.replace(b"DKIM1;", b"DKIM1; t=s; n=ours;")]) == "yes"
+    assert shown(key.kind, key.public, []) == "no"
+    assert shown(key.kind, key.public, [other.record.encode()]) == "differs"
+    assert shown(key.kind, key.public, [record.replace(b"DKIM1;", b"DKIM1; t=y;")]) == "differs"
+    assert shown(key.kind, key.public, [b"v=DKIM1; p="]) == "differs"
 
 
 def test_first_pair_signs_once_it_is_shown() -> None:

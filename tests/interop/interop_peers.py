@@ -36,21 +36,25 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def start_knot(root: Path, network: LoopbackNetwork, zones: Mapping[str, str | None]) -> Daemon:
+def zone_file(name: str, address: str, text: str, serial: int = 1) -> str:
+    """Return a zone with the records that each needs; its name server is at `address`."""
+    head = f"$ORIGIN {name}.\n$TTL 60\n@ SOA ns.{name}. root.{name}. {serial} 3600 900 604800 60\n@ NS ns.{name}.\n"
+    return f"{head}ns A {address}\n{text}\n"
+
+
+def start_knot(root: Path, network: LoopbackNetwork, zones: Mapping[str, str | None], host: int = 53) -> Daemon:
     """Start a name server for `zones`, whose text is without the SOA and NS records; None makes a broken one."""
-    home = folder(root / "knot")
+    home, address = folder(root / "knot"), network.address(host)
     for name, text in zones.items():
-        if text is None:
-            continue
-        head = f"$ORIGIN {name}.\n$TTL 60\n@ SOA ns.{name}. root.{name}. 1 3600 900 604800 60\n@ NS ns.{name}.\n"
-        write(home / f"{name}.zone", f"{head}ns A {network.address(53)}\n{text}\n")
+        if text is not None:
+            write(home / f"{name}.zone", zone_file(name, address, text))
     listed = "".join(f"  - domain: {name}\n    file: {name}.zone\n" for name in zones)
     configuration = write(
         home / "knot.conf",
         f"""
 server:
     rundir: {home}
-    listen: [ {network.address(53)}@{DNS_PORT}, {network.address(53)}@53 ]
+    listen: [ {address}@{DNS_PORT}, {address}@53 ]
     udp-workers: 1
     tcp-workers: 1
     background-workers: 1
@@ -66,7 +70,7 @@ zone:
 """,
     )
     daemon = Daemon("knot", ["/usr/sbin/knotd", "-c", configuration], home / "log")
-    daemon.start((network.address(53), DNS_PORT))
+    daemon.start((address, DNS_PORT))
     return daemon
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from twistedmail_mta.cli.reacting import waited_for
 from twistedmail_mta.composition.settings import nameservers_of
 from twistedmail_mta.config.site import Site
-from twistedmail_mta.directory.dkim_rotation import Shown, shown
 from twistedmail_mta.directory.dkim_rows import StoredKey
+from twistedmail_mta.dkim.showing import Shown, shown
 from twistedmail_mta.dns.exchange import IReactorDNS
 from twistedmail_mta.dns.resolver import Resolver, make_resolver
 from twistedmail_mta.errors import TemporaryError
@@ -32,4 +32,4 @@ async def _shown(resolver: Resolver, key: StoredKey) -> Shown:
         answer = await resolver.texts(key.name)
     except TemporaryError:
         return "unknown"
-    return shown(key, answer.records)
+    return shown(key.kind, key.public, answer.records)

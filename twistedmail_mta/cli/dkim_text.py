@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from twistedmail_mta.directory.accounts import DirectoryError
-from twistedmail_mta.directory.dkim_rotation import Shown
 from twistedmail_mta.directory.dkim_rows import StoredKey
 from twistedmail_mta.dkim.making import zone_text
+from twistedmail_mta.dkim.showing import Shown
 
 _SEEN: Final[Mapping[Shown, str]] = {
     "yes": "the DNS shows it",

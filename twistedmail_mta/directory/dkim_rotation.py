@@ -20,9 +20,8 @@ from twistedmail_mta.directory.dkim_rows import (
     switch,
     waiting,
 )
-from twistedmail_mta.dkim.keys import parse_key
 from twistedmail_mta.dkim.making import zone_text
-from twistedmail_mta.dkim.results import Unverified
+from twistedmail_mta.dkim.showing import shown
 from twistedmail_mta.errors import MailError, TemporaryError
 from twistedmail_mta.interfaces import IDatabase, Transaction
 from twistedmail_mta.model import Answer
@@ -38,24 +37,6 @@ says when they aren't needed any more.
 
 {records}
 """
-
-Shown = Literal["yes", "no", "differs", "unknown"]
-"""Whether the DNS shows a key: "differs" if there is another record, "unknown" if it doesn't answer."""
-
-
-def shown(key: StoredKey, records: Iterable[bytes]) -> Shown:
-    """Return whether records are those of a key: it is what all verifiers will find."""
-    found: Shown = "no"
-    for record in records:
-        try:
-            said = parse_key(record)
-        except Unverified:
-            found = "differs"
-            continue
-        if (said.kind, said.public, said.testing) == (key.kind, key.public, False):
-            return "yes"
-        found = "differs"
-    return found
 
 
 class Rotation:
@@ -135,7 +116,7 @@ class Rotation:
                 answer = await self._texts(key.name)
             except TemporaryError:
                 return False
-            if shown(key, answer.records) != "yes":
+            if shown(key.kind, key.public, answer.records) != "yes":
                 return False
         return True
 

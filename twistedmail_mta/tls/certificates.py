@@ -62,10 +62,22 @@ def read_identity(certificate: Path, key: Path) -> Identity:
         CertificateError: a file is missing, unreadable or of another kind, or
             the key belongs to another certificate.
     """
-    identity = Identity(_read_chain(certificate), _read_key(key))
+    identity = Identity(read_chain(certificate), _read_key(key))
     if _public(identity.key.public_key()) != _public(identity.certificate.public_key()):
         raise CertificateError(f"{key} is not the key of the certificate in {certificate}")
     return identity
+
+
+def read_chain(path: Path) -> tuple[x509.Certificate, ...]:
+    """Read a PEM chain.
+
+    Raises:
+        CertificateError: the file is missing, unreadable or of another kind.
+    """
+    try:
+        return tuple(x509.load_pem_x509_certificates(_read(path)))
+    except ValueError as error:
+        raise CertificateError(f"{path} holds no PEM certificate") from error
 
 
 def shortcomings(identity: Identity, hosts: Sequence[str], now: datetime) -> Iterator[str]:
@@ -139,13 +151,6 @@ def _write(path: Path, text: bytes) -> None:
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(text)
     draft.replace(path)
-
-
-def _read_chain(path: Path) -> tuple[x509.Certificate, ...]:
-    try:
-        return tuple(x509.load_pem_x509_certificates(_read(path)))
-    except ValueError as error:
-        raise CertificateError(f"{path} holds no PEM certificate") from error
 
 
 def _read_key(path: Path) -> PrivateKeyTypes:

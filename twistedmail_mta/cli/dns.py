@@ -1,0 +1,125 @@
+"""`mta dns`: what a site has to publish in the DNS, and whether it is there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import click
+
+from twistedmail_mta.cli.dns_addresses import known_addresses
+from twistedmail_mta.cli.dns_lookup import PublicRecords
+from twistedmail_mta.cli.dns_presence import presence_of, shown_certificates
+from twistedmail_mta.cli.hosting import OpenDirectory, as_domain, open_directory
+from twistedmail_mta.cli.reacting import waited_for
+from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, printable
+from twistedmail_mta.composition.settings import nameservers_of
+from twistedmail_mta.config.site import Site
+from twistedmail_mta.directory.accounts import DirectoryError
+from twistedmail_mta.directory.dkim_rows import StoredKey, keys_of
+from twistedmail_mta.dns.exchange import IReactorDNS
+from twistedmail_mta.dns.resolver import make_resolver
+from twistedmail_mta.interfaces import Transaction
+from twistedmail_mta.publishing.finding import Finding, exit_status
+from twistedmail_mta.publishing.presence import Presence
+from twistedmail_mta.publishing.record import Record
+from twistedmail_mta.publishing.zone import check_all, records_of, records_of_hosts, zone_lines
+
+
+def _as_domains(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> list[str]:
+    return [name for value in values if (name := as_domain(context, parameter, value)) is not None]
+
+
+@click.command()
+@click.argument("domains", metavar="[DOMAIN]...", nargs=-1, callback=_as_domains)
+@click.option("--check", is_flag=True, help="Compare with what the DNS says.")
+@pass_invocation
+def dns(invocation: Invocation, domains: Sequence[str], *, check: bool) -> None:
+    """Print the DNS records that a site needs, as a zone file has them.
+
+    Of this host and of every hosted domain, or of some.  With --check compare
+    them with the DNS, by what they mean; exit status 0: all is right, 1:
+    something is missing or wrong, 2: something couldn't be found out.
+    """
+    site = invocation.chosen_site().site
+    shown = shown_certificates(site)  # as root, if this is root
+    with open_directory(invocation) as directory:
+        names, keys = directory.read(partial(_found, directory, domains))
+    presence = presence_of(site, known_addresses(site), shown, names, keys)
+    presence, findings = _asked(site, presence, check=check)
+    if check:
+        _print_findings(invocation, findings)
+        sys.exit(exit_status(findings))
+    _print_records(invocation, presence)
+
+
+def _found(directory: OpenDirectory, wanted: Sequence[str], tx: Transaction) -> tuple[list[str], list[StoredKey]]:
+    """Return the domains that are wanted, with the keys of these and of the host's own name."""
+    hosted = directory.domains(tx)
+    for name in wanted:
+        if name not in hosted:
+            raise DirectoryError(f"mail of {name} isn't kept here; mta domain list shows whose is")
+    names = list(dict.fromkeys(wanted)) or sorted(hosted)
+    keys = [key for key in keys_of(tx) if key.state != "gone" and (key.domain in names or key.domain not in hosted)]
+    return names, keys
+
+
+def _asked(site: Site, presence: Presence, *, check: bool) -> tuple[Presence, list[Finding]]:
+    """Ask the DNS for what is needed: to print, whether zones of certificates' names are signed; that needs little."""
+    if not check and not presence.certificates:
+        return presence, []
+    return waited_for(lambda reactor: _ask(reactor, site, presence, check=check))
+
+
+async def _ask(reactor: IReactorDNS, site: Site, presence: Presence, *, check: bool) -> tuple[Presence, list[Finding]]:
+    resolver = make_resolver(reactor, nameservers_of(site), site.dns.timeout)
+    lookup = PublicRecords(resolver, reactor)
+    try:
+        certificates = [
+            replace(each, is_signed=await lookup.is_signed(f"_25._tcp.{each.name}")) for each in presence.certificates
+        ]
+        known = replace(presence, certificates=tuple(certificates))
+        return known, await check_all(known, lookup) if check else []
+    finally:
+        resolver.stop()
+
+
+def _print_records(invocation: Invocation, presence: Presence) -> None:
+    if not invocation.as_json:
+        for line in zone_lines(presence):
+            click.echo(line)
+        return
+    domains = {name: [_as_object(each) for each in records_of(presence, name)] for name in presence.domains}
+    hosts = [_as_object(each) for each in records_of_hosts(presence)]
+    remarks = [*presence.doubts, *presence.remarks]
+    print_json({"addresses_from": presence.known_from, "remarks": remarks, "host": hosts, "domains": domains})
+
+
+def _print_findings(invocation: Invocation, findings: Sequence[Finding]) -> None:
+    status = exit_status(findings)
+    if invocation.as_json:
+        print_json({"ok": not status, "findings": [_told(each) for each in findings]})
+        return
+    for finding in findings:
+        click.echo("\n".join(map(printable, str(finding).split("\n"))))
+    click.echo(("All is right.", "Something is missing or wrong.", "Not all could be found out.")[status])
+
+
+def _as_object(record: Record) -> dict[str, Any]:
+    return {
+        "name": record.name,
+        "type": record.rdtype,
+        "content": record.content,
+        "zone_file": record.text,
+        "why": record.why,
+        "is_comment": record.is_comment,
+    }
+
+
+def _told(finding: Finding) -> dict[str, Any]:
+    publish = [{"name": each.name, "type": each.rdtype, "content": each.content} for each in finding.publish]
+    told = {"state": finding.state, "name": finding.name, "type": finding.rdtype, "text": finding.text}
+    return {**told, "publish": publish}
