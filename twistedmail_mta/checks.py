@@ -18,6 +18,7 @@ from twistedmail_mta.config.site import CertificateTable, Site
 from twistedmail_mta.directory.alias_file import AliasFile
 from twistedmail_mta.directory.passwd_file import parse_passwords
 from twistedmail_mta.directory.recipients import RecipientFile
+from twistedmail_mta.directory.return_paths import read_secrets
 from twistedmail_mta.directory.site_logins import shortcoming
 from twistedmail_mta.privileges import (
     PrivilegeError,
@@ -67,6 +68,7 @@ def findings_of(site: Site, now: datetime) -> Iterator[Finding]:
     yield from _state_dir(site.server.state_dir, user)
     yield from _certificates(site, user, now)
     yield from _authorities("outbound.ca_file", site.outbound.ca_file, user)
+    yield from _srs_secrets(site, user)
     yield from _recipient_files(site, user)
     yield from _alias_files(site, user)
     yield from _checkers(site, user)
@@ -171,6 +173,21 @@ def _authorities(path: str, file: Path | None, user: User) -> Iterator[Finding]:
     try:
         ClientTLS(file)
     except CertificateError as error:
+        yield Finding("error", path, str(error))
+
+
+def _srs_secrets(site: Site, user: User) -> Iterator[Finding]:
+    path, file = "forwarding.secret_file", site.forwarding.secret_file
+    if file is None or site.forwarding.srs == "never":
+        return
+    if unreadable_for(user, [file]):
+        yield Finding("error", path, _unread(user, file))
+        return
+    if file.stat().st_mode & 0o007:
+        yield Finding("warning", path, f"{file} is open to everybody: chmod o= {file}")
+    try:
+        read_secrets(file)
+    except (OSError, ValueError) as error:
         yield Finding("error", path, str(error))
 
 

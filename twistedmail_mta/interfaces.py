@@ -530,6 +530,21 @@ class IDirectory(Interface):
         """
 
 
+class IReturnPaths(Interface):
+    """Knows for whom the senders stand that mail was forwarded with (see `mail.srs`)."""
+
+    def claims(address: Address) -> bool:
+        """Return whether an address at a hosted domain has the form of such a sender; no input or output."""
+
+    def original(address: Address) -> Awaitable[Address]:
+        """Return the sender that an address stands for, which `claims` is true of: it may get a report now.
+
+        Raises:
+            PermanentError: it wasn't made here, or too long ago (550 5.1.1).
+            TemporaryError: it can't be said now, or he gets too many reports.
+        """
+
+
 class IQuotas(Interface):
     """Decides at RCPT whether there is room, and keeps it until the message is in."""
 

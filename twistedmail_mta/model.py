@@ -115,6 +115,7 @@ class Recipient:
         orcpt: the ORCPT parameter as received, "addr-type;xtext" (section 4.2).
         via: the next hop that a plugin or an operator chose; None for the router's.
         mailbox: the mailbox that a plugin chose, where mail for it is kept here; None for INBOX.
+        forwarded_by: the domain of ours whose alias stands for this address; None where RCPT named it itself.
     """
 
     address: Address
@@ -122,6 +123,7 @@ class Recipient:
     orcpt: str | None = None
     via: Via | None = None
     mailbox: str | None = None
+    forwarded_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,7 +239,8 @@ def test_forwards_take_the_place_of_an_alias(post: Post) -> None:
 
     (outcome,) = post.deliver(asking("away@home.test", "SUCCESS"))
 
-    assert outcome == Delivered(FORWARDED, forwards=(Recipient(ELSEWHERE, success, "rfc822;away@home.test"),))
+    forward = Recipient(ELSEWHERE, success, "rfc822;away@home.test", forwarded_by="home.test")
+    assert outcome == Delivered(FORWARDED, forwards=(forward,))
     assert post.boxes.pieces == []
 
 
@@ -256,7 +257,7 @@ def test_alias_for_several_answers_success_itself(
     (outcome,) = post.deliver(asking("team@home.test", *asked, orcpt="rfc822;old@first.test"))
 
     notify = None if left is None else frozenset(left)
-    forward = Recipient(ELSEWHERE, notify, "rfc822;old@first.test")
+    forward = Recipient(ELSEWHERE, notify, "rfc822;old@first.test", forwarded_by="home.test")
     assert outcome == Delivered(DELIVERED, owed="expanded", forwards=(forward,))
 
 

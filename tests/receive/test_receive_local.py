@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import pytest
 from reception import FULL, Client, Reception, mailboxes, open_gate
@@ -151,8 +152,9 @@ def test_forward_keeps_what_was_asked() -> None:
 
     ann = Address("ann", "else.test")
     notify = frozenset({"FAILURE", "DELAY"})
-    assert message.envelope.recipients == (Recipient(ann, notify, "rfc822;away@home.test"),)
-    assert other.envelope.recipients == (Recipient(ann, None, "rfc822;first@old.test"),)
+    forward = Recipient(ann, notify, "rfc822;away@home.test", forwarded_by="home.test")
+    assert message.envelope.recipients == (forward,)
+    assert other.envelope.recipients == (replace(forward, notify=None, orcpt="rfc822;first@old.test"),)
     assert message.envelope.sender == Address("joe", "strangers.test")
 
 

@@ -38,7 +38,7 @@ from twistedmail_mta.spool.tenure import LEASE
 Key = tuple[int, int]
 
 DOMAINS = ("a.example", "b.example", "c.example")
-FORWARDS = tuple(Recipient(Address("f", domain)) for domain in DOMAINS[:2])
+FORWARDS = tuple(Recipient(Address("f", domain), forwarded_by="here.example") for domain in DOMAINS[:2])
 MAILBOXES = (None, "Junk")
 VIAS = (None, Via("smtp://127.0.0.1:10024"), Via("mx", "required"))
 OUTCOMES: dict[str, Outcome] = {
@@ -151,7 +151,7 @@ class SpoolMachine(RuleBasedStateMachine):
         for key in keys:
             del self.rows[key]
         if how == "redirect":
-            self.rows[about, 0] = Row(replace(FORWARDS[0], notify=frozenset({"NEVER"})), self.now, self.running)
+            self.rows[about, 0] = Row(Recipient(FORWARDS[0].address, frozenset({"NEVER"})), self.now, self.running)
 
     @rule(keep=st.sampled_from([0.0, 1.0, 60.0]))
     def expire(self, keep: float) -> None:

@@ -68,7 +68,9 @@ def test_settle_with_mixed_outcomes(spool: Spool, site: Site) -> None:
     site.assert_sound()
 
 
-FORWARD = Recipient(Address("ann", "else.test"), frozenset({"FAILURE"}), "rfc822;all@example.net")
+FORWARD = Recipient(
+    Address("ann", "else.test"), frozenset({"FAILURE"}), "rfc822;all@example.net", forwarded_by="b.test"
+)
 
 
 def forwarded(claim: Claim, *recipients: Recipient) -> Settlement:

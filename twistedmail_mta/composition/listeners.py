@@ -24,7 +24,7 @@ from twistedmail_mta.config.site import Site
 from twistedmail_mta.directory.live_logins import LiveLogins
 from twistedmail_mta.directory.quotas import Quotas
 from twistedmail_mta.directory.resolution import Directory
-from twistedmail_mta.interfaces import IAuthenticator, ISigning
+from twistedmail_mta.interfaces import IAuthenticator, IReturnPaths, ISigning
 from twistedmail_mta.mailbox.store import MailboxStore
 from twistedmail_mta.model import LocalMail, Message, Reply, id_text
 from twistedmail_mta.networks import LOOPBACK
@@ -52,6 +52,7 @@ class Behind:
         attendance: who is there by IMAP.
         new_id: names messages and sessions.
         signing: signs what logins submit.
+        return_paths: know the senders that mail was forwarded with; None: with none of ours.
         stored: told what went into mailboxes.
         shortage: says whether memory is too short for plugins to be asked.
     """
@@ -69,6 +70,7 @@ class Behind:
     queue: QueueRunner
     new_id: Callable[[], int]
     signing: ISigning
+    return_paths: IReturnPaths | None
     stored: Callable[[Message, LocalMail], None]
     shortage: Callable[[], Reply | None]
     clock: IReactorTime
@@ -96,7 +98,7 @@ def incoming_listener(generation: Generation, name: str, behind: Behind) -> List
         strict=table.strict,
         hide_client=table.hide_client,
         vrfy=table.vrfy,
-        admission=Admission(generation.checks, behind.directory, server.admin),
+        admission=Admission(generation.checks, behind.directory, server.admin, behind.return_paths),
         quotas=behind.quotas,
         authenticator=behind.authenticator,
         logins=behind.logins,

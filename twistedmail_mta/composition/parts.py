@@ -23,6 +23,7 @@ from twistedmail_mta.composition.settings import nameservers_of
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.deliver.dial import IReactorDelivery
 from twistedmail_mta.deliver.local import MailboxAgent
+from twistedmail_mta.directory.accounts import DirectoryError
 from twistedmail_mta.directory.checkers import IReactorLogins
 from twistedmail_mta.directory.dkim_rotation import Rotation
 from twistedmail_mta.directory.dkim_signing import DomainSigning
@@ -30,6 +31,7 @@ from twistedmail_mta.directory.live_logins import LiveLogins
 from twistedmail_mta.directory.quotas import Quotas
 from twistedmail_mta.directory.realm import MailRealm
 from twistedmail_mta.directory.resolution import Directory
+from twistedmail_mta.directory.return_paths import ReturnPaths, read_secrets
 from twistedmail_mta.directory.site_domains import site_domains
 from twistedmail_mta.directory.site_logins import SiteLogins
 from twistedmail_mta.directory.tables import add_account, find_account
@@ -52,7 +54,7 @@ from twistedmail_mta.spool.sweep import Sweep
 from twistedmail_mta.spool.tenure import begin_tenure, boot_name
 from twistedmail_mta.store.bodies import BodyStore
 from twistedmail_mta.store.changes import Changes
-from twistedmail_mta.store.database import open_database
+from twistedmail_mta.store.database import Database, open_database
 from twistedmail_mta.store.files import BODIES_NAME, DATABASE_NAME
 from twistedmail_mta.tasks import TaskGroup, WorkerPool
 from twistedmail_mta.tls.client import ClientTLS
@@ -85,7 +87,7 @@ class Parts:
             SchemaError: the database is of a newer release.
             UnusableDatabase: it is no database, or can't be opened.
             CertificateError: a certificate can't be used.
-            ValueError: a file of recipients can't be understood.
+            ValueError: a file of recipients or secrets can't be understood.
             PluginError: a plugin can't be made.
         """
         state = site.server.state_dir
@@ -118,6 +120,7 @@ class Parts:
         )
         checks = self._sending.checks_of(site)
         self._quotas = Quotas(self.database, self.directory)
+        self._return_paths = _return_paths(site, self.database)
         self.mailboxes = MailboxStore(self.database, self.bodies, self.tasks, time.time)
         self.changes.subscribe(self.mailboxes.look_at_all)
         self._live_logins = LiveLogins(self.database, self.changes, reactor)
@@ -180,11 +183,13 @@ class Parts:
 
         Raises:
             TemporaryError: the database can't be written.
-            DirectoryError: a domain stands in the site file and in the database.
+            DirectoryError: a domain stands in the site file and in the database; or one that forwarded mail
+                is to come from isn't hosted.
             PluginError: a plugin can't start.
         """
         await self.plugins.start()
         await self.directory.begin()
+        await self._begin_forwarding()
         self.tenure = await begin_tenure(self.database, self._reactor, time.monotonic, Host(boot_name(), PROCESS))
         self.sweep = Sweep(self.database, self.bodies, self.tenure)
         most = self.site.quarantine.max_size
@@ -193,7 +198,12 @@ class Parts:
         self.quarantine = Quarantine(self.database, self.bodies, self._reactor, time.monotonic, boot_name())
         mailbox_agent = MailboxAgent(self.directory, self.mailboxes, self.bodies, self._reactor)
         self.queue = self._sending.queue(
-            self.spool, {"mailbox": mailbox_agent}, self._observation.attempted, self._generations, self._own_mail
+            self.spool,
+            {"mailbox": mailbox_agent},
+            self._observation.attempted,
+            self._generations,
+            self._own_mail,
+            self._return_paths,
         )
         self._behind = self._everything_behind()
         await self.sweep.give_back_claims()
@@ -202,6 +212,13 @@ class Parts:
         self.queue.start()
         self._plugin_queue.begin(self.spool, self.queue)
         self._begun = True
+
+    async def _begin_forwarding(self) -> None:
+        domain = self.site.forwarding.domain
+        if domain is not None and not self.directory.hosts(domain):
+            raise DirectoryError(f"forwarding.domain: {domain} isn't hosted here, so no report would come back")
+        if self._return_paths is not None:
+            await self._return_paths.begin()
 
     def _everything_behind(self) -> Behind:
         return Behind(
@@ -218,6 +235,7 @@ class Parts:
             queue=self.queue,
             new_id=self.spool.new_id,
             signing=self._signing,
+            return_paths=self._return_paths,
             stored=self._observation.stored,
             shortage=self._memory.refusal,
             clock=self._reactor,
@@ -305,3 +323,16 @@ class Parts:
         self._reloading.stop()
         self._io.stop()
         self._logins.close()
+
+
+def _return_paths(site: Site, database: Database) -> ReturnPaths | None:
+    """Return who rewrites senders of forwarded mail; blocks where a file has the secrets.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: it holds no good secrets.
+    """
+    table = site.forwarding
+    if table.srs == "never":
+        return None
+    return ReturnPaths(database, time.time, read_secrets(table.secret_file) if table.secret_file else ())

@@ -9,6 +9,7 @@ from random import SystemRandom
 
 from twistedmail_mta.composition.settings import (
     PREFERENCES,
+    appearance_of,
     lane_terms,
     make_router,
     outbound_of,
@@ -25,6 +26,7 @@ from twistedmail_mta.deliver.callout import Callout
 from twistedmail_mta.deliver.current_router import CurrentRouter
 from twistedmail_mta.deliver.demands import Demands
 from twistedmail_mta.deliver.dial import Dialer, IReactorDelivery
+from twistedmail_mta.deliver.forwarding import ForwardedSenders, ForwardingAgent
 from twistedmail_mta.deliver.lane_names import lane_names
 from twistedmail_mta.deliver.maildir import MaildirAgent, MaildirCheck
 from twistedmail_mta.deliver.mx import Hosts
@@ -32,6 +34,7 @@ from twistedmail_mta.deliver.plan import LanePlan
 from twistedmail_mta.deliver.pool import Pool
 from twistedmail_mta.deliver.providers import shipped_providers
 from twistedmail_mta.directory.recipients import RecipientFile
+from twistedmail_mta.directory.return_paths import ReturnPaths
 from twistedmail_mta.interfaces import IDeliveryAgent, IRecipientCheck, IResolver
 from twistedmail_mta.model import Message, Settlement
 from twistedmail_mta.queue.asking import Lender
@@ -78,6 +81,8 @@ class Sending:
         self._site = site
         self._bodies = bodies
         self._io = io
+        self._resolver = resolver
+        self._appearance = appearance_of(site, own_addresses)
         self._dialer = Dialer(reactor, outbound_of(site), tls, read_secret)
         self._plan = LanePlan(resolver, shipped_providers(), lane_terms(site), reactor.seconds)
         self._pool = Pool(self._dialer, reactor, messages_of=self._plan.messages_of)
@@ -105,13 +110,14 @@ class Sending:
         hop = table.next_hop(outbound)
         return MaildirCheck(self._io, hop.host) if hop.local == "maildir" else self._callout
 
-    def queue(
+    def queue(  # noqa: PLR0913, PLR0917 - all that it is made of
         self,
         spool: Spool,
         local: Mapping[str, IDeliveryAgent],
         observe: Callable[[Message, Settlement], None],
         plugins: Lender,
         own_mail: OwnMail,
+        return_paths: ReturnPaths | None,
     ) -> QueueRunner:
         """Return the queue; it doesn't run yet.
 
@@ -121,14 +127,16 @@ class Sending:
             observe: told what became of each recipient that was tried.
             plugins: has those that are asked which way mail goes.
             own_mail: signs reports.
+            return_paths: make senders of forwarded mail; None: it keeps its own.
         """
         site = self._site
         maildir_agent = MaildirAgent(self._io, self._bodies, site.server.hostname, time.time())
         agents = {"maildir": maildir_agent, **local}
+        agent = DeliveryAgent(self._pool, self._hosts, self._bodies, agents)
         return QueueRunner(
             spool,
             self._router,
-            DeliveryAgent(self._pool, self._hosts, self._bodies, agents),
+            agent if return_paths is None else ForwardingAgent(agent, self._forwarded_senders(return_paths)),
             self._reports(spool.new_id),
             self._reactor,
             now=time.time,
@@ -140,6 +148,13 @@ class Sending:
             plugins=plugins,
             own_mail=own_mail,
         )
+
+    def _forwarded_senders(self, return_paths: ReturnPaths) -> ForwardedSenders:
+        table = self._site.forwarding
+        appearance = self._appearance if table.srs == "needed" else None
+        return ForwardedSenders(
+            return_paths, self._hosts_domain, self._resolver, self._reactor, appearance, table.domain
+        )  # fmt: skip
 
     def _reports(self, new_id: Callable[[], int]) -> Reports:
         site = self._site

@@ -9,12 +9,14 @@ from typing import Final, Literal
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.deliver.connection import Timeouts
 from twistedmail_mta.deliver.dial import Outbound
+from twistedmail_mta.deliver.forwarding import Appearance
 from twistedmail_mta.deliver.networks import Reach, reach
 from twistedmail_mta.deliver.router import Fallback, Router, RouteRule
 from twistedmail_mta.deliver.sources import Source, Sources
 from twistedmail_mta.dns.nameservers import Nameserver, nameservers, system_nameservers
 from twistedmail_mta.dns.validation import Probe
 from twistedmail_mta.model import LaneTerms, NextHop
+from twistedmail_mta.networks import address_of
 from twistedmail_mta.queue.schedule import RetrySchedule
 
 PREFERENCES: Final[dict[str, Literal[4, 6] | None]] = {"any": None, "ipv4": 4, "ipv6": 6}
@@ -47,6 +49,21 @@ def reach_of(site: Site, bound: Iterable[str]) -> Reach:
     """Return who we are to others: what the site file says, else where we listen."""
     addresses = [str(address) for address in site.server.addresses] or bound
     return reach([site.server.hostname], addresses, site.outbound.allow_networks)
+
+
+def appearance_of(site: Site, bound: Iterable[str]) -> Appearance:
+    """Return how the MX hosts of others see us: what [outbound] connects from, else what `reach_of` says.
+
+    Where we listen counts only if it is an address for the whole Internet.
+    """
+    sources = tuple(Source(str(each.address), each.ehlo) for each in site.outbound.source_addresses)
+    said = [str(address) for address in site.server.addresses] or [each for each in bound if _is_global(each)]
+    return Appearance(site.server.hostname, sources or tuple(map(Source, said)))
+
+
+def _is_global(host: str) -> bool:
+    address = address_of(host)
+    return address is not None and address.is_global
 
 
 def make_router(site: Site, hosts: Callable[[str], bool]) -> Router:

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
 from twistedmail_mta.config.checking import CheckerTable, one_internal
+from twistedmail_mta.config.forwarding import ForwardingTable
 from twistedmail_mta.config.hosting import DomainTable
 from twistedmail_mta.config.lanes import LaneTable, distinct
 from twistedmail_mta.config.listening import LimitsTable, ListenTable
@@ -111,6 +112,7 @@ class Site(Table):
     queue: QueueTable = QueueTable()
     reports: ReportsTable = ReportsTable()
     dkim: DKIMTable = DKIMTable()
+    forwarding: ForwardingTable = ForwardingTable()
     quarantine: QuarantineTable = QuarantineTable()
     route: Annotated[tuple[RouteTable, ...], BeforeValidator(sequence)] = ()
     lane: Annotated[tuple[LaneTable, ...], BeforeValidator(sequence), AfterValidator(distinct)] = ()

@@ -28,7 +28,8 @@ def forwarded(recipient: Recipient, expansion: Expansion) -> tuple[Recipient, ..
     several = len(expansion.deliveries) + len(expansion.forwards) > 1
     notify = _without_success(recipient.notify) if several else recipient.notify
     orcpt = recipient.orcpt or original(recipient.address)
-    return tuple(Recipient(address, notify, orcpt) for address in expansion.forwards)
+    domain = recipient.address.domain
+    return tuple(Recipient(address, notify, orcpt, forwarded_by=domain) for address in expansion.forwards)
 
 
 def filed(recipient: Recipient, expansion: Expansion) -> tuple[Delivery, ...]:

@@ -119,6 +119,7 @@ class Transaction:
             relays=listener.role.relays,
             anybody=listener.role.takes_back,
             may_relay=question,
+            is_report=self._sender.is_null,
         )
         if meant not in self._addressees:
             mailbox = self._before.former.mailboxes.get(meant)

@@ -132,9 +132,9 @@ def _who(recipient: Recipient) -> Row:
 
 
 def _way(recipient: Recipient) -> Row:
-    """Return what was decided of the way there."""
-    via, mailbox = recipient.via, recipient.mailbox
-    return (None, None, mailbox) if via is None else (via.via, via.tls, mailbox)
+    """Return what was decided of the way there, and how it came to be one."""
+    via, rest = recipient.via, (recipient.mailbox, recipient.forwarded_by)
+    return (None, None, *rest) if via is None else (via.via, via.tls, *rest)
 
 
 def message_of(row: Row, recipients: Iterable[Row]) -> Message:
@@ -169,10 +169,12 @@ def recipient_of(  # noqa: PLR0913, PLR0917 - the columns of `tables.RECIPIENT_C
     via: str | None,
     tls: TLSLevel | None,
     mailbox: str | None,
+    forwarded_by: str | None,
 ) -> Recipient:
     """Return the recipient of a row."""
     wanted = None if notify is None else cast(frozenset[Notify], frozenset(notify.split(",")) - {""})
-    return Recipient(Address(local, domain), wanted, orcpt, None if via is None else Via(via, tls), mailbox)
+    way = None if via is None else Via(via, tls)
+    return Recipient(Address(local, domain), wanted, orcpt, way, mailbox, forwarded_by)
 
 
 def claims_of(rows: Iterable[Row], running: float) -> list[Claim]:
@@ -261,7 +263,8 @@ def _forwards(settlement: Settlement, recipients: Sequence[Recipient], running: 
     """
     claim, due = settlement.claim, settlement.attempted_at
     for recipient in recipients:
-        yield (claim.message_id, claim.index), (claim.message_id, *_who(recipient), due, running, int(due))
+        row = (claim.message_id, *_who(recipient), recipient.forwarded_by, due, running, int(due))
+        yield (claim.message_id, claim.index), row
 
 
 def released_rows(claims: Iterable[Claim], running: float) -> SettlementRows:

@@ -21,12 +21,12 @@ INSERT INTO message (id, body, size, received_at, sender_local, sender_domain, e
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
-RECIPIENT_COLUMNS: Final = "local, domain, notify, orcpt, via, via_tls, mailbox"
+RECIPIENT_COLUMNS: Final = "local, domain, notify, orcpt, via, via_tls, mailbox, forwarded_by"
 """What `rows.recipient_of` reads."""
 
 RECIPIENT: Final = f"""
 INSERT INTO recipient (message, n, {RECIPIENT_COLUMNS}, due, since, owner, epoch)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """  # noqa: S608 - constants
 
 HOLD: Final = "UPDATE recipient SET state = 'held', held_since = ?2 WHERE message = ?1"
@@ -34,8 +34,8 @@ HOLD: Final = "UPDATE recipient SET state = 'held', held_since = ?2 WHERE messag
 DETAIN: Final = "INSERT INTO detention (message, kind, reason, plugin, since, octets) VALUES (?, ?, ?, ?, ?, ?)"
 
 FORWARD: Final = """
-INSERT INTO recipient (message, n, local, domain, notify, orcpt, due, since, epoch)
-SELECT ?1, coalesce(max(n), -1) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM recipient WHERE message = ?1
+INSERT INTO recipient (message, n, local, domain, notify, orcpt, forwarded_by, due, since, epoch)
+SELECT ?1, coalesce(max(n), -1) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM recipient WHERE message = ?1
 """
 
 _DUE: Final = """
