@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from twistedmail_mta.composition.settings import appearance_of
+from twistedmail_mta.config.load import parse_site
 from twistedmail_mta.deliver.forwarding import PATIENCE, Appearance, ForwardedSenders, ForwardingAgent
 from twistedmail_mta.deliver.sources import Source
 from twistedmail_mta.errors import TemporaryError
@@ -283,3 +286,28 @@ def test_what_cannot_be_kept_waits(way: Way) -> None:
 
     assert way.deliver(JOE, to("bob"), to("dan", None)) == [Deferred(LATER), Delivered(OK, "dan")]
     assert way.inner.sent == [("joe@strangers.test", ["dan@far.test"])]
+
+
+SITE = (
+    'config_version = 1\n[server]\nhostname = "mail.home.test"\nstate_dir = "/tmp/x"\nadmin = "a@home.test"\n{}'
+    '[listen.mx]\nendpoint = "tcp:25"\nrole = "mx"\n{}'
+)
+
+
+@pytest.mark.parametrize(
+    ("server", "rest", "sources"),
+    [
+        ("", "", (Source("8.8.8.8"),)),
+        ('addresses = ["192.0.2.7"]\n', "", (Source("192.0.2.7"),)),
+        (
+            'addresses = ["192.0.2.7"]\n',
+            '[outbound]\nsource_addresses = ["192.0.2.1", { address = "2001:db8::1", ehlo = "six.home.test" }]\n',
+            (V4, V6),
+        ),
+    ],
+)
+def test_how_others_see_us(server: str, rest: str, sources: tuple[Source, ...]) -> None:
+    """What the site file says of connections comes before what it says of us, that before where we listen."""
+    site = parse_site(SITE.format(server, rest), Path("/etc/mta"), "mta.toml")
+
+    assert appearance_of(site, ["10.0.0.1", "127.0.0.1", "8.8.8.8"]) == Appearance("mail.home.test", sources)
