@@ -1,0 +1,122 @@
+# ruff: noqa: T201 - it prints its findings
+"""What `authentication` costs: CPU for a message of 4 KB, and how long 20 MB keep the reactor from other work.
+
+PYTHONPATH=.:tests:tests/policy python tests/bench/authentication_costs.py
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from authentication_kit import BANK, BANK_HOST, EVIL_HOST, signed, surroundings
+from twisted.internet.defer import Deferred
+from twisted.internet.task import react
+
+from twistedmail_mta.cli.offline import finished
+from twistedmail_mta.dkim.body import BodyHasher
+from twistedmail_mta.policy.authentication import Authentication
+from twistedmail_mta.tasks import WorkerPool, sleep
+from twistedmail_mta.testing.rig import Rig
+from twistedmail_mta.testing.values import arriving, client
+
+HEAD = (
+    b"Received: from client.bank.test ([192.0.2.1])\r\n\tby mail.bank.test with ESMTPS id 1\r\n"
+    b"From: Ann <ann@bank.test>\r\nTo: bob@home.test\r\nSubject: hello\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\n"
+    b"Message-ID: <1@bank.test>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
+)
+LINE = b"The quick brown fox jumps over the lazy dog, and  then it rests for a\twhile. \r\n"
+ROUNDS = 2000
+
+
+def cost(text: bytes, host: str, sender: str, helo: str) -> tuple[float, float]:
+    """Return what a message costs, in milliseconds of CPU: on average, and the dearest."""
+    plugin = Rig(Authentication, surroundings=surroundings()).plugin
+    who, message = client(host, helo=helo), arriving(text, sender=sender)
+    finished(plugin.message(who, message))
+    costs = []
+    for _ in range(ROUNDS):
+        begun = time.process_time()
+        finished(plugin.message(who, message))
+        costs.append((time.process_time() - begun) * 1000)
+    return sum(costs) / ROUNDS, sorted(costs)[ROUNDS * 99 // 100]
+
+
+async def longest_stall(reactor: Any, text: bytes) -> tuple[float, float]:
+    """Return how long other work waited at most while a message was examined, and how long that took, in ms."""
+    rig = Rig(Authentication, surroundings=surroundings())
+    pool = WorkerPool(reactor, "bench", 2, 10)
+    rig.plugin._examiner._in_thread = pool.run
+    rig.plugin._examiner._clock = reactor
+    done = Deferred.fromCoroutine(rig.plugin.message(client(EVIL_HOST), arriving(text)))
+    worst, begun = 0.0, time.monotonic()
+    last = begun
+    while not done.called:
+        await sleep(reactor, 0)
+        now = time.monotonic()
+        worst, last = max(worst, now - last), now
+    answer = await done
+    assert "dmarc=pass" in str(answer), answer
+    pool.stop()
+    return worst * 1000, (last - begun) * 1000
+
+
+def dearest_slice(text: bytes) -> float:
+    """Return the most CPU that a call on a thread takes for 32 KiB, the longest that it can hold the interpreter, in ms."""
+    hasher = BodyHasher([("relaxed", None), ("simple", None)])
+    costs = []
+    for begin in range(0, len(text), 32768):
+        piece = text[begin : begin + 32768]
+        before = time.thread_time()
+        hasher.add(piece)
+        costs.append((time.thread_time() - before) * 1000)
+    return max(costs)
+
+
+async def idle(reactor: Any, seconds: float) -> float:
+    """Return how long other work waited at most while nothing was done here: what the machine adds, in ms."""
+    worst, begun = 0.0, time.monotonic()
+    last = begun
+    while last < begun + seconds:
+        await sleep(reactor, 0)
+        now = time.monotonic()
+        worst, last = max(worst, now - last), now
+    return worst * 1000
+
+
+def shapes() -> Iterator[tuple[str, bytes]]:
+    """Yield bodies of 20 MB: usual text, what is costly to make canonical, and a message with a chain."""
+    size = 20 << 20
+    yield "text", signed(HEAD + LINE * (size // len(LINE)))
+    yield "white space", signed(HEAD + b"a  b\t \r\n" * (size // 8))
+    yield "line ends", signed(HEAD + b"\r\n" * (size // 2) + b"x\r\n")
+    yield "one line", signed(HEAD + b"x" * size + b"\r\n")
+
+
+def main() -> None:
+    """Print all."""
+    four = HEAD + LINE * 46
+    for name, text in (("unsigned", four), ("signed", signed(four))):
+        usual, dear = cost(text, BANK_HOST, f"ann@{BANK}", BANK)
+        print(f"4 KB, {name}: SPF twice, DKIM, DMARC, the field: {usual:.3f} ms, 1 in 100 above {dear:.3f} ms")
+
+    sys.setswitchinterval(1e-4)  # as the server has it
+
+    async def stalls(reactor: Any) -> None:
+        print(f"2 s of nothing: others waited {await idle(reactor, 2.0):.1f} ms at most")
+        for name, text in shapes():
+            found = [await longest_stall(reactor, text) for _ in range(7)]
+            worst, took = min(found)  # other programs only add to it
+            slice_costs = min(dearest_slice(text) for _ in range(5))
+            print(
+                f"20 MB of {name}: {took:.0f} ms, others waited {worst:.1f} ms at most, in the best of 7 tries;"
+                f" 32 KiB take up to {slice_costs:.2f} ms of CPU"
+            )
+
+    react(lambda reactor: Deferred.fromCoroutine(stalls(reactor)), [])
+
+
+if __name__ == "__main__":
+    main()
