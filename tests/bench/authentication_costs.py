@@ -16,7 +16,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
 from twistedmail_mta.cli.offline import finished
-from twistedmail_mta.dkim.body import BodyHasher
 from twistedmail_mta.policy.authentication import Authentication
 from twistedmail_mta.tasks import WorkerPool, sleep
 from twistedmail_mta.testing.rig import Rig
@@ -63,18 +62,6 @@ async def longest_stall(reactor: Any, text: bytes) -> tuple[float, float]:
     return worst * 1000, (last - begun) * 1000
 
 
-def dearest_slice(text: bytes) -> float:
-    """Return the most CPU that a call on a thread takes for 32 KiB, the longest that it can hold the interpreter, in ms."""
-    hasher = BodyHasher([("relaxed", None), ("simple", None)])
-    costs = []
-    for begin in range(0, len(text), 32768):
-        piece = text[begin : begin + 32768]
-        before = time.thread_time()
-        hasher.add(piece)
-        costs.append((time.thread_time() - before) * 1000)
-    return max(costs)
-
-
 async def idle(reactor: Any, seconds: float) -> float:
     """Return how long other work waited at most while nothing was done here: what the machine adds, in ms."""
     worst, begun = 0.0, time.monotonic()
@@ -109,11 +96,7 @@ def main() -> None:
         for name, text in shapes():
             found = [await longest_stall(reactor, text) for _ in range(7)]
             worst, took = min(found)  # other programs only add to it
-            slice_costs = min(dearest_slice(text) for _ in range(5))
-            print(
-                f"20 MB of {name}: {took:.0f} ms, others waited {worst:.1f} ms at most, in the best of 7 tries;"
-                f" 32 KiB take up to {slice_costs:.2f} ms of CPU"
-            )
+            print(f"20 MB of {name}: {took:.0f} ms, others waited {worst:.1f} ms at most, in the best of 7 tries")
 
     react(lambda reactor: Deferred.fromCoroutine(stalls(reactor)), [])
 

@@ -30,7 +30,11 @@ from twistedmail_mta.tasks import Task
 T = TypeVar("T")
 
 SMALL: Final = 16 << 10
-"""Octets of a header, or of a body, that are looked at without a thread."""
+"""Octets of a body that are hashed without a thread."""
+SMALL_HEADER: Final = 8 << 10
+"""Octets of a header that is read without a thread."""
+FEW_LINES: Final = 200
+"""Lines of such a header."""
 PIECE: Final = 64 << 10
 """Octets of a body that are in memory at once."""
 FEW: Final = 2
@@ -137,14 +141,15 @@ class Examiner:
         Raises:
             TemporaryError: the body can't be read now, or all threads are busy.
         """
-        reading = await self._on_thread_if(len(header.block) > SMALL, reading_of, header)
+        is_large = len(header.block) > SMALL_HEADER or header.block.count(b"\n") > FEW_LINES
+        reading = await self._on_thread_if(is_large, reading_of, header)
         records = Records(self._resolver_in_time().texts)
         spf = Task("authentication.spf", self._spf(visit, sender))
         keys = Task("authentication.keys", self._keys(reading.key_names))
         policy = Task("authentication.dmarc", discovered(reading.author, records, self._exists))
         try:
             hashes = await self._hashes(reading.forms, body)
-            is_much = len(header.block) > SMALL or len(reading.signatures) > FEW or bool(reading.chain.sets)
+            is_much = is_large or len(reading.signatures) > FEW or bool(reading.chain.sets)
             signatures, chain = await self._on_thread_if(is_much, _judged, reading, hashes, await keys, visit.now)
             by_mail, by_helo = await spf
             dmarc = await evaluated(await policy, dict.fromkeys(_identifiers(by_mail, signatures)), records)
