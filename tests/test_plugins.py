@@ -125,6 +125,7 @@ def test_folders_of_plugins(write: Write) -> None:
         ("def Plugin(:", "can't be imported: SyntaxError: "),
         ("1 / 0", "can't be imported: ZeroDivisionError: division by zero"),
         ("raise SystemExit(3)", "can't be imported: SystemExit: 3"),
+        ("import asyncio\nraise asyncio.CancelledError", "can't be imported: CancelledError: "),
         ("import no_such_module", "can't be imported: ModuleNotFoundError: "),
         ("Plugins = 1", "kit_test_bad.py, has no Plugin"),
         ("Plugin = 1", "is no class or function that makes a plugin"),

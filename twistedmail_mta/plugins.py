@@ -212,7 +212,9 @@ def _imported(use: str, path: Sequence[Path]) -> object:
 def _loaded(use: str, load: Callable[[], object]) -> object:
     try:
         return load()
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise  # of whoever waits at a terminal
+    except BaseException as error:
         raise PluginError(f"{use} can't be imported: {type(error).__name__}: {error}") from error
 
 

@@ -22,7 +22,7 @@ from twistedmail_mta.policy.limits import Limits
 from twistedmail_mta.policy.running import Plugins
 from twistedmail_mta.policy.supplies import Supplies
 from twistedmail_mta.stages import Client, IConnectPolicy
-from twistedmail_mta.tasks import Promise, TaskGroup, WorkerPool
+from twistedmail_mta.tasks import Promise, Stalled, TaskGroup, WorkerPool
 from twistedmail_mta.testing.rig import Asked
 from twistedmail_mta.testing.surroundings import AtOnce, Surroundings
 from twistedmail_mta.testing.values import client
@@ -39,6 +39,7 @@ class Counts:
         file: FilePath | None = None
         start_fails: bool = False
         inherit_fails: bool = False
+        inherit_stalls: bool = False
 
     life: ClassVar[list[str]] = []
 
@@ -53,6 +54,8 @@ class Counts:
     def inherit(self, old: Counts) -> None:
         if self.options.inherit_fails:
             raise LookupError("nothing there")
+        if self.options.inherit_stalls:
+            raise Stalled("too long")
         self.seen = old.seen
         self._note("inherit")
 
@@ -202,6 +205,7 @@ def test_one_that_several_readings_have() -> None:
     ("bad", "reason"),
     [
         ({"inherit_fails": True}, "plugin b can't take over from the one that runs: LookupError: nothing there"),
+        ({"inherit_stalls": True}, "plugin b can't take over from the one that runs: Stalled: too long"),
         ({"start_fails": True}, "plugin b can't start: OSError: the service is gone"),
     ],
 )

@@ -17,7 +17,7 @@ from twistedmail_mta.plugins import Kit, PluginError, kind_of, options_of
 from twistedmail_mta.policy.running import START_WITHIN, Plugins
 from twistedmail_mta.policy.supplies import Supplies
 from twistedmail_mta.stages import Client, IConnectPolicy, IDeliveredObserver, IMailPolicy
-from twistedmail_mta.tasks import Cancelled, Promise, WorkerPool
+from twistedmail_mta.tasks import Cancelled, Promise, Stalled, WorkerPool
 from twistedmail_mta.testing.rig import Asked
 from twistedmail_mta.testing.surroundings import AtOnce, Surroundings
 from twistedmail_mta.testing.values import client
@@ -224,7 +224,7 @@ def _failing(error: BaseException) -> Any:
     return act
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError("x"), SystemExit("x")])
+@pytest.mark.parametrize("error", [ZeroDivisionError("x"), SystemExit("x"), Stalled("x")])
 def test_one_that_cannot_be_made(error: BaseException) -> None:
     """It is named, with what it raised."""
     with pytest.raises(PluginError, match=f"^plugins.b: plugin b can't be made: {type(error).__name__}: x$"):

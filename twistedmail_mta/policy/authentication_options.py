@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
-from twistedmail_mta.config.values import Domain, DomainPatterns, Wait, domain_pattern, network, one_or_more
+from twistedmail_mta.config.values import (
+    Domain,
+    DomainPatterns,
+    MailboxName,
+    Wait,
+    domain_pattern,
+    network,
+    one_or_more,
+)
 from twistedmail_mta.networks import Network
 from twistedmail_mta.policy.exempt import ExemptNetworks
 from twistedmail_mta.policy.verdict import JUNK
@@ -47,5 +55,5 @@ class AuthenticationOptions(ExemptNetworks):
     on_temperror: Literal["defer", "tag"] = "tag"
     trusted_sealers: DomainPatterns = ()
     trusted_forwarders: Annotated[tuple[Forwarder, ...], BeforeValidator(one_or_more)] = ()
-    mailbox: Annotated[str, Field(min_length=1)] = JUNK
+    mailbox: MailboxName = JUNK
     patience: Wait = 10.0

@@ -229,7 +229,9 @@ def inherit(plugin: Plugin, old: Plugin) -> None:
     if take_over is not None:
         try:
             take_over(old.acts)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             reason = f"plugin {plugin.name} can't take over from the one that runs: {type(error).__name__}: {error}"
             raise PluginError(reason) from error
 
@@ -257,7 +259,9 @@ def made(found: Found, kit: Kit) -> Plugin:
     """
     try:
         acts = found.kind.make(found.options, kit)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise  # of whoever waits at a terminal
+    except BaseException as error:
         raise PluginError(f"plugin {found.name} can't be made: {type(error).__name__}: {error}") from error
     verified(found.name, acts)
     table = found.table
