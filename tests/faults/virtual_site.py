@@ -96,6 +96,9 @@ class VirtualDNS:
         found = (self.address_table[host],) if family == "A" and host in self.address_table else ()
         return self._answer(found, known=host in self.address_table)
 
+    async def texts(self, name: str) -> Answer[bytes]:
+        return self._answer((), known=False)
+
     def _answer(self, records: tuple[Any, ...], *, known: bool) -> Answer[Any]:
         if self.network.random.random() < self.failing:
             raise TemporaryError(Reply(451, "4.4.3", "SERVFAIL"))

@@ -1,14 +1,25 @@
-"""What other hosts have to prove before they are given mail: DANE, put together."""
+"""What other hosts have to prove before they are given mail: DANE and MTA-STS, put together."""
 
 from __future__ import annotations
 
-from twistedmail_mta.composition.settings import nameservers_of, probe_of
+import time
+
+from twistedmail_mta.composition.settings import nameservers_of, probe_of, reach_of
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.deliver.dane import DANE
 from twistedmail_mta.deliver.demands import Demands
+from twistedmail_mta.deliver.sts import STS
 from twistedmail_mta.dns.exchange import IReactorDNS
 from twistedmail_mta.dns.validation import Validation, make_validation
-from twistedmail_mta.interfaces import ISecureResolver
+from twistedmail_mta.interfaces import IDatabase, ISecureResolver
+from twistedmail_mta.policy.own_names import OwnNames, with_names
+from twistedmail_mta.policy.web import IReactorWeb, WebClient
+from twistedmail_mta.tasks import TaskGroup
+from twistedmail_mta.tls.client import ClientTLS
+
+
+class IReactorDemands(IReactorDNS, IReactorWeb):
+    """What of the reactor is used here."""
 
 
 class Demanding:
@@ -18,21 +29,47 @@ class Demanding:
         demands: for whoever finds hosts.
     """
 
-    def __init__(self, reactor: IReactorDNS, site: Site, resolver: ISecureResolver) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - all that it is made of
+        self,
+        reactor: IReactorDemands,
+        site: Site,
+        resolver: ISecureResolver,
+        tls: ClientTLS,
+        database: IDatabase,
+        tasks: TaskGroup,
+    ) -> None:
         """Put it together; nothing is asked before mail leaves.
 
         Args:
             reactor: drives it.
             site: the site file.
             resolver: for names.
+            tls: verifies web servers.
+            database: keeps policies.
+            tasks: where policies are fetched that nobody waits for.
         """
+        names = OwnNames(resolver, reach_of(site, ()).is_forbidden)
+        self._web = WebClient(with_names(reactor, names), tls)
+        sts = STS(resolver, self._web, database, reactor, time.time, tasks) if site.outbound.mta_sts else None
+        self._sts = sts
         self._validation = validation_of(reactor, site)
         dane = DANE(resolver, self._validation.holds) if is_dane_wanted(site) else None
-        self.demands = Demands(dane)
+        self.demands = Demands(dane, sts)
+
+    def start(self) -> None:
+        """Keep policies fresh from now on."""
+        if self._sts is not None:
+            self._sts.start()
 
     def stop(self) -> None:
         """Give up on every question under way."""
         self._validation.stop()
+        if self._sts is not None:
+            self._sts.stop()
+
+    async def close(self) -> None:
+        """Close the connections to web servers."""
+        await self._web.close()
 
 
 def is_dane_wanted(site: Site) -> bool:

@@ -13,7 +13,7 @@ from twistedmail_mta.access.imap.attendance import Attendance
 from twistedmail_mta.access.imap.listener import IMAPListener
 from twistedmail_mta.access.pop3_listener import POP3Listener
 from twistedmail_mta.access.visits import Visits
-from twistedmail_mta.composition.demanding import Demanding
+from twistedmail_mta.composition.demanding import Demanding, IReactorDemands
 from twistedmail_mta.composition.extending import PluginQueue, PluginThreads, account_mail, notices
 from twistedmail_mta.composition.generations import Generation, Generations
 from twistedmail_mta.composition.listeners import Behind, imap_listener, incoming_listener, pop3_listener
@@ -35,7 +35,6 @@ from twistedmail_mta.directory.return_paths import ReturnPaths, read_secrets
 from twistedmail_mta.directory.site_domains import site_domains
 from twistedmail_mta.directory.site_logins import SiteLogins
 from twistedmail_mta.directory.tables import add_account, find_account
-from twistedmail_mta.dns.exchange import IReactorDNS
 from twistedmail_mta.dns.resolver import make_resolver
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.mailbox.maildrop import open_maildrop
@@ -44,7 +43,7 @@ from twistedmail_mta.policy.memory import SHARE, MemoryWatch, available
 from twistedmail_mta.policy.observing import Observation
 from twistedmail_mta.policy.running import Plugins
 from twistedmail_mta.policy.supplies import Supplies
-from twistedmail_mta.policy.web import IReactorWeb, WebClient
+from twistedmail_mta.policy.web import WebClient
 from twistedmail_mta.queue.own_mail import OwnMail
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.spool.owners import Host
@@ -68,7 +67,7 @@ PROCESS: Final = 0
 """The number of the only process there is."""
 
 
-class IReactorSite(IReactorCore, IReactorDelivery, IReactorDNS, IReactorLogins, IReactorWeb):
+class IReactorSite(IReactorCore, IReactorDelivery, IReactorLogins, IReactorDemands):
     """What of the reactor a site uses."""
 
 
@@ -99,9 +98,9 @@ class Parts:
         self._io = WorkerPool(reactor, "io", IO_THREADS, IO_BACKLOG)
         self.bodies = BodyStore(self._io, state / BODIES_NAME)
         self._resolver = make_resolver(reactor, nameservers_of(site), site.dns.timeout)
-        self._demanding = Demanding(reactor, site, self._resolver)
         client_tls = ClientTLS(site.outbound.ca_file)
         self._http = WebClient(reactor, client_tls)
+        self._demanding = Demanding(reactor, site, self._resolver, client_tls, self.database, self.tasks)
         self.changes = Changes(self.database, reactor)
         self.directory = Directory(
             self.database, site_domains(site.domains), site.server.admin, self.changes, reactor, self.tasks
@@ -209,6 +208,7 @@ class Parts:
         await self.sweep.give_back_claims()
         await self.mailboxes.undo_unfinished()
         self.changes.start()
+        self._demanding.start()
         self.queue.start()
         self._plugin_queue.begin(self.spool, self.queue)
         self._begun = True
@@ -312,6 +312,7 @@ class Parts:
         self._demanding.stop()
         self._resolver.stop()
         await self._http.close()
+        await self._demanding.close()
         await self._generations.finish()
         await self.tasks.finish()
         if self._begun:

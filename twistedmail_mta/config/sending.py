@@ -156,8 +156,9 @@ class OutboundTable(Table):
         prefer: the family of addresses that is tried first at each host.
         tls: what is demanded of MX hosts.
         dane: hosts have to be whom their TLSA records mean, where the name servers validate.
+        mta_sts: hosts have to be whom the MTA-STS policy of the recipient's domain names.
         ca_file: authorities in PEM form that vouch for hosts where TLS is
-            required; None: the system's.
+            required, and for web servers; None: the system's.
         concurrency: most connections at once to one next hop.
         fallback: who takes what MX hosts have not taken; None: nobody.
         timeouts: see there.
@@ -173,6 +174,7 @@ class OutboundTable(Table):
     prefer: Literal["any", "ipv4", "ipv6"] = "any"
     tls: TLSLevel = "opportunistic"
     dane: bool = True
+    mta_sts: bool = True
     ca_file: FilePath | None = None
     concurrency: Count = 20
     fallback: FallbackTable | None = None

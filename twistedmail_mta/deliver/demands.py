@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar, Final
+
+from twisted.logger import Logger
 
 from twistedmail_mta.deliver.dane import DANE
 from twistedmail_mta.deliver.demand import Demand
+from twistedmail_mta.deliver.sts import STS
 from twistedmail_mta.deliver.target import Target
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.model import NextHop, Reply
 
+NOT_NAMED: Final = Reply(451, "4.7.5", "MTA-STS: the policy of the recipient's domain names none of its mail hosts")
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Demands:
     """Says of each target what it has to show, and leaves out those that must not be tried.
 
     Attributes:
         dane: knows TLSA records; None: DANE is off.
+        sts: knows MTA-STS policies; None: it is off.
     """
 
     dane: DANE | None = None
+    sts: STS | None = None
+
+    log: ClassVar[Logger] = Logger()
 
     async def put(self, next_hop: NextHop, targets: Sequence[Target]) -> Sequence[Target]:
         """Return the targets that may be tried, with what is demanded of them.
@@ -37,10 +47,39 @@ class Demands:
         if next_hop.tls != "opportunistic" or next_hop.lmtp or next_hop.is_socket or next_hop.is_filter:
             return targets
         found = await self.dane.demands(next_hop, targets) if self.dane is not None else {}
+        if self.sts is not None and next_hop.mx and not next_hop.host.startswith("["):
+            found |= await self._by_policy(
+                self.sts, next_hop.host, [each for each in targets if not found.get(each.host)]
+            )
         return _left(targets, found) if found else targets
+
+    async def _by_policy(self, sts: STS, domain: str, targets: Sequence[Target]) -> dict[str, Demand | Reply | None]:
+        """Return what the domain's policy demands of hosts that DANE says nothing of (RFC 8461 section 2)."""
+        policy = await sts.policy(domain) if targets else None
+        if policy is None or policy.mode == "none":
+            return {}
+        is_strict = policy.mode == "enforce"
+        demanded: dict[str, Demand | Reply | None] = {}
+        for host in dict.fromkeys(target.host for target in targets):
+            if policy.names(host):
+                demanded[host] = Demand("MTA-STS", is_strict=is_strict)
+            else:
+                demanded[host] = NOT_NAMED if is_strict else None
+                self._log_unnamed(domain, host, is_strict=is_strict)
+        return demanded
+
+    def _log_unnamed(self, domain: str, host: str, *, is_strict: bool) -> None:
+        self.log.info(
+            "{host} isn't named by the MTA-STS policy of {domain}, which is {mode}",
+            host=host,
+            domain=domain,
+            mode="enforced" if is_strict else "only tested",
+            event="sts.unnamed",
+        )
 
 
 def _left(targets: Sequence[Target], found: Mapping[str, Demand | Reply | None]) -> Sequence[Target]:
+    """Return the targets that aren't refused."""
     left: list[Target] = []
     for target in targets:
         demand = found.get(target.host)
