@@ -9,7 +9,7 @@ import pytest
 from mta_command import SITE, Command
 
 from twistedmail_mta.cli.dns_addresses import Known, known_addresses, seen_by_others, system_addresses
-from twistedmail_mta.cli.dns_presence import Shown, presence_of, shown_certificates
+from twistedmail_mta.cli.dns_presence import Domains, Shown, presence_of, shown_certificates
 from twistedmail_mta.config.load import parse_site
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.networks import address_of
@@ -24,7 +24,7 @@ def site(text: str, base: str = SITE) -> Site:
 
 
 def presence(text: str, known: Known = KNOWN) -> Presence:
-    return presence_of(site(text), known, NOTHING, ["example.org"], [])
+    return presence_of(site(text), known, NOTHING, Domains(("example.org",)))
 
 
 def test_addresses_of_the_site_file() -> None:
@@ -170,7 +170,7 @@ def test_certificates(command: Command) -> None:
     assert [each.name for each in shown.certificates] == ["mail.example.org"]
     assert len(shown.certificates[0].chain) == 1
     assert "what TLSA records of mx.example.com should say isn't known" in shown.doubts[0]
-    assert presence_of(read, KNOWN, shown, [], []).doubts == shown.doubts
+    assert presence_of(read, KNOWN, shown, Domains(())).doubts == shown.doubts
 
 
 @pytest.mark.parametrize(

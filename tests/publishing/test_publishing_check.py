@@ -264,6 +264,15 @@ def test_text_of_a_finding() -> None:
     )
 
 
+def test_many_addresses_are_cut() -> None:
+    """What strangers publish fills no screen."""
+    world = published().with_("mail.example.org", "A", *(f"198.51.100.{number}" for number in range(100)))
+
+    (found,) = [each for each in findings(world) if each.rdtype == "A"]
+
+    assert "198.51.100.7 and 92 more, and that isn't this host" in found.text
+
+
 def test_all_that_is_right_is_told() -> None:
     """Each record has its line, so that one sees what was looked at."""
     coroutine = check_all(SITE, published())

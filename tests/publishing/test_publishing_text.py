@@ -76,6 +76,16 @@ def test_host_name_that_is_a_domain() -> None:
     assert [line for line in records(text) if "v=spf1" in line] == ['example.org. 3600 IN TXT "v=spf1 mx ~all"']
 
 
+def test_host_name_that_is_another_domain() -> None:
+    """It has none, and no keys, where that domain isn't told of: its own records are others."""
+    key = replace(RSA, domain="example.net")
+    host = Host("example.net", ("192.0.2.1",), ("192.0.2.1",))
+    text = printed(replace(SITE, hosts=(host,), others=frozenset(("example.net",)), certificates=(), keys=(key,)))
+
+    assert [line for line in records(text) if line.startswith("example.net")] == ["example.net. 3600 IN A 192.0.2.1"]
+    assert "_domainkey.example.net" not in text
+
+
 def test_domain_without_keys() -> None:
     """It is told how to get some."""
     assert "; no DKIM keys: mta dkim create example.org makes some\n" in printed(replace(SITE, keys=()))

@@ -12,14 +12,14 @@ import click
 
 from twistedmail_mta.cli.dns_addresses import known_addresses
 from twistedmail_mta.cli.dns_lookup import PublicRecords
-from twistedmail_mta.cli.dns_presence import presence_of, shown_certificates
+from twistedmail_mta.cli.dns_presence import Domains, presence_of, shown_certificates
 from twistedmail_mta.cli.hosting import OpenDirectory, as_domain, open_directory
 from twistedmail_mta.cli.reacting import waited_for
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, printable
 from twistedmail_mta.composition.settings import nameservers_of
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.directory.accounts import DirectoryError
-from twistedmail_mta.directory.dkim_rows import StoredKey, keys_of
+from twistedmail_mta.directory.dkim_rows import keys_of
 from twistedmail_mta.dns.exchange import IReactorDNS
 from twistedmail_mta.dns.resolver import make_resolver
 from twistedmail_mta.interfaces import Transaction
@@ -47,8 +47,8 @@ def dns(invocation: Invocation, domains: Sequence[str], *, check: bool) -> None:
     site = invocation.chosen_site().site
     shown = shown_certificates(site)  # as root, if this is root
     with open_directory(invocation) as directory:
-        names, keys = directory.read(partial(_found, directory, domains))
-    presence = presence_of(site, known_addresses(site), shown, names, keys)
+        found = directory.read(partial(_found, directory, domains))
+    presence = presence_of(site, known_addresses(site), shown, found)
     presence, findings = _asked(site, presence, check=check)
     if check:
         _print_findings(invocation, findings)
@@ -56,15 +56,16 @@ def dns(invocation: Invocation, domains: Sequence[str], *, check: bool) -> None:
     _print_records(invocation, presence)
 
 
-def _found(directory: OpenDirectory, wanted: Sequence[str], tx: Transaction) -> tuple[list[str], list[StoredKey]]:
+def _found(directory: OpenDirectory, wanted: Sequence[str], tx: Transaction) -> Domains:
     """Return the domains that are wanted, with the keys of these and of the host's own name."""
     hosted = directory.domains(tx)
     for name in wanted:
         if name not in hosted:
             raise DirectoryError(f"mail of {name} isn't kept here; mta domain list shows whose is")
-    names = list(dict.fromkeys(wanted)) or sorted(hosted)
-    keys = [key for key in keys_of(tx) if key.state != "gone" and (key.domain in names or key.domain not in hosted)]
-    return names, keys
+    names = tuple(dict.fromkeys(wanted)) or tuple(sorted(hosted))
+    others = frozenset(hosted) - set(names)
+    keys = tuple(key for key in keys_of(tx) if key.state != "gone" and key.domain not in others)
+    return Domains(names, others, keys)
 
 
 def _asked(site: Site, presence: Presence, *, check: bool) -> tuple[Presence, list[Finding]]:

@@ -1,8 +1,10 @@
-"""Asks what has to be published through the site's resolver, in a time of its own."""
+"""Asks what has to be published through the site's resolver as long as it answers."""
 
 from __future__ import annotations
 
-from typing import Final, cast
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final, TypeVar, cast
 
 import dns.rdtypes.IN.SRV
 from dns.rdatatype import RdataType
@@ -16,53 +18,48 @@ from twistedmail_mta.model import Answer, MXRecord
 from twistedmail_mta.policy.asking import SILENT
 from twistedmail_mta.publishing.lookup import SRVRecord
 
-PATIENCE: Final = 120.0
-"""Seconds; who asks about hundreds of domains gets an answer about the first ones even if the DNS is silent."""
+T = TypeVar("T")
+
+MOST_LOST: Final = 20.0
+"""Seconds; once so long was waited in vain, all in all, the servers are taken to be silent."""
 
 
 class PublicRecords:
-    """The resolver, with the kinds of records that nothing else asks for; from some time on there is no answer."""
+    """The resolver, with the kind of records that nothing else asks for; it isn't asked on and on in vain."""
 
-    def __init__(self, resolver: Resolver, clock: IReactorTime, seconds: float = PATIENCE) -> None:
-        """Begin; from now on `seconds` are left for questions to begin in."""
+    def __init__(self, resolver: Resolver, clock: IReactorTime) -> None:
+        """Begin, with nothing lost."""
         self._resolver = resolver
         self._clock = clock
-        self._end = clock.seconds() + seconds
+        self._lost = 0.0
 
     async def mx(self, domain: str) -> Answer[MXRecord]:
         """Return MX records."""
-        self._demand_time()
-        return await self._resolver.mx(domain)
+        return await self._ask(partial(self._resolver.mx, domain))
 
     async def addresses(self, host: str, family: str) -> Answer[str]:
         """Return addresses."""
-        self._demand_time()
-        return await self._resolver.addresses(host, family)
+        return await self._ask(partial(self._resolver.addresses, host, family))
 
     async def host_names(self, address: str) -> Answer[str]:
         """Return what the PTR records of an address say."""
-        self._demand_time()
-        return await self._resolver.host_names(address)
+        return await self._ask(partial(self._resolver.host_names, address))
 
     async def texts(self, name: str) -> Answer[bytes]:
         """Return TXT records."""
-        self._demand_time()
-        return await self._resolver.texts(name)
+        return await self._ask(partial(self._resolver.texts, name))
 
     async def cname(self, name: str) -> Answer[str]:
         """Return what a name itself is an alias of."""
-        self._demand_time()
-        return await self._resolver.cname(name)
+        return await self._ask(partial(self._resolver.cname, name))
 
     async def tlsa(self, name: str) -> Answer[TLSA]:
         """Return TLSA records."""
-        self._demand_time()
-        return await self._resolver.tlsa(name)
+        return await self._ask(partial(self._resolver.tlsa, name))
 
     async def services(self, name: str) -> Answer[SRVRecord]:
         """Return SRV records."""
-        self._demand_time()
-        answer = await self._resolver.query(name, RdataType.SRV)
+        answer = await self._ask(partial(self._resolver.query, name, RdataType.SRV))
         found = [cast(dns.rdtypes.IN.SRV.SRV, each) for each in answer.records]
         records = tuple(SRVRecord(each.priority, each.weight, each.port, name_text(each.target)) for each in found)
         return Answer(records, answer.status, answer.authentic)
@@ -74,6 +71,13 @@ class PublicRecords:
         except TemporaryError:
             return False
 
-    def _demand_time(self) -> None:
-        if self._clock.seconds() >= self._end:
+    async def _ask(self, question: Callable[[], Awaitable[T]]) -> T:
+        """Ask, unless too much time was lost with that."""
+        if self._lost >= MOST_LOST:
             raise TemporaryError(SILENT)
+        begun = self._clock.seconds()
+        try:
+            return await question()
+        except TemporaryError:
+            self._lost += self._clock.seconds() - begun
+            raise

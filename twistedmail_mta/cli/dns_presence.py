@@ -41,23 +41,38 @@ class Shown:
     doubts: tuple[str, ...]
 
 
-def presence_of(site: Site, known: Known, shown: Shown, domains: Sequence[str], keys: Sequence[StoredKey]) -> Presence:
+@dataclass(frozen=True, slots=True)
+class Domains:
+    """The domains whose mail is kept here.
+
+    Attributes:
+        told: those that are of interest.
+        others: the others.
+        keys: that are to be in the DNS: of the first, and of none at all.
+    """
+
+    told: tuple[str, ...]
+    others: frozenset[str] = frozenset()
+    keys: tuple[StoredKey, ...] = ()
+
+
+def presence_of(site: Site, known: Known, shown: Shown, domains: Domains) -> Presence:
     """Return what a site is to others.
 
     Args:
         site: the site file.
         known: the addresses.
         shown: the certificates.
-        domains: whose mail is kept here, as far as they are of interest.
-        keys: those that are to be in the DNS, likewise.
+        domains: whose mail is kept here, and what signs it.
     """
     hidden = [str(each.address) for each in site.outbound.source_addresses if _is_hidden(str(each.address), known)]
     return Presence(
         hosts=tuple(_hosts(site, known, hidden)),
-        domains=tuple(domains),
+        domains=domains.told,
+        others=domains.others,
         services=tuple(_services(site)),
         certificates=shown.certificates,
-        keys=keys,
+        keys=domains.keys,
         known_from=known.source,
         doubts=(*_doubts(known, hidden), *shown.doubts),
         remarks=tuple(_remarks(site)),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from twistedmail_mta.publishing.record import Record, Type
 
@@ -36,6 +36,15 @@ class Finding:
         first = f"{self.state}: {where}: {self.text}" if where else f"{self.state}: {self.text}"
         records = (f"    {line}" for record in self.publish for line in record.text.split("\n"))
         return "\n".join((first, *records))
+
+
+MOST_LISTED: Final = 8
+
+
+def listed(values: Sequence[str]) -> str:
+    """Return values that others publish, as far as they fit into a line."""
+    more = len(values) - MOST_LISTED
+    return ", ".join(values[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def right(record: Record, text: str) -> Finding:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.networks import address_of, reverse_name
-from twistedmail_mta.publishing.finding import Finding, missing, right, unknown, wrong
+from twistedmail_mta.publishing.finding import Finding, listed, missing, right, unknown, wrong
 from twistedmail_mta.publishing.lookup import Lookup
 from twistedmail_mta.publishing.presence import Host, Presence
 from twistedmail_mta.publishing.record import Record
@@ -76,19 +76,19 @@ async def _check_name(presence: Presence, host: Host, lookup: Lookup) -> list[Fi
 def _unheld(asked: Record, found: list[str]) -> Finding:
     if not found:
         return wrong(asked, "it has no address, so it can't be reached; publish its addresses")
-    return unknown(asked, f"it leads to {', '.join(found)}; whether that is this host isn't known")
+    return unknown(asked, f"it leads to {listed(found)}; whether that is this host isn't known")
 
 
 def _compared(asked: Record, records: list[Record], found: tuple[str, ...]) -> Finding:
     wanted = {address_of(record.content) for record in records}
     strange = [each for each in found if address_of(each) not in wanted]
     if strange:
-        text = f"it leads to {', '.join(strange)}, and that isn't this host as far as the site file says"
+        text = f"it leads to {listed(strange)}, and that isn't this host as far as the site file says"
         return wrong(asked, f"{text}; publish" if records else f"{text}; remove it", records)
     lacking = [each for each in records if address_of(each.content) not in set(map(address_of, found))]
     if lacking:
         return missing(*lacking)
-    return right(asked, f"it leads to {', '.join(found)}")
+    return right(asked, f"it leads to {listed(found)}")
 
 
 async def _check_pointer(host: Host, address: str, lookup: Lookup) -> Finding:
@@ -101,5 +101,5 @@ async def _check_pointer(host: Host, address: str, lookup: Lookup) -> Finding:
         return right(record, f"{address} is called {host.name}")
     if not names:
         return missing(record, text=f"{address} has no name; let who gave you the address set")
-    text = f"{address} is called {', '.join(names)}, and says {host.name} in EHLO; let who gave you the address set"
+    text = f"{address} is called {listed(names)}, and says {host.name} in EHLO; let who gave you the address set"
     return wrong(record, text, [record])

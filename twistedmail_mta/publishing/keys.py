@@ -41,7 +41,7 @@ async def check_host_keys(presence: Presence, lookup: Lookup) -> list[Finding]:
 
 
 def _keys_of_host(presence: Presence) -> list[PublishedKey]:
-    return [key for key in presence.keys if key.domain not in presence.domains]
+    return [key for key in presence.keys if not presence.is_domain(key.domain)]
 
 
 def _record(key: PublishedKey) -> Record:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from twistedmail_mta.errors import TemporaryError
-from twistedmail_mta.publishing.finding import Finding, missing, right, unknown, wrong
+from twistedmail_mta.publishing.finding import Finding, listed, missing, right, unknown, wrong
 from twistedmail_mta.publishing.lookup import Lookup
 from twistedmail_mta.publishing.presence import Presence
 from twistedmail_mta.publishing.record import Record
@@ -37,13 +37,13 @@ async def check_mail_hosts(presence: Presence, domain: str, lookup: Lookup) -> l
         text = f"it says that {domain} takes no mail (null MX, RFC 7505 section 3); publish instead"
         return [wrong(record, text, [record])]
     if not ours:
-        text = f"mail goes to {', '.join(hosts)}, and none of these is this host; publish"
+        text = f"mail goes to {listed(hosts)}, and none of these is this host; publish"
         return [*findings, wrong(record, text, [record])]
     if len(hosts) < len(found):
-        text = f"beside {', '.join(hosts)} it says that {domain} takes no mail; remove that (RFC 7505 section 3)"
+        text = f"beside {listed(hosts)} it says that {domain} takes no mail; remove that (RFC 7505 section 3)"
         return [*findings, wrong(record, text)]
     others = [each for each in hosts if each not in ours]
-    text = f"mail comes to {', '.join(ours)}" + (f", or goes to {', '.join(others)}" if others else "")
+    text = f"mail comes to {listed(ours)}" + (f", or goes to {listed(others)}" if others else "")
     return findings or [right(record, text)]
 
 

@@ -97,6 +97,7 @@ class Presence:
     Attributes:
         hosts: the names of this host; the first is `server.hostname`, which domains name as theirs.
         domains: whose mail is kept here, in the order in which they are told.
+        others: those of which nothing is to be told.
         services: for mail programs.
         certificates: for hosts that send mail here.
         keys: that are to be in the DNS.
@@ -107,6 +108,7 @@ class Presence:
 
     hosts: tuple[Host, ...]
     domains: tuple[str, ...]
+    others: frozenset[str] = frozenset()
     services: tuple[Service, ...] = ()
     certificates: tuple[Certificate, ...] = ()
     keys: Sequence[PublishedKey] = ()
@@ -118,6 +120,10 @@ class Presence:
     def hostname(self) -> str:
         """The name of the mail server."""
         return self.hosts[0].name
+
+    def is_domain(self, name: str) -> bool:
+        """Return whether mail of a name is kept here, so that its records are a domain's."""
+        return name in self.domains or name in self.others
 
     @property
     def senders(self) -> list[tuple[str, str]]:

@@ -15,6 +15,8 @@ from twistedmail_mta.publishing.record import Record
 from twistedmail_mta.spf.check import NOBODY, Verdict, check_host
 from twistedmail_mta.spf.parsing import is_record
 
+_MOST_SHOWN: Final = 2048
+"""Octets of a record; real ones are shorter."""
 _EVERYBODY: Final = ("all", "+all")
 
 
@@ -64,7 +66,7 @@ def _claim_of_domain(presence: Presence, domain: str) -> _Claim:
 
 
 def _claims_of_hosts(presence: Presence) -> list[_Claim]:
-    return [_claim_of_host(host) for host in presence.hosts if host.outgoing and host.name not in presence.domains]
+    return [_claim_of_host(host) for host in presence.hosts if host.outgoing and not presence.is_domain(host.name)]
 
 
 def _claim_of_host(host: Host) -> _Claim:
@@ -86,7 +88,7 @@ async def _check(claim: _Claim, lookup: Lookup) -> list[Finding]:
         return [wrong(record, text, [record])]
     if not claim.senders:
         return [unknown(record, "there is one, but where mail leaves from isn't known")]
-    published = texts[0].decode("ascii", "replace")
+    published = texts[0][:_MOST_SHOWN].decode("ascii", "replace")
     findings = [await _check_address(claim, published, *sender, lookup) for sender in claim.senders]
     return [finding for finding in findings if finding.state != "right"] or findings[:1]
 

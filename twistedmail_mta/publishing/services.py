@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twistedmail_mta.errors import TemporaryError
-from twistedmail_mta.publishing.finding import Finding, missing, right, unknown, wrong
+from twistedmail_mta.publishing.finding import Finding, listed, missing, right, unknown, wrong
 from twistedmail_mta.publishing.lookup import Lookup
 from twistedmail_mta.publishing.presence import Presence, Service
 from twistedmail_mta.publishing.record import Record
@@ -35,5 +35,5 @@ async def _check(presence: Presence, service: Service, domain: str, lookup: Look
         return right(record, f"{service.what} is at port {service.port} of this host")
     if not found:
         return missing(record)
-    places = ", ".join(f"at {each.target}:{each.port}" if each.target else "nowhere" for each in found)
+    places = listed([f"at {each.target}:{each.port}" if each.target else "nowhere" for each in found])
     return wrong(record, f"{service.what} is said to be {places}; publish", [record])
