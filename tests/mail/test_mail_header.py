@@ -252,3 +252,22 @@ def test_all_with_a_value(end: bytes) -> None:
     assert found.block == b"A: 1\r\nX: other\r\nB: mine;\r\n b\r\n" + end
     assert found.without_value(b"X", b"mine") is found
     assert found.without_value(b"A", b"1").block == b"X: other\r\nB: mine;\r\n b\r\n" + end
+
+
+def test_one_of_thousands_with_a_value() -> None:
+    """Where its number is right no other is looked at: a peer may send thousands, and each change would cost that."""
+
+    class Watched(Header):
+        looked_at = 0
+
+        def _end(self, value: int) -> int:
+            self.looked_at += 1
+            return super()._end(value)
+
+    header = Watched(b"X: mine\r\n" * 5000 + b"\r\n")
+
+    found = header.with_value(b"X", b"mine", b"yours", 7)
+
+    assert found is not None
+    assert found.get_all(b"X") == [b"mine"] * 6 + [b"yours"] + [b"mine"] * 4993
+    assert header.looked_at == 1

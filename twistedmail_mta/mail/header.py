@@ -195,11 +195,16 @@ class Header:
         Returns:
             None where no such field has it.
         """
-        places = [start for _, start in self._starts(name) if self.block[start : self._end(start)].strip() == old]
-        if not places:
-            return None
+
+        def has_it(start: int) -> bool:
+            return self.block[start : self._end(start)].strip() == old
+
         start = next((start for _, start in islice(self._starts(name), occurrence - 1, occurrence)), None)
-        begin = self.block.index(old, start if start in places else places[0])
+        if start is None or not has_it(start):  # only then are all looked at: there may be thousands
+            start = next((start for _, start in self._starts(name) if has_it(start)), None)
+        if start is None:
+            return None
+        begin = self.block.index(old, start)
         return Header(self.block[:begin] + new + self.block[begin + len(old) :])
 
     def _places(self) -> Iterator[tuple[int, int, int]]:
