@@ -51,8 +51,10 @@ class Authentication:
         visit = Visit(client.host, client.helo, self._kit.hostname, self._kit.now())
         findings = await self._examiner.findings(visit, message.envelope.sender, message.header, message.body)
         decision = decided(findings, client.host, self._options)
-        self._tell(message.id, findings, decision)
-        return decision.refusal or self._changes(client, message, findings, decision)
+        if decision.refusal is not None:
+            self._tell(message.id, findings, decision)
+            return decision.refusal
+        return self._changes(client, message, findings, decision)
 
     def _changes(self, client: Client, message: Arriving, findings: Findings, decision: Decision) -> Changes:
         value = written(self._service, statements(findings, client.host, decision.done))
@@ -64,6 +66,7 @@ class Authentication:
         )
 
     def _tell(self, queue_id: str, findings: Findings, decision: Decision) -> None:
+        """Let the log say why a message is refused; of others it shows the tags."""
         self._kit.log.info(
             "{id} is {findings}", event="authentication.found", id=queue_id,
             findings=", ".join(f"{tag.name}={tag.value!r}" for tag in tags(findings, decision.done)),
