@@ -158,6 +158,29 @@ def test_others_that_send_for_us(text: str, host: str | None) -> None:
     assert all(f"through {host}: SPF records must allow" in each for each in remarks)
 
 
+ALL_THROUGH_RELAY = '[[route]]\nmatch = {}\nvia = "smtp://relay.example"\n'
+SOME_BY_MX = '[[route]]\nmatch = { to_domain = "a.example" }\nvia = "mx"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "sends"),
+    [
+        ('[[route]]\nmatch = { to_domain = "*" }\nvia = "smtp://relay.example"\n', False),
+        ('[[route]]\nmatch = { to_domain = "a.example" }\nvia = "smtp://10.0.0.1"\n', True),
+        ('[[route]]\nmatch = { from = "ann@example.org" }\nvia = "smtp://relay.example"\n', True),
+        ('[[route]]\nmatch = { account = "*" }\nvia = "smtp://relay.example"\n', True),
+        (SOME_BY_MX + ALL_THROUGH_RELAY, True),
+        (ALL_THROUGH_RELAY + SOME_BY_MX, False),
+        ('[outbound.fallback]\nvia = "smtp://spare.example"\n', True),
+    ],
+)
+def test_host_that_sends_nothing_itself(text: str, sends: bool) -> None:
+    """Where a smart host sends everything, nothing is demanded of what this host says in EHLO."""
+    outgoing = KNOWN.addresses if sends else ()
+
+    assert presence(text).hosts == (Host("mail.example.org", KNOWN.addresses, outgoing),)
+
+
 def test_certificates(command: Command) -> None:
     """The default one is for the host's name, others for theirs; one that can't be read is a doubt."""
     command.file.write_text(

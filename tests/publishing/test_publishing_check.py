@@ -245,6 +245,17 @@ def test_unknown_addresses() -> None:
     assert ("wrong", "mail.example.org") in {(each.state, each.name) for each in findings(bare, site)}
 
 
+def test_mail_that_others_send() -> None:
+    """Where all of it goes through another host, nothing is held against that one's addresses, which aren't known."""
+    site = replace(SITE, hosts=(Host("mail.example.org", ("192.0.2.1",), ()),))
+
+    found = only(findings(published(site), site))
+
+    assert (found.state, found.name, found.rdtype) == ("note", "example.org", "TXT")
+    assert "it must allow the hosts that mail is sent through" in found.text
+    assert only(findings(published(site).without(("example.org", "TXT")), site)).state == "missing"
+
+
 def test_remarks_are_notes() -> None:
     """They change no exit status."""
     site = replace(SITE, remarks=("a route sends mail on",))

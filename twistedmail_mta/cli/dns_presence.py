@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from twistedmail_mta.cli.dns_addresses import INSIDE, Known
 from twistedmail_mta.config.endpoints import Endpoint, parse_endpoint
+from twistedmail_mta.config.sending import RouteTable
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.directory.dkim_rows import StoredKey
 from twistedmail_mta.model import NextHop
@@ -98,6 +99,9 @@ def shown_certificates(site: Site) -> Shown:
 def _hosts(site: Site, known: Known, hidden: Sequence[str]) -> Iterator[Host]:
     """Yield the names in EHLO; mail of a family without a source of its own leaves from where mail comes in."""
     hostname = site.server.hostname
+    if not _sends_itself(site):
+        yield Host(hostname, known.addresses, ())
+        return
     sources = site.outbound.source_addresses
     families = {each.address.version for each in sources}
     by_name = {hostname: [each for each in known.addresses if _version(each) not in families]}
@@ -108,6 +112,22 @@ def _hosts(site: Site, known: Known, hidden: Sequence[str]) -> Iterator[Host]:
     for name, outgoing in by_name.items():
         incoming = _incoming(known, others) if name == hostname else ()
         yield Host(name, tuple(dict.fromkeys((*incoming, *outgoing))), tuple(outgoing))
+
+
+def _sends_itself(site: Site) -> bool:
+    """Return whether any mail goes to MX hosts: not if a route takes all of it before."""
+    for each in site.route:
+        hop = each.route(site.outbound)
+        if isinstance(hop, NextHop) and hop.mx:
+            return True
+        if _is_for_everything(each):
+            return False
+    return True
+
+
+def _is_for_everything(route: RouteTable) -> bool:
+    match = route.match
+    return (match.to_domain is None or "*" in match.to_domain) and match.sender is None and match.account is None
 
 
 def _incoming(known: Known, others: set[str]) -> list[str]:

@@ -47,12 +47,12 @@ def host_sender_records(presence: Presence) -> list[Record]:
 
 async def check_sender(presence: Presence, domain: str, lookup: Lookup) -> list[Finding]:
     """Find out whether all addresses that mail leaves from may send for a domain."""
-    return await _check(_claim_of_domain(presence, domain), lookup)
+    return await _check(_claim_of_domain(presence, domain), presence, lookup)
 
 
 async def check_host_senders(presence: Presence, lookup: Lookup) -> list[Finding]:
     """Find out whether they may call themselves what they do."""
-    return [finding for claim in _claims_of_hosts(presence) for finding in await _check(claim, lookup)]
+    return [finding for claim in _claims_of_hosts(presence) for finding in await _check(claim, presence, lookup)]
 
 
 def _claim_of_domain(presence: Presence, domain: str) -> _Claim:
@@ -75,7 +75,16 @@ def _claim_of_host(host: Host) -> _Claim:
     return _Claim(Record(host.name, "TXT", "v=spf1 a -all", why), ("a",), senders)
 
 
-async def _check(claim: _Claim, lookup: Lookup) -> list[Finding]:
+def _unheld(record: Record, presence: Presence) -> Finding:
+    """Say why a record isn't held against any address."""
+    if not presence.addresses:
+        return unknown(record, "there is one, but where mail leaves from isn't known")
+    return Finding(
+        "note", record.name, record.rdtype, "there is one; it must allow the hosts that mail is sent through"
+    )
+
+
+async def _check(claim: _Claim, presence: Presence, lookup: Lookup) -> list[Finding]:
     record = claim.record
     try:
         texts = [text for text in (await lookup.texts(record.name)).records if is_record(text)]
@@ -87,7 +96,7 @@ async def _check(claim: _Claim, lookup: Lookup) -> list[Finding]:
         text = "there are several SPF records, so none counts (RFC 7208 section 4.5); leave one, such as"
         return [wrong(record, text, [record])]
     if not claim.senders:
-        return [unknown(record, "there is one, but where mail leaves from isn't known")]
+        return [_unheld(record, presence)]
     published = texts[0][:_MOST_SHOWN].decode("ascii", "replace")
     findings = [await _check_address(claim, published, *sender, lookup) for sender in claim.senders]
     return [finding for finding in findings if finding.state != "right"] or findings[:1]
