@@ -287,6 +287,28 @@ def test_not_too_many_questions_at_once() -> None:
     assert world.spool.rows == {}
 
 
+def test_much_mail_of_one_sender() -> None:
+    """Senders take turns: whoever sends little is asked about as soon as one answer is here."""
+    promises: list[Promise[Any]] = []
+
+    def wait(_: Leaving) -> Promise[Any]:
+        promises.append(Promise())
+        return promises[-1]
+
+    says = Says(wait)
+    world = world_of(says)
+    for number in range(2 * AT_ONCE):
+        world.send(f"u{number}@x.example")
+    world.send("eve@y.example", account=None, sender=address("ann@stranger.example"))
+    assert len(says.told) == AT_ONCE
+
+    for promise in promises[:2]:
+        promise.resolve(None)
+        world.clock.advance(0)
+
+    assert [str(each.recipient) for each in says.told[AT_ONCE:]] == [f"u{AT_ONCE}@x.example", "eve@y.example"]
+
+
 def test_the_reactor_gets_its_turns() -> None:
     """A plugin that answers at once is asked about some recipients, then others go on."""
     told: list[int] = []

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from twistedmail_mta.interfaces import IRouter
 from twistedmail_mta.model import Claim, Deferred, Message, Refuse, Route, Via, id_text
 from twistedmail_mta.pipeline import Pipeline
+from twistedmail_mta.queue.turns import Turns
 from twistedmail_mta.routes import route_text
 from twistedmail_mta.stages import IRoutePolicy, Leaving
 from twistedmail_mta.tags import mapping_of
@@ -73,9 +74,10 @@ class _Batch:
 class Asking:
     """Takes claims with the router's ways, and hands them on when plugins have been asked about all of them.
 
-    Messages take turns, so that one for many recipients doesn't keep others
-    waiting.  Whatever a plugin does, each claim is handed on, or returned by
-    `stop`: its time limit ends every question.
+    Senders take turns, and the messages of each, so that neither much mail
+    of one, nor a message for many recipients, keeps others waiting.  Whatever
+    a plugin does, each claim is handed on, or returned by `stop`: its time
+    limit ends every question.
     """
 
     log: ClassVar[Logger] = Logger()
@@ -99,7 +101,7 @@ class Asking:
         self._router = router
         self._clock = clock
         self._answered = answered
-        self._batches: deque[_Batch] = deque()
+        self._batches: Turns[_Batch] = Turns()
         self._open: set[_Batch] = set()
         self._tasks = TaskGroup()
         self._running = 0
@@ -120,7 +122,7 @@ class Asking:
             routes: the router's way of each.
         """
         batch = _Batch(message, claims, list(routes), deque(range(len(claims))), len(claims))
-        self._batches.append(batch)
+        self._batches.put(message.originator, batch)
         self._open.add(batch)
         self._advance()
 
@@ -128,7 +130,7 @@ class Asking:
         """Ask no more; return the claims that were not handed on, and won't be."""
         claims = [claim for batch in self._open for claim in batch.claims]
         self._open.clear()
-        self._batches.clear()
+        self._batches.take_all()
         if self._rest is not None:
             self._rest.cancel()
             self._rest = None
@@ -156,10 +158,10 @@ class Asking:
         self._advance()
 
     async def _ask_next(self) -> None:
-        batch = self._batches.popleft()
+        batch = self._batches.take()
         place = batch.left.popleft()
         if batch.left:
-            self._batches.append(batch)
+            self._batches.put(batch.message.originator, batch)
         self._asked += 1
         batch.ways[place] = await self._way(batch.message, batch.claims[place], batch.ways[place])
         batch.open -= 1

@@ -88,7 +88,7 @@ class _Lane:
     def __init__(self, name: str, pace: Pace | None) -> None:
         self.name = name
         self.pace = pace
-        self.waiting = Turns()
+        self.waiting: Turns[Transfer] = Turns()
         self.running = 0
         self.recipients = 0
         self.domains: set[str] = set()

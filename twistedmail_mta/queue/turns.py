@@ -1,21 +1,20 @@
-"""Turns: the senders of a lane go one after the other, however much one of them sends."""
+"""Turns: senders go one after the other, however much one of them sends."""
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar
 
-if TYPE_CHECKING:
-    from twistedmail_mta.queue.lanes import Transfer
+T = TypeVar("T")
 
 
-class Turns:
-    """The transfers that wait in a lane, a line for each sender: an account, else a sender domain."""
+class Turns(Generic[T]):
+    """What waits, in a line for each sender: an account, else a sender domain."""
 
     __slots__ = ("_count", "_lines")
 
     def __init__(self) -> None:
-        self._lines: OrderedDict[str, deque[Transfer]] = OrderedDict()
+        self._lines: OrderedDict[str, deque[T]] = OrderedDict()
         self._count = 0
 
     def __len__(self) -> int:
@@ -25,26 +24,26 @@ class Turns:
         """Return whether something of a sender waits."""
         return sender in self._lines
 
-    def put(self, sender: str, transfer: Transfer) -> None:
-        """Add a transfer at the end of its sender's line."""
+    def put(self, sender: str, waiting: T) -> None:
+        """Add something at the end of its sender's line."""
         line = self._lines.get(sender)
         if line is None:
             line = self._lines[sender] = deque()
-        line.append(transfer)
+        line.append(waiting)
         self._count += 1
 
-    def take(self) -> Transfer:
-        """Return the first transfer of the sender whose turn it is."""
+    def take(self) -> T:
+        """Return the first of the sender whose turn it is."""
         sender, line = self._lines.popitem(last=False)
-        transfer = line.popleft()
+        first = line.popleft()
         if line:
             self._lines[sender] = line
         self._count -= 1
-        return transfer
+        return first
 
-    def take_all(self) -> list[Transfer]:
+    def take_all(self) -> list[T]:
         """Return all that waits, and forget it."""
-        waiting = [transfer for line in self._lines.values() for transfer in line]
+        waiting = [each for line in self._lines.values() for each in line]
         self._lines.clear()
         self._count = 0
         return waiting
