@@ -365,6 +365,8 @@ def test_logins_and_own_hosts() -> None:
     assert login == (RemoveHeader("Authentication-Results", value="mail.example.org; dmarc=pass"),)
     for host in ("127.0.0.1", "::1", ""):
         assert plugin.ask(IMessagePolicy, client(host), arriving(forgery)) is None
+    for role in ("lmtp", "reinject"):
+        assert plugin.ask(IMessagePolicy, client(role=role), arriving(forgery)) is None
     assert rig(exempt_networks=["192.0.2.0/24"]).ask(IMessagePolicy, client(), arriving(TEXT)) is None
     assert plugin.surroundings.names.asked == []
 

@@ -30,7 +30,8 @@ class Authentication:
     """Examines each message of a stranger once it is here.
 
     Whoever has logged in is known, and needs no proof; hosts in
-    `exempt_networks` are ours, and so is what they say.
+    `exempt_networks` are ours, and so is what they say, as are those that
+    speak LMTP or give back what a filter had.
     """
 
     Options = AuthenticationOptions
@@ -46,7 +47,7 @@ class Authentication:
         """Say whose mail it is, and do what follows."""
         if client.account is not None:
             return forged(message.header, self._service) or None
-        if self._options.exempts(client):
+        if client.role != "mx" or self._options.exempts(client):
             return None
         visit = Visit(client.host, client.helo, self._kit.hostname, self._kit.now())
         findings = await self._examiner.findings(visit, message.envelope.sender, message.header, message.body)

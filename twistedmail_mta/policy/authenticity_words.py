@@ -39,8 +39,8 @@ def _checked(checked: Checked) -> Statement:
     """Return what SPF says; other letters than ASCII stand in senders alone, who said SMTPUTF8 then."""
     properties = checked.properties
     if checked.identity == "helo":
-        properties = tuple((name, _UNPRINTABLE.sub("?", value)) for name, value in properties)
-    return Statement("spf", checked.verdict.result, checked.verdict.problem, properties)
+        properties = tuple((name, _plain(value)) for name, value in properties)
+    return Statement("spf", checked.verdict.result, _plain(checked.verdict.problem), properties)
 
 
 def _dkim(signatures: tuple[Result, ...]) -> Iterator[Statement]:
@@ -94,4 +94,8 @@ def tags(findings: Findings, done: str) -> Iterator[Tag]:
 
 
 def _tag(name: str, *words: str) -> Tag:
-    return Tag(name, _UNPRINTABLE.sub("?", " ".join(word for word in words if word))[:_MOST_OF_A_TAG])
+    return Tag(name, _plain(" ".join(word for word in words if word))[:_MOST_OF_A_TAG])
+
+
+def _plain(text: str) -> str:
+    return _UNPRINTABLE.sub("?", text)
