@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the interop tests talk to: Postfix, Dovecot, knot, swaks, scanners, milters, amavisd, POP3 and IMAP
+# Installs what the interop tests talk to: Postfix, Dovecot, knot, unbound, swaks, scanners, milters, amavisd, POP3 and IMAP
 # clients, ImapFlow from npm in the folder that MTA_TEST_NODE names (if there is npm),
 # and Exim and OpenSMTPD unpacked beside them (their packages conflict with Postfix's) in
 # the folders that MTA_TEST_EXIM and MTA_TEST_OPENSMTPD name.  OpenSMTPD's own
@@ -12,7 +12,7 @@ EXIM=${MTA_TEST_EXIM:-/var/cache/mta-tests/exim}
 OPENSMTPD=${MTA_TEST_OPENSMTPD:-/var/cache/mta-tests/opensmtpd}
 NODE=${MTA_TEST_NODE:-/var/cache/mta-tests/node}
 IMAPFLOW=1.0.191
-PACKAGES="postfix dovecot-lmtpd dovecot-imapd knot knot-dnsutils swaks libnet-ssleay-perl curl fetchmail mpop
+PACKAGES="postfix dovecot-lmtpd dovecot-imapd knot knot-dnsutils unbound swaks libnet-ssleay-perl curl fetchmail mpop
     isync offlineimap3 mutt tmux rspamd clamav-daemon spamassassin spamd opendkim opendmarc
     clamav-milter spamass-milter python3-milter amavisd-new"
 export DEBIAN_FRONTEND=noninteractive

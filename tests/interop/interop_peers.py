@@ -104,13 +104,16 @@ def start_postfix(
     domains: str,
     relayed: str,
     ways: Mapping[str, str],
+    host: int = 10,
+    more: str = "",
 ) -> Peer:
     """Start a Postfix that delivers `domains`, and sends `relayed` to host 20 of the network.
 
     The domains of `ways` go where these say, as Postfix writes it.
     Recipients whose local part is `nobody` are refused with 550.
+    It is host 10 of the network or another; `more` are further lines of its master.cf.
     """
-    home = folder(root / "postfix")
+    home = folder(root / f"postfix-{host}")
     folder(home / "data", "postfix", 0o700)
     folder(home / "queue")
     mail = folder(home / "mail", MAIL_USER, 0o755)
@@ -181,11 +184,11 @@ anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 """
-    write(home / "master.cf", f"{network.address(10)}:{SMTP_PORT} inet n - n - - smtpd\n{services.lstrip()}")
+    write(home / "master.cf", f"{network.address(host)}:{SMTP_PORT} inet n - n - - smtpd\n{more}{services.lstrip()}")
     postfix = ["/usr/sbin/postfix", "-c", home]
     daemon = Daemon("postfix", [*postfix, "start-fg"], home / "output", stop_command=[*postfix, "stop"])
-    daemon.start((network.address(10), SMTP_PORT))
-    return Peer(daemon, network.address(10), "postfix.peers.test", Maildir(mail), home / "mail.log")
+    daemon.start((network.address(host), SMTP_PORT))
+    return Peer(daemon, network.address(host), "postfix.peers.test", Maildir(mail), home / "mail.log")
 
 
 def start_exim(root: Path, network: LoopbackNetwork, certificate: Path, domains: str, grey: str) -> Peer:
