@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -311,3 +312,45 @@ def test_how_others_see_us(server: str, rest: str, sources: tuple[Source, ...]) 
     site = parse_site(SITE.format(server, rest), Path("/etc/mta"), "mta.toml")
 
     assert appearance_of(site, ["10.0.0.1", "127.0.0.1", "8.8.8.8"]) == Appearance("mail.home.test", sources)
+
+
+class Marks:
+    """Seals visibly, for all domains but one."""
+
+    async def sealed(self, message: Message, domain: str) -> Message:
+        if domain == "other.test":
+            raise TemporaryError(LATER)
+        return replace(message, header=f"Sealed: {domain}\r\n".encode() + message.header)
+
+
+@pytest.mark.parametrize("rewrites", [True, False])
+def test_forwards_are_sealed(way: Way, rewrites: bool) -> None:
+    """Each by the domain of its alias, whether or not it has another sender; what can't be sealed now waits."""
+    way.agent._sealing = Marks()  # type: ignore[assignment]
+    if not rewrites:
+        way.agent._senders = None
+
+    outcomes = way.deliver(
+        JOE, to("bob"), to("dan", None), to("eve", "other.test"), to("fay", "srs.test"), to("gus"),
+    )  # fmt: skip
+
+    assert [type(each) for each in outcomes] == [Delivered, Delivered, Deferred, Delivered, Delivered]
+    first_lines = [each.header.partition(b"\r\n")[0] for each in way.inner.messages]
+    assert list(zip(first_lines, [names for _, names in way.inner.sent], strict=True)) == [
+        (b"Sealed: home.test", ["bob@far.test", "gus@far.test"]),
+        (b"Subject: x", ["dan@far.test"]),
+        (b"Sealed: srs.test", ["fay@far.test"]),
+    ]
+    assert way.inner.sent[0][0] == ("SRS0=strangers.test=joe@home.test" if rewrites else "joe@strangers.test")
+
+
+@pytest.mark.parametrize(
+    "next_hop", [MAILBOXES, NextHop("/run/lmtp", 0, lmtp=True), NextHop("127.0.0.1", 10024, is_filter=True)]
+)
+def test_what_is_not_sealed(way: Way, next_hop: NextHop) -> None:
+    """What stays here has nobody to tell; what a filter gets, it may change."""
+    way.agent._sealing = Marks()  # type: ignore[assignment]
+
+    way.deliver(JOE, to("bob"), next_hop=next_hop)
+
+    assert way.inner.messages[0].header == b"Subject: x\r\n\r\n"

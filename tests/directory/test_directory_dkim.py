@@ -8,11 +8,13 @@ from typing import Any, cast
 
 import apsw
 import pytest
+from arc_made import verdict_on
 from directory_in_memory import MIGRATIONS, Database
-from dkim_made import AT, ed25519_key, found_in, rsa_key, verdicts
+from dkim_made import AT, ed25519_key, found_in, rsa_key, rsa_record, verdicts
 from memory_bodies import MemoryBodies
 from zope.interface import implementer
 
+from twistedmail_mta.arc.chain import Verdict
 from twistedmail_mta.directory.dkim_rotation import RETIRED_FOR, Rotation
 from twistedmail_mta.directory.dkim_rows import (
     StoredKey,
@@ -26,6 +28,7 @@ from twistedmail_mta.directory.dkim_rows import (
     waiting,
 )
 from twistedmail_mta.directory.dkim_signing import DomainSigning
+from twistedmail_mta.dkim.fields import fields_of
 from twistedmail_mta.dkim.making import loaded, public_octets, stored, zone_text
 from twistedmail_mta.dkim.showing import shown
 from twistedmail_mta.errors import MailError, TemporaryError
@@ -143,6 +146,26 @@ def done(work: Awaitable[Any]) -> Any:
     TaskGroup().start("test", run())
     (result,) = results
     return result
+
+
+# Seals
+
+
+@pytest.mark.parametrize("size", [len(BODY), 600_000])
+def test_seal(size: int) -> None:
+    """By the RSA key of the pair, over a body that is here or in a file; none by a domain without keys."""
+    world = World(*pair(state="signing"))
+    text = (BODY * size)[:size]
+    body = InlineBody(text) if size == len(BODY) else FileBody("large", size)
+    world.bodies.files["large"] = text
+
+    def seal(domain: str) -> bytes:
+        made = world.signing().seal(fields_of(HEADER), body, Verdict("none"), b"mx.example.org; none", domain)
+        return cast(bytes, done(made))
+
+    verdict = verdict_on(seal(DOMAIN) + HEADER.block + text, {"2026a._domainkey.example.org": rsa_record()})
+    assert (verdict.validation, verdict.sealers) == ("pass", (DOMAIN,))
+    assert seal("keyless.test") == b""
 
 
 # Rows

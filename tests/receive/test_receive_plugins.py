@@ -76,6 +76,41 @@ def send(client: Client, *recipients: str, text: str = "Subject: hi\r\nX-Old: 1\
     return client.send(text.encode() + b".\r\n")
 
 
+# Forwards
+
+
+FORGED = Tag("auth.dmarc", "fail bank.test p=reject dis=quarantine")
+
+
+@pytest.mark.parametrize("recipients", [("away@home.test",), ("team@home.test",), ("u1@home.test", "away@home.test")])
+def test_forgeries_are_not_forwarded(recipients: tuple[str, ...]) -> None:
+    """Whatever the site makes of them here: the message is refused, and its sender hears why."""
+    reception, _ = with_plugin(stages.IMessagePolicy, (FORGED, FileInto("Junk")))
+
+    said = send(reception.connect(), *recipients)
+
+    assert said.startswith("550-5.7.1 This message would be forwarded elsewhere, and fails the DMARC policy")
+    assert reception.acceptance.messages == []
+    assert reception.quotas.held == 0
+
+
+@pytest.mark.parametrize(
+    ("tag", "recipient"),
+    [
+        (FORGED, "u1@home.test"),
+        (FORGED, "bob@relayed.test"),
+        (Tag("auth.dmarc", "fail bank.test p=reject dis=none override=arc"), "away@home.test"),
+        (Tag("auth.dmarc", "fail bank.test p=quarantine dis=quarantine"), "away@home.test"),
+        (Tag("auth.dmarc", "pass bank.test"), "away@home.test"),
+    ],
+)
+def test_what_is_no_forgery_or_no_forward(tag: Tag, recipient: str) -> None:
+    """Mailboxes get what the site lets them have, next hops of relayed domains judge for themselves."""
+    reception, _ = with_plugin(stages.IMessagePolicy, (tag,))
+
+    assert send(reception.connect(), recipient).startswith("250")
+
+
 # Refusals
 
 

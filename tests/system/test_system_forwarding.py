@@ -1,15 +1,18 @@
-"""A stranger's mail through an alias to another host, with a sender of ours, and the report that finds its way back."""
+"""A stranger's mail through an alias to another host: with a sender of ours, sealed; and the report that finds back."""
 
 from __future__ import annotations
 
+import json
 import re
 import smtplib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from arc_made import verdict_on
 from mail_sink import Received, Sink, running_sink
-from running_site import RunningSite, wait_until
+from running_site import PASSWORD, RunningSite, wait_until
 from test_system_relay import FOREIGN
 from test_system_reputation import NameServer
 from typist import Typist
@@ -60,7 +63,7 @@ def forwarding(tmp_path_factory: pytest.TempPathFactory, world: Sink, names: Nam
 
 def send(site: RunningSite, sender: str, recipient: str, mark: str) -> None:
     with smtplib.SMTP("127.0.0.1", site.ports["mx"], timeout=20) as client:
-        client.sendmail(sender, recipient, f"Subject: {mark}\r\n\r\nhello\r\n".encode())
+        client.sendmail(sender, recipient, f"From: joe@far.test\r\nSubject: {mark}\r\n\r\nhello\r\n".encode())
 
 
 def arrived(world: Sink, mark: str) -> Received:
@@ -194,3 +197,62 @@ def test_never(tmp_path: Path, world: Sink, names: NameServer) -> None:
     with pytest.raises(smtplib.SMTPRecipientsRefused):
         send(site, "", "SRS0=AAAAAAAA=2W=strangers.test=joe@home.test", "nothing")
     assert site.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def sealing(tmp_path_factory: pytest.TempPathFactory, world: Sink, names: NameServer) -> Iterator[RunningSite]:
+    """A site that examines mail, files forgeries, and has keys for the alias's domain."""
+    add = names.responder.add
+    add("_dmarc.bank.test", "TXT", '"v=DMARC1; p=reject"')
+    add("bank.test", "TXT", '"v=spf1 ip4:192.0.2.1 -all"')
+    add("bank.test", "MX", "10 mx.else.test.")
+    site = RunningSite(
+        tmp_path_factory.mktemp("sealing"),
+        f'[dns]\nnameservers = ["127.0.0.1"]\nport = {names.port}\ntimeout = "2s"\n'
+        f'[outbound]\nport = {world.port}\nallow_networks = ["127.0.0.3/32"]\n[domains."home.test"]\n'
+        '[plugins.auth]\nuse = "authentication"\nreject = "junk"\nexempt_networks = []\n',
+        '[listen.mx]\nendpoint = "tcp:0:interface=127.0.0.1"\nrole = "mx"\nplugins = ["auth"]\n',
+    )
+    site.add_account("ann@home.test", PASSWORD)
+    site.start()
+    site.mta("alias", "add", ALIAS, "eve@else.test")
+    site.mta("dkim", "create", "home.test")
+    site.mta("dkim", "rotate", "home.test", "--force")
+    yield site
+    assert site.stop() == 0
+    assert "Traceback" not in site.log
+
+
+def test_forwards_are_sealed(sealing: RunningSite, world: Sink, names: NameServer) -> None:
+    """The next hop learns what was found here, from a chain that holds; what comes back and goes again has two sets."""
+    shown = json.loads(sealing.mta("dkim", "show", "home.test", "--json").stdout)
+    records = {key["name"]: key["record"] for key in shown}
+    for name, record in records.items():
+        names.responder.add(name, "TXT", " ".join(f'"{record[n : n + 200]}"' for n in range(0, len(record), 200)))
+    zone = {name: record.encode() for name, record in records.items()}
+    send(sealing, STRANGER, ALIAS, "to be sealed")
+
+    once = arrived(world, "to be sealed").data
+    world.messages.clear()
+    with smtplib.SMTP("127.0.0.1", sealing.ports["mx"], timeout=20) as client:
+        client.sendmail(STRANGER, ALIAS, once)
+    twice = arrived(world, "to be sealed").data
+
+    verdict = verdict_on(once, zone, time.time())
+    assert (verdict.validation, verdict.sealers) == ("pass", ("home.test",))
+    assert verdict.sets[0].assessment.startswith(b"mail.example.org;")
+    assert b"spf=fail" in verdict.sets[0].assessment
+    again = verdict_on(twice, zone, time.time())
+    assert (again.validation, again.sealers) == ("pass", ("home.test", "home.test")), again.reason
+    assert b"arc=pass" in again.sets[1].assessment
+
+
+def test_forgeries_stay_here(sealing: RunningSite, world: Sink) -> None:
+    """Where they are filed as junk; whoever would be sent them elsewhere isn't, and the client hears so."""
+    forgery = b"From: ann@bank.test\r\nSubject: a forgery\r\n\r\nhello\r\n"
+    with smtplib.SMTP("127.0.0.1", sealing.ports["mx"], timeout=20) as client:
+        client.sendmail(STRANGER, "ann@home.test", forgery)
+        with pytest.raises(smtplib.SMTPDataError, match="would be forwarded elsewhere"):
+            client.sendmail(STRANGER, ALIAS, forgery)
+
+    assert not [each for each in world.messages if b"a forgery" in each.data]

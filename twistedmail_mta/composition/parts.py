@@ -203,6 +203,7 @@ class Parts:
             self._generations,
             self._own_mail,
             self._return_paths,
+            self._signing,
         )
         self._behind = self._everything_behind()
         await self.sweep.give_back_claims()

@@ -33,6 +33,7 @@ from twistedmail_mta.deliver.mx import Hosts
 from twistedmail_mta.deliver.plan import LanePlan
 from twistedmail_mta.deliver.pool import Pool
 from twistedmail_mta.deliver.providers import shipped_providers
+from twistedmail_mta.deliver.sealing import Sealing, Seals
 from twistedmail_mta.directory.recipients import RecipientFile
 from twistedmail_mta.directory.return_paths import ReturnPaths
 from twistedmail_mta.interfaces import IDeliveryAgent, IRecipientCheck, IResolver
@@ -118,6 +119,7 @@ class Sending:
         plugins: Lender,
         own_mail: OwnMail,
         return_paths: ReturnPaths | None,
+        seals: Seals,
     ) -> QueueRunner:
         """Return the queue; it doesn't run yet.
 
@@ -128,6 +130,7 @@ class Sending:
             plugins: has those that are asked which way mail goes.
             own_mail: signs reports.
             return_paths: make senders of forwarded mail; None: it keeps its own.
+            seals: has the keys that forwarded mail is sealed with.
         """
         site = self._site
         maildir_agent = MaildirAgent(self._io, self._bodies, site.server.hostname, time.time())
@@ -136,7 +139,7 @@ class Sending:
         return QueueRunner(
             spool,
             self._router,
-            agent if return_paths is None else ForwardingAgent(agent, self._forwarded_senders(return_paths)),
+            self._forwarding(agent, return_paths, seals),
             self._reports(spool.new_id),
             self._reactor,
             now=time.time,
@@ -148,6 +151,13 @@ class Sending:
             plugins=plugins,
             own_mail=own_mail,
         )
+
+    def _forwarding(self, agent: DeliveryAgent, return_paths: ReturnPaths | None, seals: Seals) -> IDeliveryAgent:
+        sealing = Sealing(seals) if self._site.forwarding.arc else None
+        if return_paths is None and sealing is None:
+            return agent
+        senders = None if return_paths is None else self._forwarded_senders(return_paths)
+        return ForwardingAgent(agent, senders, sealing)
 
     def _forwarded_senders(self, return_paths: ReturnPaths) -> ForwardedSenders:
         table = self._site.forwarding

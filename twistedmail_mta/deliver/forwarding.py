@@ -1,4 +1,4 @@
-"""Forwarded mail on its way out: with the sender as it was, or with one of ours that stands for it."""
+"""Forwarded mail on its way out: with its own sender or one of ours that stands for it, and sealed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from twistedmail_mta.deliver.sealing import Sealing
 from twistedmail_mta.deliver.sources import Source
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IDeliveryAgent, IResolver
@@ -110,22 +111,24 @@ class ForwardedSenders:
 
 @implementer(IDeliveryAgent)
 class ForwardingAgent:
-    """Has another agent deliver; forwards of a message that leave with another sender go in a transaction of their own.
+    """Has another agent deliver; forwards that leave in another form go in a transaction of their own.
 
-    Reports are about the message as it is: to its next hop alone it has another sender.
+    Reports are about the message as it is: for its next hop alone it has another sender, or a seal.
     """
 
     log: ClassVar[Logger] = Logger()
 
-    def __init__(self, agent: IDeliveryAgent, senders: ForwardedSenders) -> None:
+    def __init__(self, agent: IDeliveryAgent, senders: ForwardedSenders | None, sealing: Sealing | None = None) -> None:
         """Make an agent.
 
         Args:
             agent: delivers.
-            senders: say with which sender.
+            senders: say with which sender; None: with the same.
+            sealing: seals; None: nobody does.
         """
         self._agent = agent
         self._senders = senders
+        self._sealing = sealing
 
     async def deliver(
         self,
@@ -138,28 +141,40 @@ class ForwardingAgent:
         domains = dict.fromkeys(each.forwarded_by for each in recipients)
         if domains.keys() == {None}:
             return await self._agent.deliver(message, recipients, next_hop, wanted)
-        original = message.envelope.sender
-        senders = {each: await self._sender(original, each, next_hop) for each in domains}
+        forms = {each: await self._form(message, each, next_hop) for each in domains}
         outcomes: dict[int, Outcome] = {}
-        for sender in dict.fromkeys(senders.values()):
-            places = [n for n, each in enumerate(recipients) if senders[each.forwarded_by] == sender]
-            if isinstance(sender, Deferred):
-                outcomes |= dict.fromkeys(places, sender)
+        for form in dict.fromkeys(forms.values()):
+            places = [n for n, each in enumerate(recipients) if forms[each.forwarded_by] == form]
+            if isinstance(form, Deferred):
+                outcomes |= dict.fromkeys(places, form)
                 continue
-            if sender != original:
-                self._log_rewritten(message, sender)
-            group = [recipients[n] for n in places]
-            sent = await self._agent.deliver(_from(message, sender), group, next_hop, wanted)
+            if form.envelope.sender != message.envelope.sender:
+                self._log_rewritten(message, form.envelope.sender)
+            sent = await self._agent.deliver(form, [recipients[n] for n in places], next_hop, wanted)
             outcomes |= dict(zip(places, sent, strict=True))
         return [outcomes[n] for n in range(len(recipients))]
 
-    async def _sender(self, original: Address, forwarded_by: str | None, next_hop: NextHop) -> Address | Deferred:
+    async def _form(self, message: Message, forwarded_by: str | None, next_hop: NextHop) -> Message | Deferred:
+        """Return a message as it leaves for those to whom aliases of a domain send it."""
         if forwarded_by is None:
-            return original
+            return message
         try:
-            return await self._senders.sender(original, forwarded_by, next_hop)
+            return await self._sealed(await self._with_sender(message, forwarded_by, next_hop), forwarded_by, next_hop)
         except TemporaryError as error:
             return Deferred(error.reply)
+
+    async def _with_sender(self, message: Message, forwarded_by: str, next_hop: NextHop) -> Message:
+        if self._senders is None:
+            return message
+        original = message.envelope.sender
+        sender = await self._senders.sender(original, forwarded_by, next_hop)
+        return message if sender == original else replace(message, envelope=replace(message.envelope, sender=sender))
+
+    async def _sealed(self, message: Message, forwarded_by: str, next_hop: NextHop) -> Message:
+        """Return a message with a seal, unless it stays here, or a content filter may change it."""
+        if self._sealing is None or next_hop.is_here or next_hop.is_filter:
+            return message
+        return await self._sealing.sealed(message, forwarded_by)
 
     def _log_rewritten(self, message: Message, sender: Address) -> None:
         self.log.info(
@@ -169,9 +184,3 @@ class ForwardingAgent:
             sender=str(sender),
             original=str(message.envelope.sender),
         )
-
-
-def _from(message: Message, sender: Address) -> Message:
-    if sender == message.envelope.sender:
-        return message
-    return replace(message, envelope=replace(message.envelope, sender=sender))

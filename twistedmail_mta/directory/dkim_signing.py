@@ -7,9 +7,11 @@ from typing import Final
 
 from zope.interface import implementer
 
+from twistedmail_mta.arc.chain import Verdict
+from twistedmail_mta.arc.sealing import sealed
 from twistedmail_mta.directory.dkim_rows import any_signs, in_use, keys_of
 from twistedmail_mta.dkim.body import BodyHasher, Form, hash_of
-from twistedmail_mta.dkim.fields import fields_of
+from twistedmail_mta.dkim.fields import Field, fields_of
 from twistedmail_mta.dkim.making import loaded
 from twistedmail_mta.dkim.signing import Signer, signature_fields
 from twistedmail_mta.interfaces import IBodyStore, IChanges, IDatabase, ISigning
@@ -83,6 +85,32 @@ class DomainSigning:
             return await self._pool.run(_signed, header, body.data, signers, at, expires)
         digest = await self._digest(body)
         return await self._pool.run(_signed_with, header, digest, signers, at, expires)
+
+    async def seal(
+        self, fields: Sequence[Field], body: Body, verdict: Verdict, assessment: bytes, domain: str
+    ) -> bytes:
+        """Return an ARC set for a message that is passed on, nothing if the domain has no key for it.
+
+        Args:
+            fields: of the message as it leaves, from above.
+            body: of the message as it leaves.
+            verdict: on its chain as it came.
+            assessment: what was found then; see `arc.sealing.sealed`.
+            domain: who seals, in A-labels.
+
+        Raises:
+            TemporaryError: keys or body can't be read now, or there is too much to sign.
+        """
+        signers = await self._first([domain])
+        signer = next((each for each in signers if each.algorithm == "rsa-sha256"), None)
+        if signer is None:
+            return b""
+        at = int(self._now())
+        if isinstance(body, InlineBody):
+            digest = await self._pool.run(hash_of, body.data)
+        else:
+            digest = await self._digest(body)
+        return await self._pool.run(sealed, fields, digest, verdict, assessment, signer, at)
 
     async def _first(self, domains: Sequence[str]) -> tuple[Signer, ...]:
         for domain in domains:

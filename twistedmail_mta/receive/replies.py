@@ -27,6 +27,12 @@ NOT_TRUSTED: Final = Reply(554, "5.7.1", "You are not one of those from whom mai
 SENDER_NOT_YOURS: Final = Reply(553, "5.7.1", "Sender address is not owned by this login; send as its own address")
 FROM_NOT_YOURS: Final = Reply(550, "5.7.1", "From header is not an address of this login; write its own address there")
 NO_SINGLE_FROM: Final = Reply(550, "5.6.0", "From header can't be understood")
+NOT_FORWARDED: Final = Reply(
+    550,
+    "5.7.1",
+    "This message would be forwarded elsewhere, and fails the DMARC policy of its author's domain\n"
+    "Send it by a server of that domain, or with another address in From",
+)
 NUL_IN_HEADER: Final = Reply(550, "5.6.0", "Message header holds a NUL")
 TOO_MANY_RECIPIENTS: Final = Reply(452, "4.5.3", "Too many recipients")
 TOO_MANY_HOPS: Final = Reply(554, "5.4.6", "Too many hops: this message is going in circles")

@@ -30,6 +30,7 @@ from twistedmail_mta.model import (
     Reply,
     id_text,
 )
+from twistedmail_mta.policy.authenticity_tags import should_be_refused
 from twistedmail_mta.receive import replies
 from twistedmail_mta.receive.addressees import MOST_AT_ONCE, Addressee, Distribution, distribute, looping_among
 from twistedmail_mta.receive.admission import MayRelay
@@ -224,6 +225,7 @@ class Transaction:
             if not self._addressees:
                 self._discard()
                 return
+        self._check_forwards()
         distribution = self._distribute(text.header)
         text = await self._signed(text)
         message = self._message(text, distribution.spooled)
@@ -307,6 +309,17 @@ class Transaction:
         if not self._addressees:
             return text
         return await rewritten(text, judgement.header, judgement.body, drafts, listener.clock)
+
+    def _check_forwards(self) -> None:
+        """Refuse to send on elsewhere what pretends to be somebody's, whatever mailboxes here may get of it.
+
+        Raises:
+            PermanentError: it would be, by an alias.
+        """
+        if self._tags and should_be_refused(dict(self._tags)):
+            expansions = [each.expansion for each in self._addressees.values()]
+            if any(each is not None and each.forwards for each in expansions):
+                raise PermanentError(replies.NOT_FORWARDED)
 
     def _discard(self) -> None:
         """Forget a message that plugins have left no recipient."""
