@@ -70,6 +70,21 @@ def test_lines_are_those_of_twisted(logged: dict[str, Any]) -> None:
     assert stream.getvalue() == (formatEventAsClassicLogText(logged) or "")
 
 
+@pytest.mark.parametrize("failed", [False, True])
+def test_nothing_commands_a_terminal(failed: bool) -> None:
+    """Whoever reads the log sees where something was; lines are parted by us alone, and letters stay."""
+    said = "\x1b[2Jred\r\x07 \x9b31m \u202egr\u00fcn\u2028 \udcff \u00a0\u200d\tend\nmore"
+    stream = io.StringIO()
+
+    LineLog(stream, ReactorClock())(
+        event("{said}", said=said, **({"log_failure": Failure(ValueError(said))} if failed else {}))
+    )
+
+    text = stream.getvalue()
+    assert "\ufffd[2Jred\ufffd\ufffd \ufffd31m \ufffdgr\u00fcn\ufffd \ufffd \u00a0\u200d\tend\n\tmore\n" in text
+    assert not set(text) & set("\x1b\r\x07\x9b\u202e\u2028\udcff")
+
+
 def test_lines_of_a_turn_leave_together() -> None:
     """In their order, when the turn ends; after the stop each at once."""
     stream, reactor = io.StringIO(), ReactorClock()

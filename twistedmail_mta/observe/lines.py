@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from threading import get_ident
-from typing import TextIO
+from typing import Final, TextIO
 
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.logger import ILogObserver, LogEvent, formatEventAsClassicLogText, formatTime
 from zope.interface import implementer
+
+_COMMANDS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What commands a terminal or turns its text around, or can't be written at all."""
 
 
 class IReactorLines(IReactorTime, IReactorFromThreads):
@@ -21,6 +25,8 @@ class LineLog:
     That one makes the time anew for each line, looks at every field for a
     call, and writes each line by itself.  Here the lines of a turn leave when
     it ends; after `stop`, or before the reactor runs, each leaves at once.
+    What could command a terminal doesn't: a plugin's words, or its traceback,
+    may be those of a stranger's mail.
     """
 
     def __init__(self, stream: TextIO, reactor: IReactorLines) -> None:
@@ -72,11 +78,11 @@ class LineLog:
     def _line(self, event: LogEvent) -> str:
         text = _text(event)
         if text is None:
-            return formatEventAsClassicLogText(event) or ""
+            return _harmless(formatEventAsClassicLogText(event) or "")
         second = int(event["log_time"])
         if second != self._second:
             self._second, self._stamp = second, formatTime(second)
-        return f"{self._stamp} [{_system(event)}] {text}\n" if text else ""
+        return _harmless(f"{self._stamp} [{_system(event)}] {text}\n") if text else ""
 
 
 def _text(event: LogEvent) -> str | None:
@@ -88,6 +94,10 @@ def _text(event: LogEvent) -> str | None:
         return form.format_map(event).replace("\n", "\n\t")
     except Exception:  # noqa: BLE001 - fields may be anything; Twisted says what is wrong with them
         return None
+
+
+def _harmless(lines: str) -> str:
+    return lines if lines[:-1].isprintable() else _COMMANDS.sub("\ufffd", lines)
 
 
 def _system(event: LogEvent) -> str:
