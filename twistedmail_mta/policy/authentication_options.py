@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator
 
@@ -19,13 +20,13 @@ from twistedmail_mta.networks import Network
 from twistedmail_mta.policy.exempt import ExemptNetworks
 from twistedmail_mta.policy.verdict import JUNK
 
+_NAME: Final = re.compile(r"[^:/]*[^0-9.:/][^:/]*")
+
 
 def _forwarder(value: object) -> Network | str:
-    """Return a network, or a pattern of domains."""
-    try:
-        return network(value)
-    except ValueError:
-        return domain_pattern(value)
+    """Return a network, or a pattern of domains: names without any letter are networks that are written wrongly."""
+    is_domain = isinstance(value, str) and _NAME.fullmatch(value) is not None
+    return domain_pattern(value) if is_domain else network(value)
 
 
 Forwarder = Annotated[Network | str, BeforeValidator(_forwarder)]
