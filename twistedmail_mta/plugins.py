@@ -191,8 +191,8 @@ def _offered(name: str) -> object:
 def _unknown(name: str) -> str:
     known = sorted({*SHIPPED, *(point.name for point in entry_points(group=GROUP))})
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known are: {', '.join(known) or 'none'}"
-    return f"{name} is offered by no installed package; {hint}"
+    others = f"known are: {', '.join(known) or 'none'}; what a file of plugin_path has is module:Class"
+    return f"{name} is offered by no installed package; {f'did you mean {near[0]}?' if near else others}"
 
 
 def _imported(use: str, path: Sequence[Path]) -> object:
