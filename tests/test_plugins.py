@@ -70,11 +70,7 @@ def test_installed_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     ("name", "words"),
     [
         ("greylst", "greylst is offered by no installed package; did you mean greylist?"),
-        (
-            "zzz",
-            "zzz is offered by no installed package; known are: broken, greylist, twice; what a file of "
-            "plugin_path has is module:Class",
-        ),
+        ("zzz", "zzz is offered by no installed package; known are: broken, greylist, twice; what a file of plugin"),
         ("", " is offered by no installed package; known are"),
         ("twice", "twice is offered by several installed packages; choose one of a:b, json:loads"),
         ("broken", "broken can't be imported: ModuleNotFoundError: No module named 'no_such_module'"),
