@@ -95,6 +95,7 @@ async def test_wrong_record(site: Site, leaf: Made) -> None:
     assert type(outcome) is Deferred
     assert outcome.reply.status == "4.7.5"
     assert outcome.reply.text == "DANE: TLS could not be set up: no TLSA record means the certificate"
+    assert not outcome.unreached, "the host bears other mail, so its lane mustn't rest"
     assert host.commands == [b"EHLO mail.example.org", b"STARTTLS"]
     assert len(host.sessions) == 1
 
@@ -108,6 +109,7 @@ async def test_no_tls(site: Site, leaf: Made) -> None:
 
     assert type(outcome) is Deferred
     assert outcome.reply.text == "DANE: TLS is required and the host does not offer it"
+    assert not outcome.unreached
     assert refused(host)
 
 
@@ -122,6 +124,18 @@ async def test_no_fallback(site: Site, leaf: Made, answers: dict[str, Any]) -> N
     assert type(outcome) is Deferred
     assert refused(host)
     assert len(host.sessions) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_host_that_is_down(site: Site, leaf: Made) -> None:
+    """Nobody answers there: that is no matter of proof, and the lane rests."""
+    host = site.host(leaf.record(3), context=server_context(leaf), answers={"GREETING": DROP})
+
+    outcome = await site.deliver(host.port)
+
+    assert type(outcome) is Deferred
+    assert outcome.unreached
+    assert "DANE" not in outcome.reply.text
 
 
 @pytest_twisted.ensureDeferred

@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from twistedmail_mta.deliver.attempt import Attempt
 from twistedmail_mta.deliver.connection import BLOCK, ClientProtocol
+from twistedmail_mta.deliver.dial import Unproven
 from twistedmail_mta.deliver.mx import Hosts
 from twistedmail_mta.deliver.pool import Call, Pool
 from twistedmail_mta.deliver.target import Target
@@ -95,7 +96,7 @@ class DeliveryAgent:
             call = await self._pool.call(next_hop, target, originator)
         except TemporaryError as error:
             self._log_unreached(attempt.message, target, error)
-            attempt.unreached(Deferred(error.reply, str(target), unreached=True))
+            attempt.unreached(Deferred(error.reply, str(target), unreached=not isinstance(error, Unproven)))
             return False
         return await self._transact(attempt, call)
 

@@ -25,7 +25,7 @@ from twistedmail_mta.smtp.client import ClientSession
 from twistedmail_mta.tasks import Cancelled
 from twistedmail_mta.tls.client import ClientTLS, ConnectionCreator
 
-UNPROVEN: Final = Reply(451, "4.7.5", "The host did not prove its identity")
+NO_PROOF: Final = Reply(451, "4.7.5", "The host did not prove its identity")
 _OF_TLS: Final = ("4.7.4", "4.7.5")
 """Statuses of failures that a demand has caused."""
 NO_PASSWORD: Final = Reply(451, "4.3.5", "The password for the next hop can't be read")
@@ -37,6 +37,10 @@ class IReactorDelivery(IReactorTCP, IReactorUNIX, IReactorTime):
 
 class TLSBroken(TemporaryError):
     """The host offers TLS but the handshake failed."""
+
+
+class Unproven(TemporaryError):
+    """The host can be reached, but doesn't show what the recipient's domain, or the host's own, says it would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,7 @@ class Dialer:
             return protocol
         protocol.finish()
         if demand is not None and demand.is_strict and failure.status in _OF_TLS:
-            failure = Reply(failure.code, failure.status, f"{demand.by}: {failure.text}")
+            raise Unproven(Reply(failure.code, failure.status, f"{demand.by}: {failure.text}"))
         raise TLSBroken(failure) if protocol.session.is_unproven else TemporaryError(failure)
 
     def _log_testing(self, target: Target, demand: Demand, protocol: ClientProtocol) -> None:
@@ -229,7 +233,7 @@ def _shortcoming(protocol: ClientProtocol, demand: Demand) -> Reply | None:
     """Return why an open session doesn't do: no octet of mail goes to a host that didn't prove what it had to."""
     security = protocol.security
     if demand.is_strict and demand.proves and not security.proven:
-        return UNPROVEN
+        return NO_PROOF
     protocol.session.proof = demand.by if security.proven else ""
     return None
 

@@ -19,6 +19,7 @@ from twisted.web.client import (
     ResponseDone,
     ResponseFailed,
     ResponseNeverReceived,
+    _HTTP11ClientFactory,
 )
 from twisted.web.error import SchemeNotSupported
 from twisted.web.http import PotentialDataLoss
@@ -48,6 +49,12 @@ class IReactorWeb(IReactorTCP, IReactorTime, IReactorPluggableNameResolver):
     """What of the reactor web requests need."""
 
 
+class _QuietConnections(_HTTP11ClientFactory):
+    """Makes connections, and writes nothing into the log about each."""
+
+    noisy = False
+
+
 @implementer(IPolicyForHTTPS)
 class _VerifiedTLS:
     """Demands a certificate that is the server's own."""
@@ -72,6 +79,7 @@ class WebClient:
     def __init__(self, reactor: IReactorWeb, tls: ClientTLS) -> None:
         self._reactor = reactor
         self._pool = HTTPConnectionPool(reactor)
+        self._pool._factory = _QuietConnections  # noqa: SLF001 - Twisted has no other way to turn its two lines off
         self._pool.maxPersistentPerHost = CONNECTIONS_PER_HOST
         self._pool.cachedConnectionTimeout = IDLE
         self._agent = Agent(reactor, _VerifiedTLS(tls), CONNECT_WITHIN, pool=self._pool)
