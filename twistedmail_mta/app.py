@@ -15,12 +15,13 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IReactorTime
 from twisted.logger import Logger
 
 from twistedmail_mta.access.factory import AccessFactory
 from twistedmail_mta.access.imap.conversation import IMAPConversation
 from twistedmail_mta.access.pop3_conversation import POP3Conversation
+from twistedmail_mta.acme.answering import ChallengeFactory
 from twistedmail_mta.composition.parts import IReactorSite, Parts
 from twistedmail_mta.composition.reloading import Reloaded, Turns
 from twistedmail_mta.config.endpoints import widened
@@ -47,6 +48,8 @@ CLAIMS_EVERY: Final = 60.0
 ORPHANS_EVERY: Final = 3600.0
 KEYS_EVERY: Final = 600.0
 """Seconds between two looks at DKIM keys: whether the DNS shows new ones, and whether old ones are due."""
+CERTIFICATES_EVERY: Final = 30.0
+"""Seconds between two looks whether certificates are to be asked for."""
 EXPIRE_EVERY: Final = 600.0
 """Seconds between two looks for what has been in quarantine long enough; fewer where that isn't long."""
 EXPIRY_STEP: Final = 1.0
@@ -84,7 +87,7 @@ class SiteService(Service):
         self._note_failure = note_failure
         self._read = read or (lambda: site)
         self._crowd = Crowd(site.limits.connections)
-        self._factories = {name: _factory(table, self._crowd) for name, table in site.listen.items()}
+        self._factories = {name: _factory(table, self._crowd, reactor) for name, table in site.listen.items()}
         self._ports: list[tuple[str, IListeningPort]] = []
         self._tasks = TaskGroup()
         self._parts: Parts | None = None
@@ -175,6 +178,9 @@ class SiteService(Service):
             every = min(max(keep / 10, EXPIRY_STEP), EXPIRE_EVERY)
             self._tasks.start("site.quarantine", self._repeat(every, partial(parts.quarantine.expire, keep)))
 
+        if self._site.acme is not None:
+            self._tasks.start("site.acme", self._repeat(CERTIFICATES_EVERY, parts.renewals.look))
+
         self._serving = True
         if self._stale:
             self.reload()
@@ -263,7 +269,12 @@ class SiteService(Service):
         return reloaded
 
 
-def _factory(table: ListenTable, crowd: Crowd) -> ServerFactory | AccessFactory:
+SiteFactory = ServerFactory | AccessFactory | ChallengeFactory
+
+
+def _factory(table: ListenTable, crowd: Crowd, clock: IReactorTime) -> SiteFactory:
+    if table.preset.answers_authority:
+        return ChallengeFactory(clock, implicit_tls=table.tls == "implicit")
     return AccessFactory(crowd) if table.preset.fetches else ServerFactory(crowd)
 
 
@@ -276,11 +287,14 @@ def _serve_fetching(factory: AccessFactory, parts: Parts, name: str) -> None:
         factory.serve(pop3.terms, partial(POP3Conversation, pop3))
 
 
-def _serve(factory: ServerFactory | AccessFactory, parts: Parts, name: str) -> None:
-    if isinstance(factory, AccessFactory):
-        _serve_fetching(factory, parts, name)
-    else:
-        factory.serve(parts.listener(name))
+def _serve(factory: SiteFactory, parts: Parts, name: str) -> None:
+    match factory:
+        case AccessFactory():
+            _serve_fetching(factory, parts, name)
+        case ChallengeFactory():
+            factory.serve(parts.renewals.challenges, parts.connections_per_client(name))
+        case ServerFactory():
+            factory.serve(parts.listener(name))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -9,6 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal
 
+from twistedmail_mta.acme.application import shortcoming as shortcoming_of_acme
+from twistedmail_mta.acme.files import standing
+from twistedmail_mta.acme.words import remark
+from twistedmail_mta.config.acme import ACMETable
 from twistedmail_mta.config.checking import LDAPTable, PAMTable, PasswdFileTable
 from twistedmail_mta.config.endpoints import parse_endpoint
 from twistedmail_mta.config.problems import key_path
@@ -41,12 +45,12 @@ class Finding:
     """Something an operator should know.
 
     Attributes:
-        level: an "error" keeps the server from starting, a "warning" doesn't.
+        level: an "error" keeps the server from starting, a "warning" doesn't; with a "note" nothing is wrong.
         path: the key of the site file.
         text: what is wrong.
     """
 
-    level: Literal["error", "warning"]
+    level: Literal["error", "warning", "note"]
     path: str
     text: str
 
@@ -56,7 +60,7 @@ class Finding:
 
 
 def findings_of(site: Site, now: datetime) -> Iterator[Finding]:
-    """Yield everything found, errors and warnings, in the order of the site file."""
+    """Yield everything found, errors, warnings and notes, in the order of the site file."""
     try:
         user = _server_user(site)
     except PrivilegeError as error:
@@ -125,12 +129,28 @@ def _state_dir(path: Path, user: User) -> Iterator[Finding]:
 
 
 def _certificates(site: Site, user: User, now: datetime) -> Iterator[Finding]:
+    if site.acme is not None:
+        yield from _provided(site, site.acme, user, now)
+        return
     if site.tls is None:
         yield Finding("warning", "tls", "there is no certificate, so nobody can send mail here encrypted")
         return
     yield from _certificate(("tls",), site.tls, site.server.hostname, user, now)
     for name, files in site.tls.names.items():
         yield from _certificate(("tls", "names", name), files, name, user, now)
+
+
+def _provided(site: Site, table: ACMETable, user: User, now: datetime) -> Iterator[Finding]:
+    """Look at what [acme] provides; there is nothing before the first start."""
+    if text := shortcoming_of_acme():
+        yield Finding("error", "acme", text)
+    yield from _authorities("acme.ca_file", table.ca_file, user)
+    for name in site.acme_names:
+        try:
+            level, text = remark(standing(site.server.state_dir, name, table), now.timestamp())
+        except (CertificateError, OSError) as error:
+            level, text = "warning", f"has a certificate that can't be looked at: {error}"
+        yield Finding(level, "acme", f"{name} {text}")
 
 
 def _certificate(

@@ -15,6 +15,7 @@ from twistedmail_mta.control.wire import Object
 from twistedmail_mta.pipeline import Plugin
 from twistedmail_mta.plugins import PluginError
 from twistedmail_mta.tasks import Cancelled
+from twistedmail_mta.tls.certificates import CertificateError
 
 MOST_LANES: Final = 50
 """Domains whose lanes can be asked for at once."""
@@ -48,6 +49,7 @@ class SiteCommands:
             "directory.changed": self._directory_changed,
             "mailbox.changed": self._mailbox_changed,
             "site.reload": self._reload_site,
+            "acme.renew": self._renew_certificates,
             "plugin.ask": self._ask_plugin,
             "plugin.counts": self._count_plugins,
         }
@@ -111,6 +113,18 @@ class SiteCommands:
     async def _count_plugins(self, _: Object) -> Object:
         parts = self._parts()
         return {"plugins": {} if parts is None else {each.name: _counts(each) for each in parts.plugins.running}}
+
+    async def _renew_certificates(self, arguments: Object) -> Object:
+        names = arguments.get("names")
+        parts = self._parts()
+        if parts is None:
+            raise CommandError("the server is still starting")
+        if not isinstance(names, list) or not set(names) <= set(parts.site.acme_names):
+            raise CommandError("acme.renew needs names, of those that the server has read in [acme]")
+        try:
+            return {"attempts": [asdict(each) for each in await parts.renewals.renew(names)]}
+        except (OSError, CertificateError) as error:
+            raise CommandError(str(error)) from error
 
     async def _reload_site(self, _: Object) -> Object:
         try:

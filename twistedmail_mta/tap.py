@@ -207,7 +207,8 @@ def _prepare(chosen: ChosenSite) -> User:
         raise ConfigError(str(chosen.source or "the trial site"), [Problem(item.path, item.text) for item in errors])
     if not chosen.is_trial:
         for finding in findings:
-            log.warn("{path}: {text}", path=finding.path, text=finding.text, event="site.warning")
+            tell = log.info if finding.level == "note" else log.warn
+            tell("{path}: {text}", path=finding.path, text=finding.text, event="site.warning")
     make_state_directory(site.server.state_dir, site.server.user)
     return find_user(site.server.user) if site.server.user else running_user()
 

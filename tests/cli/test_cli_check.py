@@ -31,7 +31,10 @@ def test_every_mistake_of_the_file(command: Command) -> None:
     assert result.exit_code == 1
     assert "error: server.hostname: is missing" in result.output
     assert "error: server.hostnam: is unknown; did you mean hostname?" in result.output
-    assert 'error: listen.nntp.role: must be "mx", "submission", "lmtp", "reinject", "pop3" or "imap"' in result.output
+    assert (
+        'error: listen.nntp.role: must be "mx", "submission", "lmtp", "reinject", "pop3", "imap" or "acme"'
+        in result.output
+    )
 
 
 def test_file_that_is_not_there(command: Command) -> None:

@@ -197,7 +197,9 @@ def test_submission_needs_tls() -> None:
     without = re.sub(r"\[tls\]\n.*\n.*\n", "", BASE)
     listener = '[listen.submission]\nendpoint = "tcp:587"\nrole = "submission"\n'
 
-    assert problems(listener, without) == ["listen.submission: logins need TLS: give a certificate and key under [tls]"]
+    assert problems(listener, without) == [
+        "listen.submission: logins need TLS: give a certificate and key under [tls], or [acme]"
+    ]
 
 
 @pytest.mark.parametrize("key", ['plaintext_login = ["::1"]', "hide_client = true", 'tls = "implicit"'])

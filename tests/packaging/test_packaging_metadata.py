@@ -25,7 +25,12 @@ DISTRIBUTIONS = {
     "zope": "zope.interface",
 }
 
-EXTRAS = {"directory/ldap.py": "ldap", "directory/ldap_connection.py": "ldap", "directory/pam.py": "pam"}
+EXTRAS = {
+    "acme/authority.py": "acme",
+    "directory/ldap.py": "ldap",
+    "directory/ldap_connection.py": "ldap",
+    "directory/pam.py": "pam",
+}
 """Parts that need an extra."""
 
 

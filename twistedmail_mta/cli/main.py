@@ -36,6 +36,7 @@ _COMMANDS: Final = {
     "account": Entry("twistedmail_mta.cli.account:account", "Add, change, list and remove accounts."),
     "alias": Entry("twistedmail_mta.cli.alias:alias", "Add, list, remove and import aliases."),
     "dkim": Entry("twistedmail_mta.cli.dkim:dkim", "Make the keys that sign mail; publish, use and renew them."),
+    "acme": Entry("twistedmail_mta.cli.acme:acme", "Look at the certificates that an authority issues; renew them."),
     "mailbox": Entry("twistedmail_mta.cli.mailbox:mailbox", "List mailboxes; import and export mail."),
     "auth": Entry("twistedmail_mta.cli.auth:auth", "Find out whether mail is whose it says it is."),
     "dns": Entry("twistedmail_mta.cli.dns:dns", "Print the DNS records that the site needs, or check them."),

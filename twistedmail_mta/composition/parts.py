@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
 
+from OpenSSL import SSL
 from twisted.internet.interfaces import IReactorCore
 
 from twistedmail_mta.access.imap.attendance import Attendance
 from twistedmail_mta.access.imap.listener import IMAPListener
 from twistedmail_mta.access.pop3_listener import POP3Listener
 from twistedmail_mta.access.visits import Visits
+from twistedmail_mta.acme.files import provide
+from twistedmail_mta.acme.renewals import Renewals
 from twistedmail_mta.composition.demanding import Demanding, IReactorDemands
 from twistedmail_mta.composition.extending import PluginQueue, PluginThreads, account_mail, notices
 from twistedmail_mta.composition.generations import Generation, Generations
@@ -20,6 +23,7 @@ from twistedmail_mta.composition.listeners import Behind, imap_listener, incomin
 from twistedmail_mta.composition.reloading import Reloaded, Reloading
 from twistedmail_mta.composition.sending import Sending
 from twistedmail_mta.composition.settings import nameservers_of
+from twistedmail_mta.config.limits import limits_of
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.deliver.dial import IReactorDelivery
 from twistedmail_mta.deliver.local import MailboxAgent
@@ -76,6 +80,7 @@ class Parts:
 
     Attributes:
         tls: the certificates; None without.
+        renewals: looks after those that [acme] provides.
     """
 
     def __init__(self, reactor: IReactorSite, site: Site, own_addresses: Iterable[str]) -> None:
@@ -93,7 +98,9 @@ class Parts:
         self._reactor = reactor
         self.tasks = TaskGroup()
         self._begun = False
-        self.tls = ServerTLS(site.tls) if site.tls is not None else None
+        if site.acme is not None:
+            provide(site)
+        self.tls = ServerTLS(site.certificates) if site.certificates is not None else None
         self.database = open_database(reactor, state / DATABASE_NAME)
         self._io = WorkerPool(reactor, "io", IO_THREADS, IO_BACKLOG)
         self.bodies = BodyStore(self._io, state / BODIES_NAME)
@@ -174,6 +181,7 @@ class Parts:
             self._observation,
             self.tls,
         )
+        self.renewals = Renewals(reactor, lambda: self.site, self._show)
         most = site.limits.memory or int(SHARE * available())
         self._memory = MemoryWatch(most, reactor, lambda: self.plugins.running, self.tasks, self._io)
 
@@ -243,6 +251,11 @@ class Parts:
             tasks=self.tasks,
         )
 
+    def _show(self, certificates: SSL.Context) -> None:
+        """Let new connections be shown these certificates."""
+        if self.tls is not None:
+            self.tls.use(certificates)
+
     @property
     def site(self) -> Site:
         """What of the site file counts now."""
@@ -256,6 +269,10 @@ class Parts:
     def speaks_imap(self, name: str) -> bool:
         """Return whether IMAP is spoken on a listener where mail is fetched, not POP3."""
         return self.site.listen[name].role == "imap"
+
+    def connections_per_client(self, name: str) -> int:
+        """Return how many connections one network may have at a listener."""
+        return limits_of(self.site, name).connections_per_client
 
     def pop3_listener(self, name: str, version: str) -> POP3Listener:
         """Return one listener of role pop3, with all that its sessions need."""
@@ -323,6 +340,7 @@ class Parts:
         self._plugin_threads.stop()
         self._signing_threads.stop()
         self._reloading.stop()
+        self.renewals.stop()
         self._io.stop()
         self._logins.close()
 

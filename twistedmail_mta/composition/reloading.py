@@ -12,6 +12,7 @@ from OpenSSL import SSL
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 
+from twistedmail_mta.acme.files import provide
 from twistedmail_mta.checks import Finding, errors_of, findings_of
 from twistedmail_mta.composition.generations import Generation, Generations
 from twistedmail_mta.composition.sending import Sending
@@ -157,10 +158,12 @@ class Reloading:
 
     def _certificates(self, site: Site) -> SSL.Context | None:
         """Read the certificates; credentials of the unit that only root could read stay as they were."""
-        if site.tls is None:
+        if site.acme is not None:
+            provide(site)
+        if site.certificates is None:
             return None
         try:
-            return context_of(site.tls)
+            return context_of(site.certificates)
         except CertificateError as error:
             if site.tls != self._generations.now.site.tls or not _has_credentials(site):
                 raise

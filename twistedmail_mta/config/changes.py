@@ -14,11 +14,11 @@ from twistedmail_mta.config.problems import key_path
 from twistedmail_mta.config.site import Site
 
 _LIVE: Final = frozenset(
-    {"domains", "listen", "limits", "plugin_path", "plugins", "quarantine", "relay", "route", "tls"}
+    {"acme", "domains", "listen", "limits", "plugin_path", "plugins", "quarantine", "relay", "route", "tls"}
 )
 """The tables that count at once, but for what stands below."""
 
-_FIXED: Final = {"limits": ("memory",), "quarantine": ("keep", "max_size")}
+_FIXED: Final = {"acme": ("challenge",), "limits": ("memory",), "quarantine": ("keep", "max_size")}
 """What stands in them and is used at the start."""
 
 _FIXED_OF_LISTENER: Final = frozenset({"endpoint", "role", "tls"})
@@ -51,11 +51,12 @@ def in_effect(old: Site, new: Site) -> Site:
         new: what the file says now.
     """
     fixed = {name: getattr(old, name) for name in Site.model_fields if name not in _LIVE}
-    if _comes_or_goes(old, new):
-        fixed["tls"] = old.tls
     for table, keys in _FIXED.items():
-        said = getattr(old, table)
-        fixed[table] = getattr(new, table).model_copy(update={key: getattr(said, key) for key in keys})
+        said, says = getattr(old, table), getattr(new, table)
+        if said is not None and says is not None:
+            fixed[table] = says.model_copy(update={key: getattr(said, key) for key in keys})
+    if _comes_or_goes(old, new):
+        fixed |= {"tls": old.tls, "acme": old.acme}
     listen = {name: _listener(table, new.listen.get(name)) for name, table in old.listen.items()}
     needed = {name for table in listen.values() for name in table.plugins} - new.plugins.keys()
     plugins = new.plugins | {name: old.plugins[name] for name in needed}
@@ -72,16 +73,16 @@ def _listener(old: ListenTable, new: ListenTable | None) -> ListenTable:
 
 
 def _comes_or_goes(old: Site, new: Site) -> bool:
-    """Whether there is TLS in one of them only: what listeners offer depends on it."""
-    return (old.tls is None) != (new.tls is None)
+    """Whether there is TLS in one of them only, or from elsewhere: what listeners offer depends on it."""
+    return (old.tls is None, old.acme is None) != (new.tls is None, new.acme is None)
 
 
 def _is_live(steps: Sequence[str], old: Site, new: Site) -> bool:
     match steps:
-        case ["tls", *_]:
-            return not _comes_or_goes(old, new)
         case [table, key] if key in _FIXED.get(table, ()):
             return False
+        case ["tls" | "acme", *_]:
+            return not _comes_or_goes(old, new)
         case ["listen", name, key, *_]:
             return old.listen[name].role == new.listen[name].role and key not in _FIXED_OF_LISTENER
         case ["listen", *_]:

@@ -18,15 +18,21 @@ _AUTOLOGOUT_SOURCE: Final = {"pop3": "RFC 1939 section 3", "imap": "RFC 9051 sec
 
 _OF_INCOMING: Final = frozenset({"strict", "hide_client", "vrfy", "plugins"})
 _OF_POP3: Final = frozenset({"login_delay", "exclusive"})
-_KEYS: Final = {"pop3": _OF_POP3, "imap": frozenset[str]()}
+_KEYS: Final = {"pop3": _OF_POP3, "imap": frozenset[str](), "acme": frozenset[str]()}
 """What means something where mail is fetched, by role; where it comes in, that is `_OF_INCOMING`."""
 
 _LIMITS_OF_INCOMING: Final = frozenset(
     {"message_size", "header_size", "line_length", "recipients", "commands", "hops", "transaction"}
 )
 _LIMITS_OF_FETCHING: Final = frozenset({"failed_logins", "sessions_per_account"})
-_LIMITS: Final = {"pop3": _LIMITS_OF_FETCHING, "imap": _LIMITS_OF_FETCHING | {"message_size", "header_size"}}
+_LIMITS: Final = {
+    "pop3": _LIMITS_OF_FETCHING,
+    "imap": _LIMITS_OF_FETCHING | {"message_size", "header_size"},
+    "acme": frozenset[str](),
+}
 """The same for limits; those that mean something everywhere are in none."""
+_OF_COMMANDS: Final = ("errors", "errors_before_delay", "idle")
+"""Limits that mean something wherever commands are given."""
 
 
 class SessionLimits(Table):
@@ -131,7 +137,7 @@ class ListenTable(Table):
         for key in ("plaintext_login", "hide_client"):
             if getattr(self, key) and not self.preset.offers_auth:
                 raise ValueError(f"{key} has no meaning on a listener of role {self.role}: nobody logs in there")
-        if self.tls == "implicit" and not self.preset.requires_tls:
+        if self.tls == "implicit" and not (self.preset.requires_tls or self.preset.answers_authority):
             raise ValueError(f'tls = "implicit" has no meaning on a listener of role {self.role}')
         if self.preset.lmtp and any(parse_endpoint(text).arguments.get("port") == "25" for text in self.endpoint):
             raise ValueError("LMTP must not be spoken on port 25 (RFC 2033 section 5): any other will do")
@@ -154,6 +160,9 @@ class ListenTable(Table):
             if getattr(self, key) != type(self).model_fields[key].default:
                 raise ValueError(f"{key} has no meaning on a listener of role {self.role}")
         for key in sorted((_LIMITS_OF_INCOMING | _LIMITS_OF_FETCHING) - limits):
+            if getattr(self.limits, key) is not None:
+                raise ValueError(f"limits.{key} has no meaning on a listener of role {self.role}")
+        for key in _OF_COMMANDS if self.preset.answers_authority else ():
             if getattr(self.limits, key) is not None:
                 raise ValueError(f"limits.{key} has no meaning on a listener of role {self.role}")
         least = LEAST_AUTOLOGOUT.get(self.role, 0.0)

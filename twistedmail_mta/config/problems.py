@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from twistedmail_mta.config.acme import unanswered
 from twistedmail_mta.config.hosting import misled
 from twistedmail_mta.config.site import Site
 
@@ -218,6 +219,8 @@ def cross_checks(document: Mapping[str, Any]) -> Iterator[Problem]:
     domains = document.get("domains")
     for domain, reason in misled(domains) if isinstance(domains, dict) else ():
         yield Problem(key_path(("domains", domain, "alias_of")), reason)
+    for steps, reason in unanswered(document):
+        yield Problem(key_path(steps), reason)
     listeners = document.get("listen")
     tables = (
         {name: table for name, table in listeners.items() if isinstance(table, dict)}
@@ -226,8 +229,10 @@ def cross_checks(document: Mapping[str, Any]) -> Iterator[Problem]:
     )
     seen: dict[str, str] = {}
     for name, table in tables.items():
-        if "tls" not in document and table.get("role") == "submission":
-            yield Problem(key_path(("listen", name)), "logins need TLS: give a certificate and key under [tls]")
+        if not {"tls", "acme"} & document.keys() and table.get("role") == "submission":
+            yield Problem(
+                key_path(("listen", name)), "logins need TLS: give a certificate and key under [tls], or [acme]"
+            )
         endpoints = table.get("endpoint")
         for text in endpoints if isinstance(endpoints, list) else [endpoints]:
             first = seen.setdefault(str(text), name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-RoleName = Literal["mx", "submission", "lmtp", "reinject", "pop3", "imap"]
+RoleName = Literal["mx", "submission", "lmtp", "reinject", "pop3", "imap", "acme"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Role:
         lmtp: LMTP is spoken (RFC 2033), not SMTP.
         fetches: people fetch their mail there, and none is taken.
         takes_back: a content filter gives mail back there, for whomever it is; nobody else can connect.
+        answers_authority: challenges of the authority that issues certificates are answered there, and nothing else.
     """
 
     name: RoleName
@@ -38,6 +39,7 @@ class Role:
     lmtp: bool = False
     fetches: bool = False
     takes_back: bool = False
+    answers_authority: bool = False
 
 
 MX: Final = Role(
@@ -107,4 +109,16 @@ IMAP: Final = Role(
     fetches=True,
 )
 
-ROLES: Final[dict[str, Role]] = {role.name: role for role in (MX, SUBMISSION, LMTP, REINJECT, POP3, IMAP)}
+ACME: Final = Role(
+    name="acme",
+    offers_auth=False,
+    requires_login=False,
+    requires_tls=False,
+    completes=False,
+    recipients=0,
+    connections_per_client=20,
+    relays=False,
+    answers_authority=True,
+)
+
+ROLES: Final[dict[str, Role]] = {role.name: role for role in (MX, SUBMISSION, LMTP, REINJECT, POP3, IMAP, ACME)}

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
+from twistedmail_mta.config.acme import ACMETable, certificate_file
 from twistedmail_mta.config.checking import CheckerTable, one_internal
 from twistedmail_mta.config.forwarding import ForwardingTable
 from twistedmail_mta.config.hosting import DomainTable
@@ -105,6 +106,7 @@ class Site(Table):
     server: ServerTable
     dns: DNSTable = DNSTable()
     tls: TLSTable | None = None
+    acme: ACMETable | None = None
     domains: dict[Domain, DomainTable] = Field(default_factory=dict)
     listen: Annotated[dict[str, ListenTable], AfterValidator(_listeners)]
     limits: LimitsTable = LimitsTable()
@@ -131,6 +133,21 @@ class Site(Table):
     def found_plugins(self) -> tuple[Found, ...]:
         """The plugins, in the order of the file."""
         return self._found
+
+    @property
+    def certificates(self) -> TLSTable | None:
+        """The files of the certificates: those that [tls] names, or those that [acme] provides."""
+        if self.acme is None:
+            return self.tls
+        first, *others = (certificate_file(self.server.state_dir, name) for name in self.acme_names)
+        names = {file.stem: CertificateTable.model_construct(certificate=file, key=file) for file in others}
+        return TLSTable.model_construct(certificate=first, key=first, names=names)
+
+    @property
+    def acme_names(self) -> tuple[str, ...]:
+        """The names for which [acme] provides certificates, the one shown by default first."""
+        further = () if self.acme is None else self.acme.names
+        return tuple(dict.fromkeys((self.server.hostname, *further)))
 
     @property
     def relayed(self) -> dict[str, DomainTable]:

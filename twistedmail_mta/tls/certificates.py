@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 EXPIRES_SOON: Final = timedelta(days=14)
 _TRIAL_YEARS: Final = timedelta(days=3650)
+_MAX_COMMON_NAME: Final = 64
 
 
 class CertificateError(Exception):
@@ -42,6 +43,11 @@ class Identity:
         return self.chain[0]
 
     @property
+    def is_self_signed(self) -> bool:
+        """Whether nobody else vouches for it."""
+        return self.certificate.issuer == self.certificate.subject
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The DNS names the certificate is for, in lower case; wildcards as written."""
         try:
@@ -62,7 +68,22 @@ def read_identity(certificate: Path, key: Path) -> Identity:
         CertificateError: a file is missing, unreadable or of another kind, or
             the key belongs to another certificate.
     """
-    identity = Identity(read_chain(certificate), _read_key(key))
+    return identity_of(_read(certificate), _read(key), certificate, key)
+
+
+def identity_of(certificates: bytes, private_key: bytes, certificate: object, key: object) -> Identity:
+    """Make an identity of a PEM chain and a PEM key; each may stand among other things.
+
+    Args:
+        certificates: the chain.
+        private_key: the key.
+        certificate: where the chain is from, for errors.
+        key: where the key is from, likewise.
+
+    Raises:
+        CertificateError: one is of another kind, or the key belongs to another certificate.
+    """
+    identity = Identity(_chain(certificates, certificate), _key(private_key, key))
     if _public(identity.key.public_key()) != _public(identity.certificate.public_key()):
         raise CertificateError(f"{key} is not the key of the certificate in {certificate}")
     return identity
@@ -74,10 +95,7 @@ def read_chain(path: Path) -> tuple[x509.Certificate, ...]:
     Raises:
         CertificateError: the file is missing, unreadable or of another kind.
     """
-    try:
-        return tuple(x509.load_pem_x509_certificates(_read(path)))
-    except ValueError as error:
-        raise CertificateError(f"{path} holds no PEM certificate") from error
+    return _chain(_read(path), path)
 
 
 def shortcomings(identity: Identity, hosts: Sequence[str], now: datetime) -> Iterator[str]:
@@ -109,14 +127,28 @@ def write_self_signed(certificate: Path, key: Path, names: Sequence[str], now: d
         names: DNS names and IP addresses it is for; the first is its subject.
         now: valid from a day before.
     """
+    identity = self_signed(names, now)
+    write_private(key, key_pem(identity.key))
+    write_private(certificate, identity.certificate.public_bytes(serialization.Encoding.PEM))
+
+
+def self_signed(names: Sequence[str], now: datetime, *extensions: x509.ExtensionType) -> Identity:
+    """Make a key and a certificate that nobody else vouches for.
+
+    Args:
+        names: DNS names and IP addresses it is for; the first is its subject.
+        now: valid from a day before.
+        extensions: critical ones to add.
+    """
     private = ec.generate_private_key(ec.SECP256R1())
-    _write(key, _key_pem(private))
-    _write(certificate, _signed(private, names, now).public_bytes(serialization.Encoding.PEM))
+    return Identity((_signed(private, names, now, extensions),), private)
 
 
-def _signed(private: ec.EllipticCurvePrivateKey, names: Sequence[str], now: datetime) -> x509.Certificate:
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])])
-    return (
+def _signed(
+    private: ec.EllipticCurvePrivateKey, names: Sequence[str], now: datetime, extensions: Iterable[x509.ExtensionType]
+) -> x509.Certificate:
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0][:_MAX_COMMON_NAME])])
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
@@ -126,8 +158,10 @@ def _signed(private: ec.EllipticCurvePrivateKey, names: Sequence[str], now: date
         .not_valid_after(now.astimezone(UTC) + _TRIAL_YEARS)
         .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .sign(private, hashes.SHA256())
     )
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=True)
+    return builder.sign(private, hashes.SHA256())
 
 
 def _general_name(name: str) -> x509.GeneralName:
@@ -137,7 +171,8 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _key_pem(private: ec.EllipticCurvePrivateKey) -> bytes:
+def key_pem(private: PrivateKeyTypes) -> bytes:
+    """Return a private key in PEM form, not encrypted."""
     return private.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -145,17 +180,27 @@ def _key_pem(private: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def _write(path: Path, text: bytes) -> None:
-    draft = path.with_suffix(".new")
+def write_private(path: Path, text: bytes) -> None:
+    """Write a file for its owner alone; whoever reads it sees all of it or the one before."""
+    draft = path.with_name(f"{path.name}.new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     draft.replace(path)
 
 
-def _read_key(path: Path) -> PrivateKeyTypes:
+def _chain(text: bytes, path: object) -> tuple[x509.Certificate, ...]:
     try:
-        return serialization.load_pem_private_key(_read(path), password=None)
+        return tuple(x509.load_pem_x509_certificates(text))
+    except ValueError as error:
+        raise CertificateError(f"{path} holds no PEM certificate") from error
+
+
+def _key(text: bytes, path: object) -> PrivateKeyTypes:
+    try:
+        return serialization.load_pem_private_key(text, password=None)
     except TypeError as error:
         raise CertificateError(f"{path} is encrypted: the server has nobody to ask for its passphrase") from error
     except (ValueError, UnsupportedAlgorithm) as error:

@@ -1,0 +1,73 @@
+"""What an authority is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+from twistedmail_mta.acme.challenges import Challenges
+from twistedmail_mta.config.acme import ACMETable, ChallengeName, KeyType
+from twistedmail_mta.tls.certificates import Identity
+
+_LIBRARIES: Final = ("acme", "josepy")
+
+
+class NotIssued(Exception):
+    """The authority has issued nothing; the text says why, with its words where it had any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """One request for a certificate.
+
+    Attributes:
+        directory: the authority's.
+        ca_file: who vouches for that; None: the system's authorities.
+        email: whom it may write to; empty for nobody.
+        account_key: by which it knows us, in PEM form.
+        name: the host.
+        challenge: how it is to look whether the name is ours.
+        key: the kind of key.
+    """
+
+    directory: str
+    ca_file: Path | None
+    email: str
+    account_key: bytes
+    name: str
+    challenge: ChallengeName
+    key: KeyType
+
+
+Obtain = Callable[[Application, Challenges], Identity]
+"""Asks for a certificate, has the challenge answered meanwhile, and blocks; raises `NotIssued`."""
+
+
+def application_for(name: str, table: ACMETable, account_key: bytes) -> Application:
+    """Return what the site file wants for a name."""
+    email = str(table.email) if table.email is not None else ""
+    return Application(table.directory, table.ca_file, email, account_key, name, table.challenge, table.key)
+
+
+def ask_authority(application: Application, answers: Challenges) -> Identity:
+    """Ask the authority itself; blocks.
+
+    Raises:
+        NotIssued: it has issued nothing.
+    """
+    from twistedmail_mta.acme.authority import obtain  # noqa: PLC0415 - an extra, and slow to import
+
+    return obtain(application, answers)
+
+
+def shortcoming() -> str | None:
+    """Return what keeps this installation from asking an authority, or None."""
+    try:
+        for name in _LIBRARIES:
+            import_module(name)
+    except ImportError as error:
+        return f"needs more: pip install 'twistedmail-mta[acme]' ({error})"
+    return None
