@@ -122,7 +122,8 @@ class SiteCommands:
         if not isinstance(names, list) or not set(names) <= set(parts.site.acme_names):
             raise CommandError("acme.renew needs names, of those that the server has read in [acme]")
         try:
-            return {"attempts": [asdict(each) for each in await parts.renewals.renew(names)]}
+            new_key = arguments.get("new_key") is True
+            return {"attempts": [asdict(each) for each in await parts.renewals.renew(names, new_key=new_key)]}
         except (OSError, CertificateError) as error:
             raise CommandError(str(error)) from error
 

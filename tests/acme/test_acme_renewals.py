@@ -94,8 +94,9 @@ class Rig:
         for _ in range(round(seconds / every)):
             self.look(after=every)
 
-    def renew(self, *names: str) -> list[tuple[str, str]]:
-        return [(each.name, each.outcome) for each in self.hand.wait(self.renewals.renew(names))]
+    def renew(self, *names: str, new_key: bool = False) -> list[tuple[str, str]]:
+        attempts = self.hand.wait(self.renewals.renew(names, new_key=new_key))
+        return [(each.name, each.outcome) for each in attempts]
 
     @property
     def state(self) -> Path:
@@ -209,6 +210,20 @@ def test_operators_wait_for_limits_only(make_rig: MakeRig) -> None:
     rig.authority.refuses = None
     rig.clock.advance(LEAST_PAUSE)
     assert [rig.renew(HOST) for _ in range(5)] == [[(HOST, "issued")]] * 4 + [[(HOST, "waits")]]
+
+
+def test_renewals_keep_the_key(make_rig: MakeRig, make_site: MakeSite) -> None:
+    """TLSA records name it; another is made if an operator says so, or the site file wants one of another kind."""
+    rig = make_rig()
+    rig.look()
+    of_first = (rig.state / "acme" / f"{HOST}.pem").read_bytes().partition(b"-----BEGIN CERT")[0]
+    rig.renew(HOST)
+    rig.renew(HOST, new_key=True)
+    rig.site = make_site('key = "rsa-2048"')
+    rig.renew(HOST)
+
+    assert [asked.kept_key is not None for asked in rig.authority.asked] == [True, True, False, False]
+    assert rig.authority.asked[1].kept_key == of_first
 
 
 def test_another_authority(make_rig: MakeRig, make_site: MakeSite) -> None:

@@ -208,7 +208,7 @@ def test_what_came_of_it(site: Command, attempt: dict[str, Any], status: int, wo
     with answering(site, attempts) as asked:
         result = site("acme", "renew", "MAIL.example.org")
 
-    assert asked == [{"command": "acme.renew", "arguments": {"names": [HOST]}}]
+    assert asked == [{"command": "acme.renew", "arguments": {"names": [HOST], "new_key": False}}]
     assert result.exit_code == status
     assert result.output.startswith(f"{HOST}: ")
     assert words in result.output

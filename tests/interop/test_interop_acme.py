@@ -107,6 +107,9 @@ def test_renewal_is_shown_while_sessions_go_on(make: Make, pebble: Pebble) -> No
     second = shown(site)
     assert names_of(second) == [HOST]
     assert second.serial_number != first.serial_number
+    assert second.public_key() == first.public_key()
+    site.mta("acme", "renew", "--new-key")
+    assert shown(site).public_key() != first.public_key()
     (standing,) = standing_of(site)
     assert (standing["state"], standing["error"], standing["failures"]) == ("issued", None, 0)
     assert f"{HOST} has a certificate of Pebble Intermediate" in site.mta("check").stdout

@@ -8,9 +8,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final
 
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
 from twistedmail_mta.acme.challenges import Challenges
 from twistedmail_mta.config.acme import ACMETable, ChallengeName, KeyType
-from twistedmail_mta.tls.certificates import Identity
+from twistedmail_mta.tls.certificates import Identity, key_pem
 
 _LIBRARIES: Final = ("acme", "josepy")
 
@@ -30,7 +33,8 @@ class Application:
         account_key: by which it knows us, in PEM form.
         name: the host.
         challenge: how it is to look whether the name is ours.
-        key: the kind of key.
+        key: the kind of its key.
+        kept_key: the key to go on with, in PEM form; None: a new one is made.
     """
 
     directory: str
@@ -40,16 +44,42 @@ class Application:
     name: str
     challenge: ChallengeName
     key: KeyType
+    kept_key: bytes | None
 
 
 Obtain = Callable[[Application, Challenges], Identity]
 """Asks for a certificate, has the challenge answered meanwhile, and blocks; raises `NotIssued`."""
 
 
-def application_for(name: str, table: ACMETable, account_key: bytes) -> Application:
-    """Return what the site file wants for a name."""
-    email = str(table.email) if table.email is not None else ""
-    return Application(table.directory, table.ca_file, email, account_key, name, table.challenge, table.key)
+def application_for(name: str, table: ACMETable, account_key: bytes, kept: PrivateKeyTypes | None) -> Application:
+    """Return what the site file wants for a name.
+
+    Args:
+        name: the host.
+        table: the site file's.
+        account_key: in PEM form.
+        kept: the key it has, to go on with if it is of the kind wanted: TLSA records name keys, and so outlive
+            renewals (RFC 7671 section 8.1); None: a new one is wanted.
+    """
+    return Application(
+        directory=table.directory,
+        ca_file=table.ca_file,
+        email=str(table.email) if table.email is not None else "",
+        account_key=account_key,
+        name=name,
+        challenge=table.challenge,
+        key=table.key,
+        kept_key=key_pem(kept) if kept is not None and _kind(kept) == table.key else None,
+    )
+
+
+def _kind(key: PrivateKeyTypes) -> str:
+    match key:
+        case ec.EllipticCurvePrivateKey() if key.curve.name == "secp256r1":
+            return "ecdsa-p256"
+        case rsa.RSAPrivateKey():
+            return f"rsa-{key.key_size}"
+    return "other"
 
 
 def ask_authority(application: Application, answers: Challenges) -> Identity:

@@ -38,7 +38,7 @@ _FAILURES: Final = (
 
 
 def obtain(application: Application, answers: Challenges) -> Identity:
-    """Ask for a certificate, answer the challenge, and return it with its new key; blocks.
+    """Ask for a certificate, answer the challenge, and return it with its key; blocks.
 
     Args:
         application: what is asked for; the terms of the authority are agreed to.
@@ -58,8 +58,8 @@ def obtain(application: Application, answers: Challenges) -> Identity:
 def _obtain(application: Application, answers: Challenges) -> Identity:
     key = JWK.load(application.account_key)
     authority = _registered(application, key)
-    private = _new_key(application.key)
-    order = authority.new_order(crypto_util.make_csr(key_pem(private), [application.name]))
+    private = application.kept_key or key_pem(_new_key(application.key))
+    order = authority.new_order(crypto_util.make_csr(private, [application.name]))
     deadline = datetime.now() + WITHIN  # noqa: DTZ005 - the library compares with such a one
     published: list[str] = []
     try:
@@ -73,7 +73,7 @@ def _obtain(application: Application, answers: Challenges) -> Identity:
     finally:
         for token in published:
             answers.withdraw(application.name, token)
-    return _checked(application.name, order.fullchain_pem.encode("ascii"), key_pem(private))
+    return _checked(application.name, order.fullchain_pem.encode("ascii"), private)
 
 
 def _registered(application: Application, key: JWK) -> client.ClientV2:

@@ -98,21 +98,22 @@ class Renewals:
             except Exception:  # noqa: BLE001 - the libraries under the dialogue may raise anything
                 self.log.failure("no certificate for {name}", event="acme.failed", name=name)
 
-    async def renew(self, names: Sequence[str]) -> list[Attempt]:
+    async def renew(self, names: Sequence[str], *, new_key: bool = False) -> list[Attempt]:
         """Ask for certificates though they may not be due, as far as limits allow.
 
         Args:
             names: some of those that the site file wants.
+            new_key: for other keys than they have.
 
         Raises:
             OSError: a file can't be read or written.
             CertificateError: the same, of a certificate.
             TemporaryError: too much waits for the thread.
         """
-        return [await self._attempt(name, asked=True) for name in names]
+        return [await self._attempt(name, asked=True, new_key=new_key) for name in names]
 
-    async def _attempt(self, name: str, *, asked: bool) -> Attempt:
-        attempt = await self._threads.run(self._try, self._site(), name, asked)
+    async def _attempt(self, name: str, *, asked: bool, new_key: bool = False) -> Attempt:
+        attempt = await self._threads.run(self._try, self._site(), name, asked, new_key)
         if attempt.outcome == "issued":
             await self._show(name)
         elif attempt.outcome == "failed":
@@ -132,7 +133,7 @@ class Renewals:
             self._use(await self._threads.run(context_of, files))
         self.log.info("certificate for {name} issued", event="acme.issued", name=name)
 
-    def _try(self, site: Site, name: str, asked: bool) -> Attempt:
+    def _try(self, site: Site, name: str, asked: bool, new_key: bool) -> Attempt:
         """Ask the authority if it is time; on the thread."""
         table, state_dir = site.acme, site.server.state_dir
         if table is None or self._stopped:
@@ -144,8 +145,9 @@ class Renewals:
             return Attempt(name, "waits", before.record.error, when)
         record = begun(before.record, self._now(), self._random.random())
         write_record(state_dir, name, record)  # first, so that a server that dies again and again asks no more often
+        kept = before.identity.key if before.identity is not None and not new_key else None
         try:
-            identity = self._obtain(application_for(name, table, account_key(state_dir)), self.challenges)
+            identity = self._obtain(application_for(name, table, account_key(state_dir), kept), self.challenges)
         except NotIssued as error:
             write_record(state_dir, name, refused(record, str(error)))
             return Attempt(name, "failed", str(error), record.next_at)

@@ -41,8 +41,9 @@ def status(invocation: Invocation) -> None:
 
 @acme.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--new-key", is_flag=True, help="With other keys; TLSA records of theirs must be published before.")
 @pass_invocation
-def renew(invocation: Invocation, names: Sequence[str]) -> None:
+def renew(invocation: Invocation, names: Sequence[str], *, new_key: bool) -> None:
     """Let the running server ask for certificates now, of all names or of some.
 
     What the authority may be asked for is limited: once a minute, four times
@@ -56,7 +57,7 @@ def renew(invocation: Invocation, names: Sequence[str]) -> None:
     state_dir = invocation.state_dir()
     try:
         with ControlClient(state_dir, WITHIN) as client:
-            attempts = client.call("acme.renew", {"names": wanted})["attempts"]
+            attempts = client.call("acme.renew", {"names": wanted, "new_key": new_key})["attempts"]
     except NotRunningError:
         raise click.ClickException(
             f"no server runs in {state_dir}, and it has to answer the authority's challenge"

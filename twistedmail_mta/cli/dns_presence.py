@@ -82,10 +82,11 @@ def presence_of(site: Site, known: Known, shown: Shown, domains: Domains) -> Pre
 
 def shown_certificates(site: Site) -> Shown:
     """Read the certificates that MX listeners show, by the name that clients want; nothing where none takes mail."""
-    if site.tls is None or not any(table.role == "mx" for table in site.listen.values()):
+    shown = site.certificates
+    if shown is None or not any(table.role == "mx" for table in site.listen.values()):
         return Shown((), ())
-    files = {site.server.hostname: site.tls.certificate}
-    files |= {name: table.certificate for name, table in site.tls.names.items()}
+    files = {site.server.hostname: shown.certificate}
+    files |= {name: table.certificate for name, table in shown.names.items()}
     certificates, doubts = [], []
     for name, file in files.items():
         try:
