@@ -68,7 +68,8 @@ class Listener:
 
 def test_the_answer(challenges: Challenges) -> None:
     """The key authorization, and the end (RFC 8555 section 8.3); in whatever pieces the request comes."""
-    protocol, transport = Listener(challenges).connect()
+    listener = Listener(challenges)
+    protocol, transport = listener.connect()
     for letter in f"GET {PLACE} HTTP/1.1\r\nHost: {HOST}\r\nAccept: */*\r\n\r\n".encode():
         assert transport.value() == b""
         protocol.dataReceived(bytes([letter]))
@@ -78,6 +79,9 @@ def test_the_answer(challenges: Challenges) -> None:
     assert f"Content-Length: {len(AUTHORIZATION)}\r\n".encode() in head
     assert body == AUTHORIZATION.encode()
     assert transport.disconnecting
+    protocol.connectionLost()
+    assert not listener.clock.getDelayedCalls()
+    assert not listener.factory.connections
 
 
 def test_only_one_answer(challenges: Challenges) -> None:

@@ -134,6 +134,22 @@ def test_the_account_is_known_again(make: Make, pebble: Pebble) -> None:
     assert pebble.output().count("accounts in memory") == 1, pebble.output()
 
 
+def test_a_name_that_comes_later(make: Make, pebble: Pebble) -> None:
+    """A reload is enough: its clients are shown something of our own at once, and then what was issued."""
+    pebble.start()
+    site = make(http_listener(pebble)).start()
+    wait_until(lambda: is_issued(site))
+    text = site.config.read_text()
+    site.config.write_text(text.replace("agree = true", f'agree = true\nnames = ["{OTHER}"]'))
+
+    assert "Changed: acme.names" in site.mta("reload").stdout
+    assert names_of(shown(site, OTHER)) == [OTHER]
+    assert f"{OTHER}: issued" in site.mta("acme", "renew", OTHER).stdout
+
+    assert is_issued(site, OTHER)
+    assert names_of(shown(site)) == [HOST]
+
+
 def test_challenges_in_handshakes(make: Make, pebble: Pebble) -> None:
     """By tls-alpn-01, with RSA, and for a second name that clients ask for by SNI (RFC 8737)."""
     pebble.start()
