@@ -10,8 +10,10 @@ import pytest
 from cryptography import x509
 from OpenSSL import SSL
 from twisted.internet.address import IPv4Address
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from twistedmail_mta.acme.answering import (
     MOST_CONNECTIONS,
@@ -187,17 +189,23 @@ def test_the_end_of_the_server(challenges: Challenges) -> None:
     assert transport.aborting
 
 
-def shown(challenges: Challenges, name: str | None, protocols: list[bytes]) -> tuple[x509.Certificate, bytes]:
-    """Shake hands; return the certificate and the protocol agreed on."""
-    server = ChallengeTLS(challenges).serverConnectionForTLS(None)
+def client_of(name: str | None, protocols: list[bytes]) -> SSL.Connection:
+    """Return a client that asks for a name and for protocols."""
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     if protocols:
         context.set_alpn_protos(protocols)
     client = SSL.Connection(context, None)
-    server.set_accept_state()
     client.set_connect_state()
     if name is not None:
         client.set_tlsext_host_name(name.encode())
+    return client
+
+
+def shown(challenges: Challenges, name: str | None, protocols: list[bytes]) -> tuple[x509.Certificate, bytes]:
+    """Shake hands; return the certificate and the protocol agreed on."""
+    server = ChallengeTLS(challenges).serverConnectionForTLS(None)
+    server.set_accept_state()
+    client = client_of(name, protocols)
     for _ in range(6):
         for side, other in ((client, server), (server, client)):
             with suppress(SSL.WantReadError):
@@ -223,10 +231,39 @@ def test_the_answer_in_a_handshake() -> None:
     assert extension.value.value == b"\x04\x20" + hashlib.sha256(AUTHORIZATION.encode()).digest()
 
 
-@pytest.mark.parametrize(
-    ("name", "protocols"),
-    [(HOST, [b"h2", b"http/1.1"]), (HOST, [ALPN, b"h2"]), ("other.example.org", [ALPN]), (None, [ALPN]), (None, [])],
-)
+REFUSED = [
+    (HOST, [b"h2", b"http/1.1"]),
+    (HOST, [ALPN, b"h2"]),
+    ("other.example.org", [ALPN]),
+    ("other.example.org", [b"h2"]),
+    (None, [ALPN]),
+    (None, []),
+]
+
+
+@pytest.mark.parametrize(("name", "protocols"), REFUSED)
+def test_refusals_are_no_failures_of_ours(name: str | None, protocols: list[bytes]) -> None:
+    """Twisted closes the connection: strangers fill no log with tracebacks."""
+    challenges = Challenges()
+    challenges.publish("tls-alpn-01", HOST, TOKEN, AUTHORIZATION)
+    wrapping = TLSMemoryBIOFactory(ChallengeTLS(challenges), False, Factory.forProtocol(Protocol))
+    server, transport = wrapping.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1)), Transport()
+    server.makeConnection(transport)
+
+    server.dataReceived(hello(name, protocols))
+
+    assert transport.disconnecting
+
+
+def hello(name: str | None, protocols: list[bytes]) -> bytes:
+    """Return what a client says first."""
+    client = client_of(name, protocols)
+    with pytest.raises(SSL.WantReadError):
+        client.do_handshake()
+    return client.bio_read(1 << 16)
+
+
+@pytest.mark.parametrize(("name", "protocols"), REFUSED)
 def test_other_handshakes_fail(name: str | None, protocols: list[bytes]) -> None:
     """Nobody else is shown anything."""
     challenges = Challenges()

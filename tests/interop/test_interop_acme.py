@@ -163,6 +163,7 @@ def test_challenges_in_handshakes(make: Make, pebble: Pebble) -> None:
     assert isinstance(shown(site).public_key(), rsa.RSAPublicKey)
     with pytest.raises(ssl.SSLError):
         shown(site, port="acme")
+    assert "Traceback" not in site.log
 
 
 def test_the_authority_is_away_at_first(make: Make, pebble: Pebble) -> None:

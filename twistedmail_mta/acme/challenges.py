@@ -73,5 +73,5 @@ def speak_only_acme(context: SSL.Context) -> None:
 
 def _select(_connection: SSL.Connection, offered: list[bytes]) -> bytes:
     if offered != [ALPN]:
-        raise SSL.Error("no protocol in common")
+        raise SSL.Error([("SSL routines", "", "no protocol in common")])  # in the form of OpenSSL's own
     return ALPN
