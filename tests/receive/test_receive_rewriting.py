@@ -209,6 +209,26 @@ def test_the_old_text_again() -> None:
     assert kept(reception) == (b"N: 0\r\n" + TEXT[:-10], b"old text\r\n")
 
 
+def test_a_text_of_an_earlier_message() -> None:
+    """It is copied: the file that it may be in belongs to that message, and goes with it."""
+    texts: list[stages.Body] = []
+
+    async def the_first(message: Arriving) -> Any:
+        if not texts:
+            draft = message.draft()
+            await draft.write(b"for all\r\n")
+            texts.append(await draft.finish())
+        return (ReplaceBody(texts[0]),)
+
+    reception = reception_with(the_first)
+    for _ in range(2):
+        assert send(reception.connect()).startswith("250")
+
+    first, second = [each.body for each in reception.acceptance.messages]
+    assert first == second == InlineBody(b"for all\r\n")
+    assert first is not second
+
+
 def test_the_last_text_counts() -> None:
     """Also of two plugins, of which none sees the other's."""
     reception = reception_with(writing(b"first\r\n"), writing(b"second\r\n"))

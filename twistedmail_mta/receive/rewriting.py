@@ -69,20 +69,24 @@ class Drafts:
         self._begun.append(draft)
         return draft
 
-    async def taken(self, text: stages.Body) -> Body:
-        """Return the body that is made of a text; one that isn't ours is copied.
+    async def taken(self, text: stages.Body, original: Body) -> Body:
+        """Return the body that is made of a text; one that isn't this message's is copied.
+
+        Args:
+            text: what a plugin wants, perhaps what it wrote for an earlier message: that one's file is its own.
+            original: the body as it came.
 
         Raises:
             MailError: it can't be kept, or is too large.
         """
-        if isinstance(text, BodyText):
+        if isinstance(text, BodyText) and text.body in [original, *(draft.body for draft in self._begun)]:
             return text.body
         draft = self.begin()
         offset = 0
         while piece := await text.read(offset, PIECE):
             offset += len(piece)
             await draft.write(piece)
-        return await self.taken(await draft.finish())
+        return await self.taken(await draft.finish(), original)
 
     def leftovers(self, original: Body, kept: Body) -> list[str]:
         """Give up what isn't finished; return the files that aren't needed any more.
@@ -154,7 +158,7 @@ async def rewritten(text: Text, header: Header, new: stages.Body | None, drafts:
     """
     if new is None and content_of(header.block) == content_of(text.header.block):
         return replace(text, header=header, eight_bit=text.eight_bit or not header.is_ascii)
-    body = text.body if new is None else await drafts.taken(new)
+    body = text.body if new is None else await drafts.taken(new, text.body)
     header = _closed(header)
     scanner, eight_bit, offset = BodyScanner(header.block), not header.is_ascii, 0
     while piece := await drafts.bodies.read(body, offset, PIECE):
