@@ -37,12 +37,15 @@ class Site:
         self.tables = scene.tables
         self.tables.insecure = set()
         self.validates = True
-        self.was_asked = 0
-        scene.demands = Demands(DANE(self.tables, self._holds))
+        self.was_asked = self.looked = 0
+        scene.demands = Demands(DANE(self.tables, self))
 
-    async def _holds(self) -> bool:
+    async def holds(self) -> bool:
         self.was_asked += 1
         return self.validates
+
+    def look(self) -> None:
+        self.looked += 1
 
     def host(self, *records: TLSA, name: str = MX, address: str = "127.0.0.1", **options: Any) -> ScriptedHost:
         """Start a host with TLSA records; the first host's port is that of all."""
@@ -171,12 +174,12 @@ async def test_no_records(site: Site) -> None:
 @pytest.mark.parametrize("insecure", ["example.net", MX])
 @pytest_twisted.ensureDeferred
 async def test_insecure_way(site: Site, insecure: str) -> None:
-    """Where the MX records or the addresses aren't signed, nobody asks for TLSA, nor whether the resolver validates."""
+    """Where the MX records or the addresses aren't signed, nobody asks for TLSA, nor waits to hear who validates."""
     host = site.host(made("other").record(3))
     site.tables.insecure = {insecure}
 
     assert isinstance(await site.deliver(host.port), Delivered)
-    assert (site.tables.asked, site.was_asked) == ([], 0)
+    assert (site.tables.asked, site.was_asked, site.looked) == ([], 0, 1)
 
 
 @pytest_twisted.ensureDeferred

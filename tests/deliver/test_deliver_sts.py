@@ -267,6 +267,16 @@ def test_what_is_over_goes(lab: Lab) -> None:
     assert lab.rows() == 1
 
 
+class Validates:
+    """A resolver that does."""
+
+    async def holds(self) -> bool:
+        return True
+
+    def look(self) -> None:
+        """It is known."""
+
+
 class Site:
     """Mail for example.net, whose policy names mx.example.net, over real connections."""
 
@@ -392,10 +402,7 @@ async def test_dane_goes_first(site: Site) -> None:
     tables.insecure = set()
     tables.tlsa_table[f"_{host.port}._tcp.unnamed.example"] = [leaf.record(3)]
 
-    async def holds() -> bool:
-        return True
-
-    site.scene.demands = Demands(DANE(tables, holds), site.lab.sts)
+    site.scene.demands = Demands(DANE(tables, Validates()), site.lab.sts)
     site.lab.announce(ENFORCE)
 
     outcome = await site.deliver(host.port, "unnamed.example")

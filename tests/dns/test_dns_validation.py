@@ -19,6 +19,7 @@ from twistedmail_mta.dns.validation import (
     Validation,
 )
 from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.tasks import TaskGroup
 
 PROBE = Probe("signed.test", "broken.test")
 FAILS, SILENT = TemporaryError(SERVER_FAILED), TemporaryError(UNANSWERED)
@@ -41,7 +42,8 @@ class Server:
 
 
 def validation(*servers: Server, clock: Clock | None = None, probe: Probe | None = PROBE) -> Validation:
-    return Validation(clock or Clock(), [(f"192.0.2.{place}", each) for place, each in enumerate(servers)], probe)
+    named = [(f"192.0.2.{place}", each) for place, each in enumerate(servers)]
+    return Validation(clock or Clock(), named, probe, TaskGroup())
 
 
 def verdict(of: Validation) -> tuple[str, str]:
@@ -128,3 +130,17 @@ def test_silence_proves_nothing_new() -> None:
     clock.advance(PROVEN_FOR)
     server.answers["signed.test"] = PLAIN
     assert verdict(of)[0] == "disproven"
+
+
+def test_looked_at_once() -> None:
+    """Behind the scenes it is found out once, however often somebody looks; not where the site answers for it."""
+    server, trusted = Server(PLAIN), Server(PLAIN)
+    of, by_site = validation(server), validation(trusted, probe=None)
+
+    for _ in range(3):
+        of.look()
+        by_site.look()
+
+    assert (len(server.asked), trusted.asked) == (1, [])
+    assert verdict(of)[0] == "disproven"
+    assert len(server.asked) == 1

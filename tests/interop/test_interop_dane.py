@@ -233,6 +233,7 @@ def test_resolver_that_does_not_validate(tmp_path: Path, network: LoopbackNetwor
             submit(site, "carol@to-wrong.dane.test")
 
         eventually(lambda: site.log.count("delivered carol@to-wrong.dane.test") == 2, "both messages")
+        assert site.log.count("so DANE is off") == 1
         assert "so DANE is off" in site.mta("check").stdout
     finally:
         site.stop()

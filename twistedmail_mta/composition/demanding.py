@@ -52,8 +52,8 @@ class Demanding:
         self._web = WebClient(with_names(reactor, names), tls)
         sts = STS(resolver, self._web, database, reactor, time.time, tasks) if site.outbound.mta_sts else None
         self._sts = sts
-        self._validation = validation_of(reactor, site)
-        dane = DANE(resolver, self._validation.holds) if is_dane_wanted(site) else None
+        self._validation = validation_of(reactor, site, tasks)
+        dane = DANE(resolver, self._validation) if is_dane_wanted(site) else None
         self.demands = Demands(dane, sts)
 
     def start(self) -> None:
@@ -77,6 +77,7 @@ def is_dane_wanted(site: Site) -> bool:
     return site.outbound.dane and site.dns.dnssec != "off"
 
 
-def validation_of(reactor: IReactorDNS, site: Site) -> Validation:
+def validation_of(reactor: IReactorDNS, site: Site, tasks: TaskGroup) -> Validation:
     """Return what knows whether the site's name servers validate."""
-    return make_validation(reactor, nameservers_of(site), site.dns.timeout, site.dns.dnssec, probe_of(site))
+    probe = None if site.dns.dnssec == "trust" else probe_of(site)
+    return make_validation(reactor, nameservers_of(site), site.dns.timeout, probe, tasks)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Protocol
 
 from twistedmail_mta.dane.records import usable
 from twistedmail_mta.deliver.demand import Demand
@@ -16,6 +16,16 @@ from twistedmail_mta.tasks import Cancelled, Task
 RECORDS_UNSURE: Final = Reply(451, "4.7.5", "DANE: the DNS doesn't say now what proves the mail host's identity")
 
 
+class Validation(Protocol):
+    """Knows whether the name servers validate."""
+
+    async def holds(self) -> bool:
+        """Return whether an authentic answer was validated."""
+
+    def look(self) -> None:
+        """Find that out behind the scenes."""
+
+
 class DANE:
     """Knows what hosts have to show by their TLSA records.
 
@@ -24,20 +34,23 @@ class DANE:
     can't cope with questions for TLSA (RFC 7672 section 2.2.2).
     """
 
-    def __init__(self, resolver: ISecureResolver, holds: Callable[[], Awaitable[bool]]) -> None:
+    def __init__(self, resolver: ISecureResolver, validation: Validation) -> None:
         """Ask nothing yet.
 
         Args:
             resolver: knows the records.
-            holds: whether what it calls authentic was validated.
+            validation: knows whether what it calls authentic was validated.
         """
         self._resolver = resolver
-        self._holds = holds
+        self._validation = validation
 
     async def demands(self, next_hop: NextHop, targets: Sequence[Target]) -> dict[str, Demand | Reply | None]:
         """Return for each host what it has to show; a reply: it can't be found out now; None: DANE says nothing."""
         vouched = {target.host: target for target in targets if target.vouched.leads_somewhere}
-        if not vouched or not await self._holds():
+        if not vouched:
+            self._validation.look()
+            return {}
+        if not await self._validation.holds():
             return {}
         tasks = {host: Task("dns.tlsa", self._demand(next_hop, target)) for host, target in vouched.items()}
         try:

@@ -12,10 +12,10 @@ from twisted.logger import Logger
 
 from twistedmail_mta.dns.codec import Question, Response
 from twistedmail_mta.dns.exchange import IReactorDNS, ReactorExchange
-from twistedmail_mta.dns.nameservers import DNSSEC, Nameserver
+from twistedmail_mta.dns.nameservers import Nameserver
 from twistedmail_mta.dns.upstream import UNANSWERED, Upstream
 from twistedmail_mta.errors import TemporaryError
-from twistedmail_mta.tasks import Task
+from twistedmail_mta.tasks import Task, TaskGroup
 
 PROVEN_FOR: Final = 3600.0
 """Seconds after which a server that validates is probed again."""
@@ -96,14 +96,19 @@ class Validation:
 
     log: ClassVar[Logger] = Logger()
 
-    def __init__(self, clock: IReactorTime, servers: Sequence[tuple[str, Asker]], probe: Probe | None) -> None:
+    def __init__(
+        self, clock: IReactorTime, servers: Sequence[tuple[str, Asker]], probe: Probe | None, tasks: TaskGroup
+    ) -> None:
         """Know nothing yet.
 
         Args:
             clock: for the age of what is known.
             servers: those whose AD bit counts, by name.
             probe: what to ask; None: they are taken to validate, as the site says.
+            tasks: where it is found out what nobody waits for.
         """
+        self._tasks = tasks
+        self._looked = False
         self._clock = clock
         self._servers = servers
         self._probe = probe
@@ -121,9 +126,19 @@ class Validation:
             return PROVEN if self._servers else Verdict("disproven", NO_SERVER)
         if self._verdict is not None and self._clock.seconds() < self._until:
             return self._verdict
+        self._looked = True
         if self._task is None or self._task.done:
             self._task = Task("dns.validation", self._find_out(self._probe))
         return await self._task
+
+    def look(self) -> None:
+        """Find it out behind the scenes, if nobody has yet, so that the log tells of it."""
+        if not self._looked and self._probe is not None:
+            self._looked = True
+            self._tasks.start("dns.validation", self._look())
+
+    async def _look(self) -> None:
+        await self.verdict()
 
     def stop(self) -> None:
         """Give up asking; whoever waits for it is cancelled."""
@@ -154,7 +169,7 @@ class Validation:
 
 
 def make_validation(
-    reactor: IReactorDNS, servers: Sequence[Nameserver], timeout: float, dnssec: DNSSEC, probe: Probe
+    reactor: IReactorDNS, servers: Sequence[Nameserver], timeout: float, probe: Probe | None, tasks: TaskGroup
 ) -> Validation:
     """Return what knows whether `servers` validate.
 
@@ -162,10 +177,10 @@ def make_validation(
         reactor: drives the sockets.
         servers: whom the site asks.
         timeout: seconds for a question.
-        dnssec: "trust" asks nothing.
-        probe: what to ask.
+        probe: what to ask; None: nothing, as the site answers for them.
+        tasks: see `Validation`.
     """
     exchange = ReactorExchange(reactor)
     trusted = [server for server in servers if server.trusted]
     askers = [(server.address, Upstream(reactor, exchange, [server], timeout=timeout)) for server in trusted]
-    return Validation(reactor, askers, None if dnssec == "trust" else probe)
+    return Validation(reactor, askers, probe, tasks)
