@@ -300,6 +300,17 @@ class Pipeline:
             self._note_stall(plugin)
         return None if plugin.abstains else BROKEN
 
+    def failed(self, stage: type[Interface], plugin: Plugin, error: Exception) -> Reply | None:
+        """Note that what a plugin answered turned out to be none; return what counts instead.
+
+        Args:
+            stage: at which it was asked.
+            plugin: which.
+            error: what is wrong with it.
+        """
+        question = next(each for each in self._stages[stage] if each.plugin is plugin)
+        return self._instead(question, error)
+
     def _rests(self, plugin: Plugin) -> bool:
         if self._clock.seconds() < plugin.rests_until:
             return True

@@ -229,6 +229,37 @@ def test_a_text_of_an_earlier_message() -> None:
     assert first is not second
 
 
+@dataclass
+class Broken:
+    """A text that is none."""
+
+    answer: Any
+    size: int = 3
+
+    async def read(self, offset: int, size: int) -> Any:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize("abstains", [False, True])
+@pytest.mark.parametrize("broken", [Broken("abc"), Broken(7), Broken(KeyError("gone"))], ids=repr)
+def test_a_text_that_is_none(broken: Broken, *, abstains: bool) -> None:
+    """It is a failure of the plugin that asked for it, as any other; what came is kept, where that means nothing."""
+
+    async def asks(message: Arriving) -> Any:
+        return (ReplaceBody(broken),)
+
+    plugin = Plugin("p", Judge(asks), 10.0, abstains)
+    reception = Reception(plugins=[plugin])
+
+    assert send(reception.connect()).startswith("250" if abstains else "451 4.3.0 Mail can't be judged")
+
+    assert plugin.failures == 1
+    if abstains:
+        assert kept(reception) == (TEXT[:-10], b"old text\r\n")
+
+
 def test_the_last_text_counts() -> None:
     """Also of two plugins, of which none sees the other's."""
     reception = reception_with(writing(b"first\r\n"), writing(b"second\r\n"))

@@ -15,7 +15,7 @@ from twistedmail_mta.header_changes import with_change
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.mail.mailbox_names import mailbox_name
 from twistedmail_mta.model import Address, Detention, Expansion, Recipient, Via
-from twistedmail_mta.pipeline import Asked
+from twistedmail_mta.pipeline import Asked, Plugin
 from twistedmail_mta.receive.addressees import Addressee
 from twistedmail_mta.receive.admission import Admission
 from twistedmail_mta.receive.diversion import detained, instead_of, with_envelope
@@ -61,7 +61,7 @@ class Judgement:
         filed: mailboxes other than INBOX, by recipient; None stands for all of them.
         sent: next hops that were chosen, by recipient; None stands for all of them.
         tags: what was noted about the message.
-        body: what stands in the body's place; None if it stays.
+        body: what stands in the body's place, and who wants it; None if it stays.
         quarantine_mailbox: whose mailbox gets what is to be quarantined; None: it waits in the queue.
         detention: why the message is to wait for an operator; None if it isn't.
     """
@@ -74,7 +74,7 @@ class Judgement:
     filed: dict[Address | None, str] = field(default_factory=dict)
     sent: dict[Address | None, Via] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
-    body: stages.Body | None = None
+    body: tuple[stages.Body, Plugin] | None = None
     quarantine_mailbox: Address | None = None
     detention: Detention | None = None
 
@@ -117,7 +117,7 @@ class Judgement:
             case AddHeader() | InsertHeader() | RemoveHeader() | ReplaceHeader() as change:
                 self.header = with_change(self.header, change)
             case ReplaceBody(body):
-                self.body = body
+                self.body = body, asked.plugin
             case ChangeSender(sender):
                 self.sender = sender
             case AddRecipient() | RemoveRecipient() | ChangeRecipient() as change:

@@ -10,7 +10,7 @@ from typing import Final
 from twisted.internet.interfaces import IReactorTime
 
 from twistedmail_mta import stages
-from twistedmail_mta.errors import PermanentError, TemporaryError
+from twistedmail_mta.errors import MailError, PermanentError, TemporaryError
 from twistedmail_mta.interfaces import IBodyStore
 from twistedmail_mta.mail.content import content_of
 from twistedmail_mta.mail.header import Header
@@ -19,6 +19,7 @@ from twistedmail_mta.mailbox.scanning import scan
 from twistedmail_mta.model import CRLF, Body, FileBody, Reply
 from twistedmail_mta.receive.body_text import BodyText
 from twistedmail_mta.smtp.data import LineEnds
+from twistedmail_mta.tasks import Cancelled
 
 PIECE: Final = 64 * 1024
 """Octets of a text that are read at once."""
@@ -43,6 +44,10 @@ class Text:
     body: Body
     eight_bit: bool
     scanned: Callable[[], ScannedBody]
+
+
+class BrokenTextError(Exception):
+    """A text of a plugin's own can't be read as one."""
 
 
 class Drafts:
@@ -78,12 +83,13 @@ class Drafts:
 
         Raises:
             MailError: it can't be kept, or is too large.
+            BrokenTextError: it can't be read.
         """
         if isinstance(text, BodyText) and text.body in [original, *(draft.body for draft in self._begun)]:
             return text.body
         draft = self.begin()
         offset = 0
-        while piece := await text.read(offset, PIECE):
+        while piece := await _piece(text, offset):
             offset += len(piece)
             await draft.write(piece)
         return await self.taken(await draft.finish(), original)
@@ -105,6 +111,18 @@ class Drafts:
         """Remove files; those that can't be removed now are found by the sweep of orphans."""
         with suppress(TemporaryError):
             await self.bodies.remove(files)
+
+
+async def _piece(text: stages.Body, offset: int) -> bytes:
+    try:
+        piece = await text.read(offset, PIECE)
+    except (Cancelled, MailError):
+        raise
+    except Exception as error:
+        raise BrokenTextError("the text for the body's place can't be read") from error
+    if not isinstance(piece, bytes):
+        raise BrokenTextError(f"the text for the body's place has {type(piece).__name__} in it")
+    return piece
 
 
 class _Draft:
@@ -155,6 +173,7 @@ async def rewritten(text: Text, header: Header, new: stages.Body | None, drafts:
 
     Raises:
         MailError: the new body can't be kept, or not read.
+        BrokenTextError: it is a plugin's own, and none.
     """
     if new is None and content_of(header.block) == content_of(text.header.block):
         return replace(text, header=header, eight_bit=text.eight_bit or not header.is_ascii)

@@ -43,7 +43,7 @@ from twistedmail_mta.receive.naming import Named
 from twistedmail_mta.receive.relaying import may_relay
 from twistedmail_mta.receive.reservations import Reservations
 from twistedmail_mta.receive.returning import NOT_RETURNED, Returned
-from twistedmail_mta.receive.rewriting import Drafts, Text, rewritten
+from twistedmail_mta.receive.rewriting import BrokenTextError, Drafts, Text, rewritten
 from twistedmail_mta.receive.signing import signed
 from twistedmail_mta.receive.submission import Completion, complete_header
 from twistedmail_mta.smtp.parameters import MailParameters, RcptParameters, mail_words
@@ -308,7 +308,19 @@ class Transaction:
         self._distribution = distribute(self._addressees.values(), hold=self._detention is not None)
         if not self._addressees:
             return text
-        return await rewritten(text, judgement.header, judgement.body, drafts, listener.clock)
+        return await self._rewritten(text, judgement, drafts)
+
+    async def _rewritten(self, text: Text, judgement: Judgement, drafts: Drafts) -> Text:
+        """Return the message as the plugins want it; a text that can't be read is its plugin's failure."""
+        listener = self._listener
+        if judgement.body is not None:
+            body, plugin = judgement.body
+            try:
+                return await rewritten(text, judgement.header, body, drafts, listener.clock)
+            except BrokenTextError as error:
+                if (refusal := listener.plugins.failed(stages.IMessagePolicy, plugin, error)) is not None:
+                    raise MailError(refusal) from error
+        return await rewritten(text, judgement.header, None, drafts, listener.clock)
 
     def _check_forwards(self) -> None:
         """Refuse to send on elsewhere what pretends to be somebody's, whatever mailboxes here may get of it.
