@@ -147,7 +147,8 @@ def _provided(site: Site, table: ACMETable, user: User, now: datetime) -> Iterat
     yield from _authorities("acme.ca_file", table.ca_file, user)
     for name in site.acme_names:
         try:
-            level, text = remark(standing(site.server.state_dir, name, table), now.timestamp())
+            found = standing(site.server.state_dir, name, table, now.timestamp())
+            level, text = remark(found, now.timestamp())
         except (CertificateError, OSError) as error:
             level, text = "warning", f"has a certificate that can't be looked at: {error}"
         yield Finding(level, "acme", f"{name} {text}")

@@ -16,6 +16,7 @@ from twistedmail_mta.acme.record import (
     Record,
     as_object,
     begun,
+    believable,
     from_object,
     issued,
     opens_at,
@@ -101,6 +102,14 @@ def test_what_is_remembered_is_bounded() -> None:
         record = begun(record, at, 0.0)
 
     assert max(len(record.issued), len(record.failed)) == 20
+
+
+def test_clocks_that_are_set_back_a_little() -> None:
+    """Change nothing: attempts go on being counted."""
+    record = begun(Record(), 1000.0, 0.0)
+
+    assert believable(record, 990.0) == record
+    assert believable(record, -1000.0) == Record(error=UNFINISHED)
 
 
 def test_there_and_back() -> None:

@@ -104,7 +104,7 @@ class Rig:
 
     def is_issued(self, name: str = HOST) -> bool:
         assert self.site.acme is not None
-        return standing(self.state, name, self.site.acme).is_issued
+        return standing(self.state, name, self.site.acme, self.clock.seconds()).is_issued
 
 
 @pytest.fixture
@@ -179,6 +179,19 @@ def test_limits_outlive_the_server(make_rig: MakeRig) -> None:
 
     assert len(rig.authority.asked) == 1
     assert read_record(rig.state, HOST).error == UNFINISHED
+
+
+def test_a_clock_that_was_wrong(make_rig: MakeRig) -> None:
+    """What was noted in a year to come keeps nobody waiting for it."""
+    rig = make_rig()
+    rig.authority.refuses = NotIssued("badNonce: no")
+    rig.look(after=20 * 365 * DAY)
+    rig.clock.rightNow -= 20 * 365 * DAY
+    rig.look()
+    assert len(rig.authority.asked) == 2
+    rig.look(after=PAUSES[0] / 2)
+
+    assert len(rig.authority.asked) == 2
 
 
 def test_names_have_certificates_of_their_own(make_rig: MakeRig) -> None:

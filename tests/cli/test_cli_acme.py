@@ -15,14 +15,17 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from mta_command import SITE, Command
 
 from twistedmail_mta.acme import application
 from twistedmail_mta.acme.files import provide_for, write_identity, write_record
 from twistedmail_mta.acme.record import Record
+from twistedmail_mta.cli.dns_presence import shown_certificates
 from twistedmail_mta.config.acme import certificate_file
+from twistedmail_mta.config.load import read_site
 from twistedmail_mta.control.wire import SOCKET_NAME
-from twistedmail_mta.tls.certificates import Identity
+from twistedmail_mta.tls.certificates import Identity, read_identity
 
 HOST = "mail.example.org"
 TEXT = SITE.replace(
@@ -135,6 +138,17 @@ def test_a_damaged_certificate(site: Command) -> None:
     assert "can't be looked at" in findings(site)[0][1]
     assert site("acme", "status").exit_code == 1
     assert "holds no PEM certificate" in site("acme", "status").output
+
+
+def test_the_certificate_that_the_dns_names(site: Command) -> None:
+    """`mta dns` makes TLSA records of what clients are shown, whoever vouches for it."""
+    provide_for(site.state_dir, HOST)
+    file = certificate_file(site.state_dir, HOST)
+
+    shown = shown_certificates(read_site(site.file))
+
+    assert [each.name for each in shown.certificates] == [HOST]
+    assert shown.certificates[0].chain == (read_identity(file, file).certificate.public_bytes(Encoding.DER),)
 
 
 def test_libraries_that_are_missing(site: Command, monkeypatch: pytest.MonkeyPatch) -> None:

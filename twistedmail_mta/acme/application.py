@@ -15,7 +15,8 @@ from twistedmail_mta.acme.challenges import Challenges
 from twistedmail_mta.config.acme import ACMETable, ChallengeName, KeyType
 from twistedmail_mta.tls.certificates import Identity, key_pem
 
-_LIBRARIES: Final = ("acme", "josepy")
+_LIBRARIES: Final = ("acme.client", "josepy")
+"""What takes long to import, so it is done before the server serves: when its site file is looked at."""
 
 
 class NotIssued(Exception):

@@ -15,7 +15,7 @@ from typing import Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from twistedmail_mta.acme.record import Record, as_object, from_object, opens_at, renews_at
+from twistedmail_mta.acme.record import Record, as_object, believable, from_object, opens_at, renews_at
 from twistedmail_mta.config.acme import FOLDER, ACMETable, certificate_file
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.tls.certificates import (
@@ -64,14 +64,20 @@ class Standing:
         return opens if asked else max(opens, self.renews_at)
 
 
-def standing(state_dir: Path, name: str, table: ACMETable) -> Standing:
+def standing(state_dir: Path, name: str, table: ACMETable, now: float) -> Standing:
     """Read how it stands with one certificate; blocks.
+
+    Args:
+        state_dir: where its files are.
+        name: the host.
+        table: what the site file wants.
+        now: seconds since the epoch.
 
     Raises:
         CertificateError: the file is damaged.
         OSError: a file can't be read.
     """
-    file, record = certificate_file(state_dir, name), read_record(state_dir, name)
+    file, record = certificate_file(state_dir, name), believable(read_record(state_dir, name), now)
     if not file.exists():
         return Standing(name, None, record, 0.0)
     identity = read_identity(file, file)

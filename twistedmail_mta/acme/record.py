@@ -26,6 +26,8 @@ _JITTER: Final = 0.1
 _HOUR: Final = 3600.0
 _WEEK: Final = 7 * 86400.0
 _KEPT: Final = 20
+_TOLERANCE: Final = 300.0
+"""Seconds by which clocks may be set back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,13 @@ def refused(record: Record, error: str) -> Record:
 def issued(record: Record, directory: str, now: float) -> Record:
     """Note that the attempt under way has succeeded."""
     return Record(directory, (*record.issued, now)[-_KEPT:])
+
+
+def believable(record: Record, now: float) -> Record:
+    """Return a record without what the future holds: the clock was wrong then, and would keep us waiting for years."""
+    past = [tuple(at for at in times if at <= now + _TOLERANCE) for times in (record.issued, record.failed)]
+    next_at = record.next_at if past[1] == record.failed else 0.0
+    return replace(record, issued=past[0], failed=past[1], next_at=next_at)
 
 
 def opens_at(record: Record, *, asked: bool) -> float:

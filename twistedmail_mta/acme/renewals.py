@@ -139,7 +139,7 @@ class Renewals:
         if table is None or self._stopped:
             return Attempt(name, "waits")
         provide_for(state_dir, name)
-        before = standing(state_dir, name, table)
+        before = standing(state_dir, name, table, self._now())
         when = before.next_at(asked=asked)
         if when > self._now():
             return Attempt(name, "waits", before.record.error, when)

@@ -31,7 +31,7 @@ def status(invocation: Invocation) -> None:
     """Show each name's certificate, when it is renewed, and why that failed last."""
     site = _site(invocation)
     now = time.time()
-    found = _standings(invocation, site)
+    found = _standings(invocation, site, now)
     if invocation.as_json:
         print_json([as_object(each, now) for each in found])
         return
@@ -77,12 +77,12 @@ def _site(invocation: Invocation) -> Site:
     return site
 
 
-def _standings(invocation: Invocation, site: Site) -> list[Standing]:
+def _standings(invocation: Invocation, site: Site, now: float) -> list[Standing]:
     if site.acme is None:
         return []
     state_dir = invocation.state_dir()
     try:
-        return [standing(state_dir, name, site.acme) for name in site.acme_names]
+        return [standing(state_dir, name, site.acme, now) for name in site.acme_names]
     except CertificateError as error:
         raise click.ClickException(str(error)) from error
 
