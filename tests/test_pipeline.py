@@ -15,7 +15,9 @@ from zope.interface import directlyProvides
 from twistedmail_mta import stages
 from twistedmail_mta.errors import MailError, PermanentError, TemporaryError
 from twistedmail_mta.model import Reply, Via
-from twistedmail_mta.pipeline import BROKEN, LOG_EVERY, Pipeline, Plugin, fits
+from twistedmail_mta.pipeline import BROKEN, Pipeline
+from twistedmail_mta.plugin_record import LOG_EVERY, Plugin
+from twistedmail_mta.soundness import fits
 from twistedmail_mta.stages import (
     AddHeader,
     IDeliveredObserver,

@@ -33,7 +33,7 @@ from twistedmail_mta.control.server import AlreadyRunningError, CommandError, Co
 from twistedmail_mta.crowd import Crowd
 from twistedmail_mta.directory.accounts import DirectoryError
 from twistedmail_mta.errors import TemporaryError
-from twistedmail_mta.pipeline import Plugin
+from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.plugins import PluginError
 from twistedmail_mta.receive.factory import ServerFactory
 from twistedmail_mta.site_commands import SiteCommands

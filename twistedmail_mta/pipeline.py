@@ -2,87 +2,38 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final, TypeVar, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from twisted.python.reflect import safe_repr
 from zope.interface import Interface
 
 from twistedmail_mta.errors import MailError
 from twistedmail_mta.model import Reply, Via
-from twistedmail_mta.routes import FILTER
-from twistedmail_mta.soundness import is_grant, is_reply, is_sound, leads_somewhere
+from twistedmail_mta.plugin_calls import harmless, in_time
+from twistedmail_mta.plugin_record import Plugin
+from twistedmail_mta.soundness import fits, is_refusal
 from twistedmail_mta.stages import (
-    GRANTS,
     OBSERVERS,
     POLICIES,
     ROUTING,
     Change,
     Changes,
     Grant,
-    IMessagePolicy,
     IRelayGrant,
     IRoutePolicy,
     Leaving,
     stages_of,
 )
-from twistedmail_mta.tasks import Begun, Cancelled, Promise, Stalled, Task, TaskGroup
+from twistedmail_mta.tasks import Begun, Cancelled, TaskGroup
 
 T = TypeVar("T")
 
 BROKEN: Final = Reply(451, "4.3.0", "Mail can't be judged now, please try again later")
-
-LOG_EVERY: Final = 60.0
-"""Seconds between two tracebacks of one plugin."""
-
-MOST_STALLS: Final = 3
-"""How often a plugin may keep the whole server from working before it has to rest."""
-
-STALLS_FORGOTTEN: Final = 900.0
-"""Seconds after which a stall isn't counted any more."""
-
-REST: Final = 300.0
-"""Seconds for which a plugin isn't asked then."""
-
-
-@dataclass(eq=False, slots=True)
-class Plugin:
-    """A plugin that runs.
-
-    Attributes:
-        name: what the site file calls it.
-        acts: the object that provides the stages.
-        timeout: seconds that one call may take.
-        abstains: an exception or a timeout is no answer; else it is 451.
-        may_send_anywhere: it may add recipients that this host keeps no mail for.
-        calls: how often it was asked, by the stage's method.
-        failures: how often it raised, took too long, or answered nonsense.
-        grants: for how many recipients it let mail be sent on.
-        logged_at: when its last failure was logged with all details, in the clock's seconds.
-        stalls: how often it kept the whole server from working, of late.
-        stalled_at: when it last did, in the clock's seconds.
-        rests_until: until when it isn't asked because of that; 0: it is.
-    """
-
-    name: str
-    acts: Any
-    timeout: float
-    abstains: bool
-    may_send_anywhere: bool = False
-    calls: Counter[str] = field(default_factory=Counter)
-    failures: int = 0
-    grants: int = 0
-    logged_at: float = float("-inf")
-    stalls: int = 0
-    stalled_at: float = float("-inf")
-    rests_until: float = 0.0
-
 
 _Answer = Reply | Changes | Grant | Via | None
 
@@ -262,7 +213,7 @@ class Pipeline:
         Most never wait: they need neither a task nor a timer.
         """
         plugin = question.plugin
-        if plugin.rests_until and self._rests(plugin):
+        if plugin.rests_until and plugin.rests(self._clock.seconds()):
             return None if plugin.abstains else BROKEN
         plugin.calls[question.method] += 1
         try:
@@ -271,7 +222,7 @@ class Pipeline:
         except StopIteration as end:
             return None if end.value is None else self._checked(question, end.value)
         except BaseException as error:  # noqa: BLE001 - a plugin may raise anything
-            return self._instead(question, _harmless(error))
+            return self._instead(question, harmless(error))
         return _Waiting(coroutine, awaited)
 
     async def _wait(self, question: _Question, waiting: _Waiting) -> _Answer:
@@ -292,12 +243,10 @@ class Pipeline:
     def _instead(self, question: _Question, error: Exception) -> Reply | None:
         """Note a failure; return what counts instead of an answer."""
         plugin = question.plugin
-        reply = error.reply if isinstance(error, MailError) and _is_refusal(error.reply) else None
+        reply = error.reply if isinstance(error, MailError) and is_refusal(error.reply) else None
         if reply is not None and not plugin.abstains:
             return reply  # what it raised, or a pool that was full
-        self._note_failure(question, error, reply)
-        if isinstance(error.__cause__, Stalled):
-            self._note_stall(plugin)
+        plugin.note_failure(question.method, error, reply, self._clock.seconds())
         return None if plugin.abstains else BROKEN
 
     def failed(self, stage: type[Interface], plugin: Plugin, error: Exception) -> Reply | None:
@@ -311,90 +260,6 @@ class Pipeline:
         question = next(each for each in self._stages[stage] if each.plugin is plugin)
         return self._instead(question, error)
 
-    def _rests(self, plugin: Plugin) -> bool:
-        if self._clock.seconds() < plugin.rests_until:
-            return True
-        plugin.rests_until = 0.0
-        return False
-
-    def _note_stall(self, plugin: Plugin) -> None:
-        """Count what nobody can afford often; each time costs all clients a second."""
-        now = self._clock.seconds()
-        plugin.stalls = 1 if now - plugin.stalled_at > STALLS_FORGOTTEN else plugin.stalls + 1
-        plugin.stalled_at = now
-        if plugin.stalls >= MOST_STALLS:
-            plugin.rests_until = now + REST
-            self.log.error(
-                "plugin {plugin} isn't asked for {rest:g} s: it kept the whole server from working {count} times",
-                event="plugin.resting",
-                plugin=plugin.name,
-                rest=REST,
-                count=plugin.stalls,
-            )
-
-    def _note_failure(self, question: _Question, error: Exception, reply: Reply | None) -> None:
-        """Count a failure; log it with all details, but not each of many.
-
-        Args:
-            question: what was asked.
-            error: what was raised, or should have been.
-            reply: what it says, where that is all there is to say, such as of a daemon that doesn't answer.
-        """
-        plugin = question.plugin
-        plugin.failures += 1
-        now = self._clock.seconds()
-        if now - plugin.logged_at < LOG_EVERY:
-            return
-        plugin.logged_at = now
-        facts: dict[str, Any] = {"plugin": plugin.name, "stage": question.method, "count": plugin.failures}
-        if reply is None:
-            failure = Failure(error)
-            text = "plugin {plugin} failed at {stage}, {count} times by now"
-            self.log.failure(text, failure, event="plugin.failed", **facts)
-        else:
-            self.log.warn(
-                "plugin {plugin} had no answer at {stage}, {count} times by now: {reply}",
-                event="plugin.failed",
-                reply=reply,
-                **facts,
-            )
-
-
-async def in_time(clock: IReactorTime, seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
-    """Return what a plugin's coroutine returns; one that takes too long is cancelled, and not waited for.
-
-    Raises:
-        TimeoutError: it took too long.
-        Cancelled: whoever waits was cancelled, and so was it.
-        Exception: what it raised; what would end more than this call becomes a RuntimeError.
-    """
-    task = Task("plugin", coroutine)
-    if not task.done and not await _ends(task, clock, seconds):
-        task.cancel()
-        raise TimeoutError(f"it took more than {seconds:g} seconds")
-    try:
-        return await task  # it has ended, so nobody is waited for
-    except BaseException as error:
-        harmless = _harmless(error)
-        if harmless is error:
-            raise
-        raise harmless from error
-
-
-async def _ends(task: Task[Any], clock: IReactorTime, seconds: float) -> bool:
-    """Return whether a task ends in time; it is cancelled if whoever waits is."""
-    ended: Promise[bool] = Promise()
-    timer = clock.callLater(seconds, ended.resolve, False)
-    task.when_done(lambda _: None if ended.done else ended.resolve(True))
-    try:
-        return await ended
-    except BaseException:
-        task.cancel()
-        raise
-    finally:
-        if timer.active():
-            timer.cancel()
-
 
 async def _rest(question: _Question, waiting: _Waiting) -> Any:  # noqa: ANN401, ARG001 - its answer; see `ASKING`
     return await Begun(waiting.coroutine, waiting.awaited)
@@ -402,30 +267,3 @@ async def _rest(question: _Question, waiting: _Waiting) -> Any:  # noqa: ANN401,
 
 ASKING: Final = (Pipeline._ask.__code__, _rest.__code__)  # noqa: SLF001
 """Where plugins run: which one, tells the local variable `question`."""
-
-
-def _harmless(error: BaseException) -> Exception:
-    """Return an error that ends no more than this call: the same, or one with what was raised as its cause."""
-    if isinstance(error, Exception) and not isinstance(error, Cancelled):
-        return error
-    args = error.args if isinstance(error, Stalled) else (f"it raised {type(error).__name__}",)
-    harmless = (TimeoutError if isinstance(error, Stalled) else RuntimeError)(*args)
-    harmless.__cause__ = error
-    return harmless.with_traceback(error.__traceback__)
-
-
-def _is_refusal(reply: object) -> bool:
-    return is_reply(reply) and not reply.accepts
-
-
-def fits(stage: type[Interface], answer: object) -> bool:
-    """Return whether a plugin may answer so at a stage; those who only take note may answer anything."""
-    if answer is None:
-        return True
-    if stage in GRANTS:
-        return is_grant(answer) or _is_refusal(answer)
-    if stage is IRoutePolicy and isinstance(answer, Via):
-        return leads_somewhere(answer) and not answer.via.startswith(FILTER)  # a filter is chosen before: see `routes`
-    if stage is IMessagePolicy and isinstance(answer, tuple):
-        return all(map(is_sound, answer))
-    return is_reply(answer) or stage in OBSERVERS

@@ -12,7 +12,7 @@ from twistedmail_mta.composition.reloading import Turns
 from twistedmail_mta.config.problems import ConfigError
 from twistedmail_mta.control.server import Command, CommandError
 from twistedmail_mta.control.wire import Object
-from twistedmail_mta.pipeline import Plugin
+from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.plugins import PluginError
 from twistedmail_mta.tasks import Cancelled
 from twistedmail_mta.tls.certificates import CertificateError

@@ -10,10 +10,14 @@ from __future__ import annotations
 import re
 from typing import Final, TypeGuard, get_args
 
+from zope.interface import Interface
+
 from twistedmail_mta.mail.mailbox_names import mailbox_name
 from twistedmail_mta.model import Address, Notify, Reply, TLSLevel, Via
-from twistedmail_mta.routes import chosen_hop
+from twistedmail_mta.routes import FILTER, chosen_hop
 from twistedmail_mta.stages import (
+    GRANTS,
+    OBSERVERS,
     AddHeader,
     AddRecipient,
     Change,
@@ -25,7 +29,9 @@ from twistedmail_mta.stages import (
     Grant,
     HeaderChange,
     Hold,
+    IMessagePolicy,
     InsertHeader,
+    IRoutePolicy,
     Quarantine,
     RecipientChange,
     RemoveHeader,
@@ -54,12 +60,30 @@ _NOTIFY: Final = frozenset(get_args(Notify))
 _REASON: Final = re.compile("[ -~]{1,200}")
 
 
+def fits(stage: type[Interface], answer: object) -> bool:
+    """Return whether a plugin may answer so at a stage; those who only take note may answer anything."""
+    if answer is None:
+        return True
+    if stage in GRANTS:
+        return is_grant(answer) or is_refusal(answer)
+    if stage is IRoutePolicy and isinstance(answer, Via):
+        return leads_somewhere(answer) and not answer.via.startswith(FILTER)  # a filter is chosen before: see `routes`
+    if stage is IMessagePolicy and isinstance(answer, tuple):
+        return all(map(is_sound, answer))
+    return is_reply(answer) or stage in OBSERVERS
+
+
 def is_reply(answer: object) -> TypeGuard[Reply]:
     """Return whether it is a reply of 2xx, 4xx or 5xx that can be told; `encode_reply` cares for its letters."""
     if not isinstance(answer, Reply):
         return False
     is_known = isinstance(answer.code, int) and answer.code in _ANSWERS
     return is_known and _is_text(answer.status, _STATUS) and isinstance(answer.text, str)
+
+
+def is_refusal(answer: object) -> TypeGuard[Reply]:
+    """Return whether it is a reply of 4xx or 5xx."""
+    return is_reply(answer) and not answer.accepts
 
 
 def is_grant(answer: object) -> TypeGuard[Grant]:

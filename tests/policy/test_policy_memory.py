@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 
 from twistedmail_mta.config.listening import LimitsTable
-from twistedmail_mta.pipeline import Plugin
+from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.policy import memory
 from twistedmail_mta.policy.memory import LOOK_EVERY, SHORT, TELL_EVERY, MemoryWatch, available, held_by, resident
 from twistedmail_mta.tasks import TaskGroup

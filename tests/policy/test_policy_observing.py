@@ -31,7 +31,8 @@ from twistedmail_mta.model import (
     Withdrawn,
     id_text,
 )
-from twistedmail_mta.pipeline import Pipeline, Plugin
+from twistedmail_mta.pipeline import Pipeline
+from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.policy.observing import Observation
 from twistedmail_mta.tasks import TaskGroup
 

@@ -15,7 +15,8 @@ from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 from zope.interface import implementer
 
-from twistedmail_mta.pipeline import BROKEN, MOST_STALLS, REST, STALLS_FORGOTTEN, Pipeline, Plugin
+from twistedmail_mta.pipeline import BROKEN, Pipeline
+from twistedmail_mta.plugin_record import MOST_STALLS, REST, STALLS_FORGOTTEN, Plugin
 from twistedmail_mta.policy.stalls import StallWatch, plugin_at
 from twistedmail_mta.stages import IMailPolicy
 from twistedmail_mta.tasks import Promise, Stalled, Task, TaskGroup

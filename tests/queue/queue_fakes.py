@@ -40,7 +40,8 @@ from twistedmail_mta.model import (
     Via,
     Withdrawn,
 )
-from twistedmail_mta.pipeline import Pipeline, Plugin
+from twistedmail_mta.pipeline import Pipeline
+from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.queue.asking import Lasting
 from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.runner import QueueLimits, QueueRunner

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred as TwistedDeferred
 from zope.interface import implementer
 
 from twistedmail_mta.model import NULL_PATH, InlineBody, Reply, Unconfirmed, Via
-from twistedmail_mta.pipeline import Plugin
+from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.queue.lanes import LaneLimits
 from twistedmail_mta.queue.runner import QueueLimits
 from twistedmail_mta.stages import IRoutePolicy, Leaving

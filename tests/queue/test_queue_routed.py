@@ -12,7 +12,8 @@ from twisted.internet.defer import Deferred as TwistedDeferred
 from zope.interface import directlyProvides
 
 from twistedmail_mta.model import NULL_PATH, Deferred, NextHop, Recipient, Reply, Suspended, Suspension, Via, id_text
-from twistedmail_mta.pipeline import Pipeline, Plugin
+from twistedmail_mta.pipeline import Pipeline
+from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.queue.asking import AT_ONCE, IN_A_TURN
 from twistedmail_mta.queue.lanes import LaneLimits
 from twistedmail_mta.queue.runner import QueueLimits

@@ -29,7 +29,8 @@ from twistedmail_mta.interfaces import (
 )
 from twistedmail_mta.model import Address, Delivery, Detention, Expansion, Former, LocalMail, Message, Reply
 from twistedmail_mta.networks import parse_networks
-from twistedmail_mta.pipeline import Pipeline, Plugin
+from twistedmail_mta.pipeline import Pipeline
+from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.receive.admission import Admission
 from twistedmail_mta.receive.factory import ServerFactory
 from twistedmail_mta.receive.listener import Listener

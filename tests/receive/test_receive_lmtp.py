@@ -10,7 +10,7 @@ from twisted.internet.address import UNIXAddress
 from zope.interface import directlyProvides
 
 from twistedmail_mta.model import Address, Recipient, Via
-from twistedmail_mta.pipeline import Plugin
+from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.stages import IMessagePolicy, SetNextHop
 
 LMTP = ("LHLO me", "MAIL FROM:<joe@strangers.test>")

@@ -12,7 +12,7 @@ from zope.interface import directlyProvides
 
 from twistedmail_mta import stages
 from twistedmail_mta.model import Address, Delivery, Detention, Recipient, Reply, Via
-from twistedmail_mta.pipeline import Plugin
+from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.stages import (
     AddHeader,
     AddRecipient,

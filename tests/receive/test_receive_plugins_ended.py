@@ -11,7 +11,7 @@ from zope.interface import implementer
 from twistedmail_mta import stages
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.model import Address, Reply
-from twistedmail_mta.pipeline import Plugin
+from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.tasks import Promise
 
 ENVELOPE = ("EHLO client.test", "MAIL FROM:<ann@sender.test>", "RCPT TO:<bob@relayed.test>")

@@ -11,7 +11,7 @@ from test_receive_plugins import Says
 from twistedmail_mta import stages
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.model import Address, Delivery, Detention, Expansion, Reply
-from twistedmail_mta.pipeline import Plugin
+from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.smtp.address import parse_address
 from twistedmail_mta.stages import AddRecipient, ChangeHeader, ChangeRecipient, FileInto, Hold, RemoveRecipient
 

@@ -13,7 +13,7 @@ from zope.interface import implementer
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.model import Address, Former, Origin, Reply, id_text
 from twistedmail_mta.networks import LOOPBACK, Network, parse_networks
-from twistedmail_mta.pipeline import Plugin
+from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.stages import FileInto, Grant, IMessagePolicy, IRelayGrant, Tag
 
 ID = 0x123456789ABCDEF

@@ -15,7 +15,7 @@ from twistedmail_mta import stages
 from twistedmail_mta.errors import MailError, PermanentError
 from twistedmail_mta.interfaces import IRecipientCheck
 from twistedmail_mta.model import Address, Reply
-from twistedmail_mta.pipeline import Plugin
+from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.stages import Grant, IRecipientPolicy, IRelayGrant
 from twistedmail_mta.tasks import Promise
 

@@ -13,7 +13,7 @@ from zope.interface import implementer
 from twistedmail_mta import stages
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.model import Address, FileBody, InlineBody, Reply
-from twistedmail_mta.pipeline import Plugin
+from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.receive.rewriting import Drafts
 from twistedmail_mta.stages import (
     AddHeader,

@@ -16,7 +16,7 @@ from twistedmail_mta.interfaces import ISigning
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.model import Address, Body, Former, InlineBody, Origin, Reply, id_text
 from twistedmail_mta.networks import LOOPBACK
-from twistedmail_mta.pipeline import Plugin
+from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.receive.signing import domains_of
 from twistedmail_mta.stages import AddHeader, IMessagePolicy, SetNextHop
 

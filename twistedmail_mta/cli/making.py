@@ -13,7 +13,7 @@ from twistedmail_mta.checks import Finding
 from twistedmail_mta.config.plugging import Found
 from twistedmail_mta.config.problems import key_path
 from twistedmail_mta.config.site import Site
-from twistedmail_mta.pipeline import Plugin
+from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.plugins import Kit, PluginError, table_prefix
 from twistedmail_mta.policy.running import made, no_grant
 from twistedmail_mta.stages import POLICIES, IRelayGrant, stages_of

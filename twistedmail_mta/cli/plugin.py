@@ -19,7 +19,7 @@ from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, pr
 from twistedmail_mta.config.plugging import Found
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.control.client import RefusedError, tell
-from twistedmail_mta.pipeline import Plugin
+from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.plugins import PluginError
 from twistedmail_mta.stages import IRelayGrant, stages_of
 

@@ -19,7 +19,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from twistedmail_mta.model import Reply
-from twistedmail_mta.pipeline import Plugin
+from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.tasks import TaskGroup, WorkerPool
 
 SHORT: Final = Reply(452, "4.3.1", "Insufficient system resources, please try again later")

@@ -11,7 +11,9 @@ from twisted.logger import Logger
 from twistedmail_mta.config.plugging import Found
 from twistedmail_mta.config.problems import key_path
 from twistedmail_mta.interfaces import IDatabase, Transaction
-from twistedmail_mta.pipeline import Pipeline, Plugin, in_time
+from twistedmail_mta.pipeline import Pipeline
+from twistedmail_mta.plugin_calls import in_time
+from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.plugins import Kit, PluginError, UnusablePlugins, table_prefix, verified
 from twistedmail_mta.policy.supplies import Supplies
 from twistedmail_mta.stages import GRANTS, IRelayGrant

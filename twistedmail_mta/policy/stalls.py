@@ -17,7 +17,8 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from twistedmail_mta.pipeline import ASKING, Plugin
+from twistedmail_mta.pipeline import ASKING
+from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.tasks import Stalled
 
 PATIENCE: Final = 1.0

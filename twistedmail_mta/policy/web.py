@@ -30,7 +30,7 @@ from zope.interface import implementer
 from twistedmail_mta.errors import HTTPError
 from twistedmail_mta.interfaces import IHTTPClient, ReadInPieces
 from twistedmail_mta.model import HTTPAnswer
-from twistedmail_mta.pipeline import in_time
+from twistedmail_mta.plugin_calls import in_time
 from twistedmail_mta.tasks import Cancelled, Promise, deferred_of, promise_of
 from twistedmail_mta.tls.client import ClientConnectionCreator, ClientTLS
 from twistedmail_mta.tls.words import failure_reason

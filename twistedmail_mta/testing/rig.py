@@ -9,9 +9,10 @@ from typing import Any, Final, Generic, TypeVar, cast
 from zope.interface import Interface
 
 from twistedmail_mta.config.plugging import Found, PluginTable
-from twistedmail_mta.pipeline import Plugin, fits
+from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.plugins import Kind, Kit, find, kind_of, options_of, table_prefix
 from twistedmail_mta.policy.running import inherit, made, migrate
+from twistedmail_mta.soundness import fits
 from twistedmail_mta.tasks import Task, TaskGroup, WorkerPool
 from twistedmail_mta.testing.surroundings import AtOnce, Log, Surroundings
 
