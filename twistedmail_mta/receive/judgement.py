@@ -15,7 +15,8 @@ from twistedmail_mta.header_changes import with_change
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.mail.mailbox_names import mailbox_name
 from twistedmail_mta.model import Address, Detention, Expansion, Recipient, Via
-from twistedmail_mta.pipeline import Asked, Plugin
+from twistedmail_mta.pipeline import Asked
+from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.receive.addressees import Addressee
 from twistedmail_mta.receive.admission import Admission
 from twistedmail_mta.receive.diversion import detained, instead_of, with_envelope
