@@ -14,13 +14,14 @@ from hand_reactor import HandReactor
 from OpenSSL import SSL
 from twisted.internet.task import Clock
 
+from twistedmail_mta.acme import renewals
 from twistedmail_mta.acme.application import Application, NotIssued
 from twistedmail_mta.acme.challenges import Challenges
 from twistedmail_mta.acme.files import provide, read_record, standing
 from twistedmail_mta.acme.record import LEAST_PAUSE, PAUSES, UNFINISHED
 from twistedmail_mta.acme.renewals import Renewals
 from twistedmail_mta.config.site import Site
-from twistedmail_mta.tls.certificates import Identity
+from twistedmail_mta.tls.certificates import CertificateError, Identity
 
 HOST, OTHER = "mail.example.org", "mail.example.com"
 DAY = 86400.0
@@ -223,6 +224,37 @@ def test_operators_wait_for_limits_only(make_rig: MakeRig) -> None:
     rig.authority.refuses = None
     rig.clock.advance(LEAST_PAUSE)
     assert [rig.renew(HOST) for _ in range(5)] == [[(HOST, "issued")]] * 4 + [[(HOST, "waits")]]
+
+
+def test_what_was_issued_during_a_reload(make_rig: MakeRig, make_site: MakeSite) -> None:
+    """A reload that read the files before is followed by what is in them now, once."""
+    rig = make_rig()
+    rig.look()
+
+    rig.site = make_site()
+    for _ in range(3):
+        rig.look(after=30)
+
+    assert len(rig.authority.asked) == 1
+    assert len(rig.shown) == 2
+
+
+def test_a_certificate_that_cannot_be_shown_yet(make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is shown as soon as it can be; it isn't asked for again."""
+    rig = make_rig()
+    with monkeypatch.context() as patch:
+        patch.setattr(renewals, "context_of", _no_context)
+        rig.look()
+        rig.look(after=30)
+    assert not rig.shown
+
+    rig.look(after=30)
+
+    assert (len(rig.authority.asked), len(rig.shown)) == (1, 1)
+
+
+def _no_context(_: object) -> SSL.Context:
+    raise CertificateError("another file is damaged")
 
 
 def test_renewals_keep_the_key(make_rig: MakeRig, make_site: MakeSite) -> None:

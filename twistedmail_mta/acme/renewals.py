@@ -79,6 +79,7 @@ class Renewals:
         self._now = now
         self._random = SystemRandom()
         self._stopped = False
+        self._shown_of: Site | None = site()
 
     async def look(self) -> None:
         """Ask for what is due; what goes wrong with one certificate keeps no other waiting.
@@ -97,6 +98,8 @@ class Renewals:
                 self.log.warn("no certificate for {name}: {reason}", event="acme.failed", name=name, reason=reason)
             except Exception:  # noqa: BLE001 - the libraries under the dialogue may raise anything
                 self.log.failure("no certificate for {name}", event="acme.failed", name=name)
+        if self._site() is not self._shown_of:
+            await self._show_again()
 
     async def renew(self, names: Sequence[str], *, new_key: bool = False) -> list[Attempt]:
         """Ask for certificates though they may not be due, as far as limits allow.
@@ -115,7 +118,8 @@ class Renewals:
     async def _attempt(self, name: str, *, asked: bool, new_key: bool = False) -> Attempt:
         attempt = await self._threads.run(self._try, self._site(), name, asked, new_key)
         if attempt.outcome == "issued":
-            await self._show(name)
+            await self._show()
+            self.log.info("certificate for {name} issued", event="acme.issued", name=name)
         elif attempt.outcome == "failed":
             self.log.warn(
                 "no certificate for {name}: {reason}; asked again at {when}",
@@ -126,12 +130,23 @@ class Renewals:
             )
         return attempt
 
-    async def _show(self, name: str) -> None:
-        """Let new connections be shown what was issued; those that are open keep what they began with."""
-        files = self._site().certificates
-        if files is not None:
+    async def _show(self) -> None:
+        """Let new connections be shown what was issued; those that are open keep what they began with.
+
+        A reload may have read the files before something was issued, and count after it; so after each of them
+        this is done once more, and so it is after a failure.
+        """
+        self._shown_of, site = None, self._site()
+        files = site.certificates
+        if site.acme is not None and files is not None:
             self._use(await self._threads.run(context_of, files))
-        self.log.info("certificate for {name} issued", event="acme.issued", name=name)
+        self._shown_of = site
+
+    async def _show_again(self) -> None:
+        try:
+            await self._show()
+        except (OSError, CertificateError) as error:
+            self.log.warn("certificates can't be shown: {reason}", event="acme.failed", reason=str(error))
 
     def _try(self, site: Site, name: str, asked: bool, new_key: bool) -> Attempt:
         """Ask the authority if it is time; on the thread."""
