@@ -13,6 +13,7 @@ from scripted_host import DNS_DOWN, DROP, Authorities, Scene, Tables, message_to
 from twisted.internet.task import Clock
 
 from twistedmail_mta.cli.offline import ImmediateDatabase
+from twistedmail_mta.dane.records import TLSA
 from twistedmail_mta.deliver.dane import DANE
 from twistedmail_mta.deliver.demands import Demands
 from twistedmail_mta.deliver.sts import FAILED_FOR, STS
@@ -185,6 +186,13 @@ def test_what_is_no_policy(lab: Lab, page: Any) -> None:
     lab.clock.advance(FAILED_FOR)
     lab.announce(ENFORCE)
     assert mode(lab.policy()) == "enforce"
+
+
+def test_time_that_is_over_at_once(lab: Lab) -> None:
+    """A policy with an age of nothing counts for nothing."""
+    lab.announce(ENFORCE.replace(b"864000", b"0"))
+
+    assert lab.policy() is None
 
 
 def test_one_fetch_for_all(lab: Lab) -> None:
@@ -410,6 +418,29 @@ async def test_dane_goes_first(site: Site) -> None:
     assert isinstance(outcome, Delivered)
     assert outcome.proof == "DANE"
     assert site.lab.web.asked == []
+
+
+@pytest.mark.parametrize(("text", "gets"), [(ENFORCE, False), (TESTING, True)])
+@pytest_twisted.ensureDeferred
+async def test_records_of_no_use_leave_it_to_the_policy(site: Site, text: bytes, gets: bool) -> None:
+    """They demand TLS with anybody; a policy that is enforced demands more, one that is tested never less."""
+    encrypted = site.scene.host(context=server_context(made("self-signed")))
+    clear = site.scene.host("127.0.0.2", encrypted.port)
+    tables = site.scene.tables
+    tables.insecure = set()
+    tables.tlsa_table[f"_{encrypted.port}._tcp.mx.example.net"] = [TLSA(1, 1, 1, bytes(32))]
+    site.scene.demands = Demands(DANE(tables, Validates()), site.lab.sts)
+    site.lab.announce(text)
+
+    first = await site.deliver(encrypted.port, "mx.example.net")
+    tables.mx_table["example.net"] = [(1, "mx.example.net")]
+    tables.address_table["mx.example.net"] = ["127.0.0.2"]
+    next_hop = NextHop("example.net", encrypted.port, mx=True)
+    (second,) = await site.scene.deliver(message_to("bob"), next_hop)
+
+    assert isinstance(first, Delivered) == gets
+    assert type(second) is Deferred
+    assert not [line for line in clear.commands if line.startswith(b"MAIL")]
 
 
 @pytest_twisted.ensureDeferred

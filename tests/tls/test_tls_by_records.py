@@ -52,6 +52,7 @@ def handshake(context: SSL.Context, *records: TLSA, names: Sequence[str] = (HOST
             with suppress(SSL.WantReadError):
                 another.bio_write(one.bio_read(1 << 16))
     assert client in done
+    assert creator.proven, "a handshake that proves nothing must not end well"
     return creator
 
 

@@ -48,13 +48,14 @@ class Demands:
             return targets
         found = await self.dane.demands(next_hop, targets) if self.dane is not None else {}
         if self.sts is not None and next_hop.mx and not next_hop.host.startswith("["):
-            found |= await self._by_policy(
-                self.sts, next_hop.host, [each for each in targets if not found.get(each.host)]
-            )
+            unproven = [target for target in targets if _proves_nothing(found.get(target.host))]
+            for host, demand in (await self._by_policy(self.sts, next_hop.host, unproven)).items():
+                if found.get(host) is None or _is_strict(demand):
+                    found[host] = demand
         return _left(targets, found) if found else targets
 
     async def _by_policy(self, sts: STS, domain: str, targets: Sequence[Target]) -> dict[str, Demand | Reply | None]:
-        """Return what the domain's policy demands of hosts that DANE says nothing of (RFC 8461 section 2)."""
+        """Return what the domain's policy demands of hosts that DANE proves nothing of (RFC 8461 section 2)."""
         policy = await sts.policy(domain) if targets else None
         if policy is None or policy.mode == "none":
             return {}
@@ -76,6 +77,15 @@ class Demands:
             mode="enforced" if is_strict else "only tested",
             event="sts.unnamed",
         )
+
+
+def _proves_nothing(demand: Demand | Reply | None) -> bool:
+    """Return whether DANE has nothing to say of who a host is: a policy never makes up for a proof that fails."""
+    return demand is None or (isinstance(demand, Demand) and not demand.proves)
+
+
+def _is_strict(demand: Demand | Reply | None) -> bool:
+    return isinstance(demand, Reply) or (demand is not None and demand.is_strict)
 
 
 def _left(targets: Sequence[Target], found: Mapping[str, Demand | Reply | None]) -> Sequence[Target]:
