@@ -21,8 +21,8 @@ from twistedmail_mta.model import Address, Reply
 NOT_OURS: Final = Reply(550, "5.1.1", "No such address here, or it is good no more")
 TOO_MANY: Final = Reply(450, "4.7.1", "Too many reports for that address, please try again in an hour")
 
-MOST_IN_AN_HOUR: Final = 100
-"""Reports to one sender; whoever knows a good address could send him more of them else."""
+MOST_IN_AN_HOUR: Final = 1000
+"""Reports to one sender, as RCPT names them: next hops that ask whether a sender is there count, too."""
 HOUR: Final = 3600
 SECRET_OCTETS: Final = 32
 SHORTEST: Final = 16
