@@ -16,7 +16,7 @@ from twistedmail_mta.cli.offline import ImmediateDatabase
 from twistedmail_mta.dane.records import TLSA
 from twistedmail_mta.deliver.dane import DANE
 from twistedmail_mta.deliver.demands import Demands
-from twistedmail_mta.deliver.sts import FAILED_FOR, STS
+from twistedmail_mta.deliver.sts import FAILED_FOR, REFRESH_INTERVAL, STS
 from twistedmail_mta.deliver.sts_rows import keep_policy
 from twistedmail_mta.errors import HTTPError
 from twistedmail_mta.model import Deferred, Delivered, HTTPAnswer, NextHop, Outcome
@@ -232,6 +232,21 @@ def test_refreshed(lab: Lab) -> None:
     lab.clock.advance(9 * DAY)
     lab.names.text_table.clear()
     assert mode(lab.policy()) == "enforce"
+
+
+def test_refreshed_every_hour(lab: Lab) -> None:
+    """Without anybody asking, until it is stopped."""
+    lab.announce(ENFORCE)
+    lab.policy()
+    lab.sts.start()
+
+    lab.clock.advance(5 * DAY)
+    assert len(lab.web.asked) == 1
+    lab.clock.advance(REFRESH_INTERVAL)
+    assert len(lab.web.asked) == 2
+    lab.sts.stop()
+    assert len(lab.tasks) == 0
+    assert not lab.clock.getDelayedCalls()
 
 
 def test_refresh_that_fails(lab: Lab) -> None:

@@ -19,6 +19,7 @@ from chain_made import chain_file, made
 from interop_daemons import DNS_PORT, SMTP_PORT, LoopbackNetwork, eventually
 from interop_peers import Peer, start_postfix, write
 from interop_signed import NO_KEY, UNBOUND, Signed, Zone, start_signed
+from mail_sink import running_sink
 from running_site import ACCOUNT, PASSWORD, RunningSite
 
 from twistedmail_mta.dane.records import TLSA
@@ -198,6 +199,26 @@ def test_waits(site: RunningSite, host: Peer, name: str, reason: str) -> None:
 
     assert reason in deferred(site, recipient)
     assert recipient not in host.logged()
+
+
+def test_given_up(tmp_path: Path, network: LoopbackNetwork, signed: Signed, host: Peer) -> None:
+    """At the end of its lifetime the mail comes back, and its sender reads why."""
+    with running_sink() as home:
+        more = (
+            f'[[route]]\nmatch.to_domain = ["example.org"]\nvia = "smtp://127.0.0.1:{home.port}"\n'
+            '[queue]\nretry = ["1s"]\nlifetime = "1s"\n'
+        )
+        site = RunningSite(tmp_path, tables(network, signed.address) + more)
+        try:
+            site.start()
+            site.add_account(ACCOUNT, PASSWORD)
+            submit(site, "dave@to-wrong.dane.test")
+
+            (report,) = eventually(lambda: home.messages, "the report")
+            assert b"DANE: TLS could not be set up" in report.data.replace(b"\r\n ", b" ")
+            assert "dave@to-wrong.dane.test" not in host.logged()
+        finally:
+            site.stop()
 
 
 def test_bogus_domain(site: RunningSite) -> None:
