@@ -20,7 +20,6 @@ from twistedmail_mta.mail.structure import structure_of
 from twistedmail_mta.mailbox.intake import Intake
 from twistedmail_mta.model import (
     Address,
-    Delivery,
     Detention,
     Envelope,
     Expansion,
@@ -32,6 +31,7 @@ from twistedmail_mta.model import (
 )
 from twistedmail_mta.policy.authenticity_tags import should_be_refused
 from twistedmail_mta.receive import replies
+from twistedmail_mta.receive.acceptance_line import log_accepted
 from twistedmail_mta.receive.addressees import MOST_AT_ONCE, Addressee, Distribution, distribute, looping_among
 from twistedmail_mta.receive.admission import MayRelay
 from twistedmail_mta.receive.assembly import Assembly
@@ -47,14 +47,10 @@ from twistedmail_mta.receive.rewriting import BrokenTextError, Drafts, Text, rew
 from twistedmail_mta.receive.signing import signed
 from twistedmail_mta.receive.submission import Completion, complete_header
 from twistedmail_mta.smtp.parameters import MailParameters, RcptParameters, mail_words
-from twistedmail_mta.tags import tags_text
 from twistedmail_mta.tasks import Cancelled, after_writes, within
 
 ACCEPT_WITHIN = 50.0
 """Some clients wait only a minute for the answer to the final dot."""
-_DETAINED = {"hold": ", on hold", "quarantine": ", quarantined"}
-MOST_LOGGED = 5
-"""Mailboxes that are named in the log's text; its fields name all."""
 
 
 class Transaction:
@@ -239,7 +235,8 @@ class Transaction:
         # Once the writer has it, the client's going away doesn't stop it.
         self._taken = True
         await self._listener.tasks.shield("smtp.accept", self._hand_over(message, local, reserved))
-        after_writes(self._listener.clock, self._log_accepted, message, local)  # the client's answer goes first
+        facts = (self._client.session, message, local, len(self._addressees), self._detention, self._before.ident)
+        after_writes(self._listener.clock, log_accepted, self.log, *facts)  # the client's answer goes first
 
     async def _hand_over(self, message: Message, local: LocalMail | None, reserved: Reservations) -> None:
         try:
@@ -404,31 +401,6 @@ class Transaction:
             tags=self._tags,
         )
 
-    def _log_accepted(self, message: Message, local: LocalMail | None) -> None:
-        mailboxes = local.deliveries if local is not None else ()
-        before = self._before.ident
-        self.log.info(
-            "{queue_id} accepted from <{sender}> for {recipients}{delivered}{detained}{tagged}: {size} octets by "
-            "{protocol} from {peer}{login}, session {session}{filtered}",
-            event="smtp.accepted",
-            session=self._client.session,
-            queue_id=id_text(message.id),
-            peer=message.origin.peer,
-            account=message.origin.account,
-            login=f", login {message.origin.account}" if message.origin.account else "",
-            sender=str(message.envelope.sender),
-            recipients=len(self._addressees),
-            mailboxes=[str(delivery.address) for delivery in mailboxes],
-            delivered=_delivered_to(mailboxes),
-            detained=_DETAINED[self._detention.kind] if self._detention is not None else "",
-            tagged=f", tagged {tags_text(message.tags)}" if message.tags else "",
-            tags=dict(message.tags),
-            size=message.size,
-            protocol=message.origin.protocol,
-            filtered=f", before the filter {before}" if before else "",
-            before=before,
-        )
-
     def abandon(self) -> None:
         """Forget what was taken and the room kept for it, unless the spool has it already."""
         if self._intake is not None:
@@ -443,10 +415,3 @@ class Transaction:
         if listener.plugins.asks(stages.IEndedObserver):
             seen = listener.seen(self._client)
             listener.plugins.tell_soon(listener.tasks, stages.IEndedObserver, seen, self.mail_from, self._taken)
-
-
-def _delivered_to(mailboxes: Sequence[Delivery]) -> str:
-    """Return whose mailboxes got it, as the log says it."""
-    named = ", ".join(f"<{delivery.address}>" for delivery in mailboxes[:MOST_LOGGED])
-    more = f" and {len(mailboxes) - MOST_LOGGED} more" if len(mailboxes) > MOST_LOGGED else ""
-    return f", delivered to {named}{more}" if named else ""
