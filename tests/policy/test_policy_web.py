@@ -142,6 +142,15 @@ async def test_connections_are_kept(place: Place) -> None:
 
 
 @inlined
+async def test_connections_are_not_kept(place: Place) -> None:
+    """Whoever asks many hosts once each leaves no connection open to any."""
+    place.client = WebClient(reactor, ClientTLS(), keep=False)
+    peers = {(await place.ask("GET")).headers["x-peer"] for _ in range(3)}
+
+    assert len(peers) == 3
+
+
+@inlined
 async def test_sizes(place: Place) -> None:
     """An answer that is too large is none: by its length, or when it gets so."""
     assert len((await place.ask("GET", "/large", most=2000)).body) == 2000

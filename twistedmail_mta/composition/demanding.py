@@ -49,7 +49,7 @@ class Demanding:
             tasks: where policies are fetched that nobody waits for.
         """
         names = OwnNames(resolver, reach_of(site, ()).is_forbidden)
-        self._web = WebClient(with_names(reactor, names), tls)
+        self._web = WebClient(with_names(reactor, names), tls, keep=False)
         sts = STS(resolver, self._web, database, reactor, time.time, tasks) if site.outbound.mta_sts else None
         self._sts = sts
         self._validation = validation_of(reactor, site, tasks)

@@ -76,9 +76,16 @@ class WebClient:
     the time for all of it.
     """
 
-    def __init__(self, reactor: IReactorWeb, tls: ClientTLS) -> None:
+    def __init__(self, reactor: IReactorWeb, tls: ClientTLS, *, keep: bool = True) -> None:
+        """Ask nothing yet.
+
+        Args:
+            reactor: drives it.
+            tls: verifies servers.
+            keep: connections stay open for the next request; no good where each request goes to another host.
+        """
         self._reactor = reactor
-        self._pool = HTTPConnectionPool(reactor)
+        self._pool = HTTPConnectionPool(reactor, persistent=keep)
         self._pool._factory = _QuietConnections  # noqa: SLF001 - Twisted has no other way to turn its two lines off
         self._pool.maxPersistentPerHost = CONNECTIONS_PER_HOST
         self._pool.cachedConnectionTimeout = IDLE
