@@ -203,7 +203,7 @@ async def test_resolver_that_does_not_validate(site: Site) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_bogus_records(site: Site) -> None:
-    """Whether there are records can't be told: the mail waits, and the reason is DANE (RFC 7672 section 2.1.1)."""
+    """Whether there are records can't be told: the mail waits, and the reason is DANE (RFC 7672 section 2.1.2)."""
     host = site.host()
     site.tables.tlsa_table[f"_{host.port}._tcp.{MX}"] = DNS_DOWN
 
