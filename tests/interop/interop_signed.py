@@ -61,11 +61,16 @@ def start_signed(root: Path, network: LoopbackNetwork, zones: Mapping[str, Zone]
     configuration = write(home / "knot.conf", _knot(home, address, zones))
     knot = Daemon("knot", ["/usr/sbin/knotd", "-c", configuration], home / "log")
     knot.start((address, DNS_PORT))
-    anchors = [f"{name}. {NO_KEY}" for name, zone in zones.items() if zone.anchor == "wrong"]
-    for name, zone in zones.items():
-        if zone.anchor == "right":
-            anchors += eventually(lambda: _anchors(configuration, name), f"a key of {name}")  # noqa: B023
-    return Signed(knot, _start_unbound(root, network, zones, anchors), network.address(RESOLVER))
+    try:
+        anchors = [f"{name}. {NO_KEY}" for name, zone in zones.items() if zone.anchor == "wrong"]
+        for name, zone in zones.items():
+            if zone.anchor == "right":
+                anchors += eventually(lambda: _anchors(configuration, name), f"a key of {name}")  # noqa: B023
+        unbound = _start_unbound(root, network, zones, anchors)
+    except BaseException:
+        knot.stop()
+        raise
+    return Signed(knot, unbound, network.address(RESOLVER))
 
 
 def _knot(home: Path, address: str, zones: Mapping[str, Zone]) -> str:
