@@ -175,7 +175,7 @@ async def test_first_keys_sign_once_the_dns_shows_them(tmp_path: Path) -> None:
     try:
         with running_sink() as sink:
             tables = (
-                f'[dns]\nnameservers = ["{responder.address}"]\nport = {responder.port}\n'
+                f'[dns]\nnameservers = ["{responder.address}"]\nport = {responder.port}\ndnssec = "off"\n'
                 f'[[route]]\nmatch = {{}}\nvia = "smtp://127.0.0.1:{sink.port}"\n'
             )
             await deferToThread(sign_by_itself, RunningSite(tmp_path, tables), sink, publish)
