@@ -15,7 +15,7 @@ from zope.interface import Interface
 from twistedmail_mta.errors import MailError
 from twistedmail_mta.model import Reply, Via
 from twistedmail_mta.plugin_calls import harmless, in_time
-from twistedmail_mta.plugin_record import Plugin
+from twistedmail_mta.plugin_record import Plugin, Tally
 from twistedmail_mta.soundness import fits, is_refusal
 from twistedmail_mta.stages import (
     OBSERVERS,
@@ -50,12 +50,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """What one plugin is asked, or told, at one stage: by the method of that name."""
+    """What one plugin is asked, or told, at one stage: by the method of that name, and how often."""
 
     stage: type[Interface]
     plugin: Plugin
     method: str
     ask: Method
+    tally: Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Pipeline:
         for plugin in plugins:
             for stage in filter(stages.__contains__, stages_of(plugin.acts)):
                 (method,) = stage.names()
-                question = _Question(stage, plugin, method, getattr(plugin.acts, method))
+                question = _Question(stage, plugin, method, getattr(plugin.acts, method), plugin.tally(method))
                 self._stages.setdefault(stage, []).append(question)
 
     def asks(self, stage: type[Interface]) -> bool:
@@ -106,6 +107,8 @@ class Pipeline:
         """
         for question in self._stages.get(stage, ()):
             answer = self._ask(question, values)
+            if answer is None:
+                continue
             if isinstance(answer, _Waiting):
                 answer = await self._wait(question, answer)
             if isinstance(answer, Reply):
@@ -120,6 +123,8 @@ class Pipeline:
         asked: list[Asked] = []
         for question in self._stages.get(stage, ()):
             answer = self._ask(question, values)
+            if answer is None:
+                continue
             if isinstance(answer, _Waiting):
                 answer = await self._wait(question, answer)
             if isinstance(answer, Reply):
@@ -181,7 +186,7 @@ class Pipeline:
         questions = self._stages.get(stage, ())
         for place, question in enumerate(questions):
             answer = self._ask(question, values)
-            if isinstance(answer, _Waiting):
+            if answer is not None and isinstance(answer, _Waiting):
                 tasks.start("plugin.tell", self._go_on_telling(question, answer, questions[place + 1 :], values))
                 return
 
@@ -215,12 +220,13 @@ class Pipeline:
         plugin = question.plugin
         if plugin.rests_until and plugin.rests(self._clock.seconds()):
             return None if plugin.abstains else BROKEN
-        plugin.calls[question.method] += 1
+        question.tally.number += 1
         try:
             coroutine = question.ask(*values)
             awaited = coroutine.send(None)
         except StopIteration as end:
-            return None if end.value is None else self._checked(question, end.value)
+            answer = end.value
+            return None if answer is None else self._checked(question, answer)
         except BaseException as error:  # noqa: BLE001 - a plugin may raise anything
             return self._instead(question, harmless(error))
         return _Waiting(coroutine, awaited)
