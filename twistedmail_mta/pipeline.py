@@ -98,6 +98,11 @@ class Pipeline:
         """Return whether anybody is asked at a stage; where nobody is, it costs no more than this."""
         return stage in self._stages
 
+    @property
+    def asks_anybody(self) -> bool:
+        """Whether there is a stage at which anybody is asked, or told."""
+        return bool(self._stages)
+
     async def refusal(self, stage: type[Interface], *values: object) -> Reply | None:
         """Ask at a stage; return the first refusal, or None when nobody refuses.
 

@@ -118,10 +118,13 @@ class ServerProtocol(Protocol):
             self._greet()
 
     def _make_client(self, host: str) -> Client:
+        listener, session = self._listener, id_text(self._listener.new_id())
+        if not (listener.plugins.asks_anybody or listener.grants.asks_anybody):
+            return Client(host, session)  # what else is known is for plugins, and the system has to be asked for it
         peer, here = self.transport.getPeer(), self.transport.getHost()
         return Client(
             host,
-            id_text(self._listener.new_id()),
+            session,
             has_spoken=lambda: self._session.has_input,
             port=getattr(peer, "port", 0),
             local_host=getattr(here, "host", ""),
