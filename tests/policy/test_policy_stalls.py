@@ -203,9 +203,26 @@ def test_others_are_only_told(logged: list[dict[str, Any]]) -> None:
 
 
 def _compute_a_while() -> None:
-    end = time.monotonic() + 0.2
+    _compute_for(0.2)
+
+
+def _compute_for(seconds: float) -> None:
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         pass
+
+
+def test_who_comes_behind_a_stall_is_not_blamed(watched: Callable[..., Watched]) -> None:
+    """A call that is short, though the reactor has been busy for long when it begins, by whatever it was."""
+    busy = watched(lambda: _compute_for(0.005))
+    busy.plugin.acts.__class__ = type("Elsewhere", (Acting,), {"__module__": "elsewhere"})  # this code isn't its own
+
+    end = time.monotonic() + 0.3
+    while time.monotonic() < end:
+        assert busy.ask() is None
+
+    assert busy.plugin.calls["sender"] > 10
+    assert (busy.plugin.failures, busy.plugin.stalls) == (0, 0)
 
 
 def test_whose_code_it_is() -> None:
@@ -213,7 +230,8 @@ def test_whose_code_it_is() -> None:
     frames: list[Any] = []
 
     def look() -> None:
-        frames.append(plugin_at(sys._getframe(), plugins))
+        found = plugin_at(sys._getframe(), plugins)
+        frames.append(found and found[0])
 
     plugins = [Plugin("one", Acting(look), 5.0, False), Plugin("two", Acting(look), 5.0, False)]
     Task("test", Pipeline(plugins, Clock()).refusal(IMailPolicy, None, None))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from twistedmail_mta.dkim.keys import Kind
@@ -146,8 +146,3 @@ def in_use(keys: Sequence[StoredKey]) -> tuple[StoredKey, ...]:
 def _newest(keys: Sequence[StoredKey], states: Iterable[State]) -> tuple[StoredKey, ...]:
     found = [key for key in keys if key.state in states]
     return tuple(key for key in found if key.generation == found[-1].generation)
-
-
-def without_secret(key: StoredKey) -> StoredKey:
-    """Return a key without its private half."""
-    return replace(key, private=None)

@@ -22,10 +22,17 @@ from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.tasks import Stalled
 
 PATIENCE: Final = 1.0
-"""Seconds that the reactor may be busy with one thing; a plugin is broken off after half as much more at most."""
+"""Seconds that the reactor may be busy with one thing; until an alarm it takes up to half as much more."""
 
 AGAIN: Final = 0.1
-"""Seconds after which a plugin that went on nevertheless is broken off once more."""
+"""Seconds between two alarms, from the first one on."""
+
+CERTAIN: Final = 4
+"""Alarms in a row that have to find the same call of a plugin.
+
+The first may find one that has just begun, behind something else that took
+long, or a process that the machine didn't let run.
+"""
 
 SHOWN: Final = 4
 """Innermost places that are logged of a stall that is no plugin's."""
@@ -53,6 +60,8 @@ class StallWatch(Service):
         self._winding: IDelayedCall | None = None
         self._before: Any = signal.SIG_DFL
         self._places = ""
+        self._suspect: FrameType | None = None
+        self._found = 0
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Begin to look."""
@@ -73,7 +82,8 @@ class StallWatch(Service):
         """Put the alarm off; the reactor comes here unless it is kept from it."""
         step = self._patience / 2
         self._winding = self._reactor.callLater(step, self._wind)
-        signal.setitimer(signal.ITIMER_REAL, self._patience + step, AGAIN)
+        signal.setitimer(signal.ITIMER_REAL, self._patience + step, min(AGAIN, self._patience))
+        self._suspect, self._found = None, 0
         now = self._reactor.seconds()
         if self._places:
             self._tell(now - self._wound_at)
@@ -86,9 +96,15 @@ class StallWatch(Service):
         """
         if frame is None:
             return
-        if plugin_at(frame, self._plugins()) is None:
+        found = plugin_at(frame, self._plugins())
+        if found is None:
+            self._suspect, self._found = None, 0
             self._places = self._places or "".join(traceback.format_stack(frame)[-SHOWN:])
-        elif not _is_ours(frame):
+            return
+        call = found[1]
+        self._found = self._found + 1 if call is self._suspect else 1
+        self._suspect = call
+        if self._found >= CERTAIN and not _is_ours(frame):
             raise Stalled(f"it kept the whole server from working for {self._patience:g} seconds")
 
     def _tell(self, seconds: float) -> None:
@@ -101,21 +117,22 @@ class StallWatch(Service):
         )
 
 
-def plugin_at(frame: FrameType, plugins: Iterable[Plugin]) -> Plugin | None:
-    """Return whose code is running; None if it is no plugin's.
+def plugin_at(frame: FrameType, plugins: Iterable[Plugin]) -> tuple[Plugin, FrameType] | None:
+    """Return whose code is running, and the frame in which it was called; None if it is no plugin's.
 
     Args:
         frame: the innermost one.
         plugins: all of them.
     """
     by_module = {type(plugin.acts).__module__: plugin for plugin in plugins}
-    likely: Plugin | None = None
+    likely: tuple[Plugin, FrameType] | None = None
     for each in _outwards(frame):
         question = each.f_locals.get("question") if _asks(each.f_code) else None
         if question is not None:
-            plugin: Plugin = question.plugin
-            return plugin
-        likely = likely or by_module.get(each.f_globals.get("__name__", ""))
+            return question.plugin, each
+        plugin = by_module.get(each.f_globals.get("__name__", ""))
+        if plugin is not None:
+            likely = (plugin, each)
     return likely
 
 
