@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,6 +130,22 @@ def test_many_objects_take_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> No
 def test_what_there_is() -> None:
     """The process holds something, and less than it may."""
     assert 10 * MB < resident() < available()
+
+
+@pytest.mark.parametrize("limited", ["system.slice/mta.service", "system.slice", "", None])
+def test_what_a_unit_may_have(tmp_path: Path, limited: str | None) -> None:
+    """`MemoryMax` of the unit, or of a slice above it, goes before what the machine has; "max" is no limit."""
+    unit, own = tmp_path / "groups/system.slice/mta.service", tmp_path / "own"
+    unit.mkdir(parents=True)
+    own.write_text("0::/system.slice/mta.service\n")
+    (unit / "memory.max").write_text("max\n")
+    if limited is not None:
+        (tmp_path / "groups" / limited / "memory.max").write_text(f"{64 * MB}\n")
+
+    found = available(tmp_path / "groups", own)
+
+    assert (found == 64 * MB) is (limited is not None)
+    assert available(tmp_path / "none", tmp_path / "none") >= found
 
 
 def test_the_key_of_the_site_file() -> None:

@@ -11,7 +11,7 @@ import os
 import resource
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, ClassVar, Final
 
@@ -36,7 +36,8 @@ TELL_EVERY: Final = 600.0
 MOST_OBJECTS: Final = 2_000_000
 """How many objects of one plugin are counted."""
 
-_CGROUP: Final = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+_CGROUPS: Final = Path("/sys/fs/cgroup")
+_OWN_CGROUPS: Final = Path("/proc/self/cgroup")
 _HELD: Final = Path("/proc/self/statm")
 _PAGE: Final = resource.getpagesize()
 _NOT_COUNTED: Final = (type, ModuleType, FunctionType, BuiltinFunctionType, MethodType)
@@ -150,8 +151,18 @@ def _is_servers(module: str) -> bool:
     return package in {"twisted", "zope", "apsw"} or (package == "twistedmail_mta" and not rest.startswith("policy."))
 
 
-def available() -> int:
-    """Return how many octets this process may have at all: the machine's, or less in a container."""
+def available(groups: Path = _CGROUPS, own: Path = _OWN_CGROUPS) -> int:
+    """Return how many octets this process may have at all: the machine's, or less in a container or a unit.
+
+    Args:
+        groups: where the system shows its control groups.
+        own: where it names those of the process, one a line: `0::/system.slice/mta.service`.
+    """
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limits = [int(text) for path in _CGROUP if path.exists() and (text := path.read_text().strip()).isdigit()]
+    names = [line.split(":", 2)[2].strip("/") for line in own.read_text().splitlines()] if own.exists() else []
+    paths = {groups / "memory/memory.limit_in_bytes", groups / "memory.max"}
+    for name in names:
+        paths |= {groups / each / "memory.max" for each in (name, *map(str, PurePosixPath(name).parents))}
+        paths |= {groups / "memory" / name / "memory.limit_in_bytes"}
+    limits = [int(text) for path in paths if path.exists() and (text := path.read_text().strip()).isdigit()]
     return min([machine, *limits])
