@@ -179,6 +179,7 @@ class Asking:
 @pytest.fixture
 def asking(command: Command, responder: Responder) -> Asking:
     table = f'[dns]\nnameservers = ["{responder.address}"]\nport = {responder.port}\ntimeout = "2s"\n'
+    table += '[dns.probe]\nsigned = "signed.test"\nbroken = "broken.test"\n'
     command.file.write_text(ENCRYPTED.replace('[dns]\ndnssec = "off"\n', table))
     return Asking(command.file, responder)
 
@@ -208,7 +209,24 @@ async def test_nothing_is_published(asking: Asking) -> None:
     assert "missing: shop.example MX: publish\n    shop.example. 3600 IN MX 10 mail.example.org.\n" in checked
     assert "note: shop.example: mail of shop.example isn't signed; mta dkim create shop.example makes keys\n" in checked
     assert checked.endswith("Something is missing or wrong.\n")
-    assert checked.count("missing: ") == 8
+    assert checked.count("missing: ") == 6
+    told = "note: _imaps._tcp.shop.example SRV: there is none; it is of use, so think of\n"
+    assert f"{told}    _imaps._tcp.shop.example. 3600 IN SRV 0 1 993 mail.example.org.\n" in checked
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_only_of_use(asking: Asking) -> None:
+    """Without SRV and TLS-RPT nothing is at fault, and programs are told the same."""
+    _, printed = await asking("shop.example")
+    lines = printed.splitlines(keepends=True)
+    asking.publish("".join(line for line in lines if " SRV " not in line and not line.startswith("_smtp._tls.")))
+
+    status, checked = await asking("--check", "--json", "shop.example")
+
+    told = json.loads(checked)
+    assert (status, told["ok"]) == (0, True)
+    notes = {each["name"] for each in told["findings"] if each["state"] == "note" and each["publish"]}
+    assert notes == {"_imaps._tcp.shop.example", "_smtp._tls.shop.example"}
 
 
 @pytest_twisted.ensureDeferred
@@ -251,6 +269,9 @@ async def test_dns_that_fails(asking: Asking) -> None:
 async def test_signed_zone(asking: Asking) -> None:
     """Where the resolver proves what it says about the name, the TLSA record is one to publish, and is missed."""
     asking.responder.script("_25._tcp.mail.example.org", authentic)
+    asking.responder.add("signed.test", "SOA", "ns.signed.test. root.signed.test. 1 3600 900 604800 60")
+    asking.responder.script("signed.test", authentic)
+    asking.responder.script("broken.test", rcode("SERVFAIL"))
 
     status, printed = await asking("shop.example")
     lines = printed.splitlines()
@@ -260,6 +281,22 @@ async def test_signed_zone(asking: Asking) -> None:
     assert status == 0
     assert record.startswith("_25._tcp.mail.example.org. 3600 IN TLSA 3 1 1 ")
     assert f"missing: _25._tcp.mail.example.org TLSA: publish\n    {record}\n" in checked
+
+
+@pytest_twisted.ensureDeferred
+async def test_server_that_only_says_so(asking: Asking) -> None:
+    """An AD bit of a server that doesn't validate means nothing: the record stays a comment, and a remark says why."""
+    asking.responder.script("_25._tcp.mail.example.org", authentic)
+    asking.responder.add("signed.test", "SOA", "ns.signed.test. root.signed.test. 1 3600 900 604800 60")
+
+    _, printed = await asking("shop.example")
+    _, checked = await asking("--check", "shop.example")
+
+    why = "the name servers aren't known to validate: 127.0.0.1 doesn't vouch for signed.test, which is signed"
+    assert f"; whether zones are signed isn't known, as {why}\n" in printed
+    assert "; _25._tcp.mail.example.org. 3600 IN TLSA 3 1 1 " in printed
+    assert f"note: whether zones are signed isn't known, as {why}\n" in checked
+    assert "note: _25._tcp.mail.example.org TLSA: there is none, and it would be of no use" in checked
 
 
 @pytest_twisted.ensureDeferred

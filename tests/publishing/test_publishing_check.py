@@ -34,8 +34,9 @@ def test_each_record_is_needed(key: tuple[str, str]) -> None:
     """Without it something is said about that name and type, and what is said to be published mends it."""
     found = [each for each in findings(published().without(key)) if (each.name, each.rdtype) == key]
 
-    assert only(found).state == "missing"
-    assert exit_status(found) == 1
+    advised = key[1] == "SRV" or key[0].startswith("_smtp._tls.")
+    assert only(found).state == ("note" if advised else "missing")
+    assert exit_status(found) == (0 if advised else 1)
     mended = published().without(key)
     text = "\n".join(record.text for record in found[0].publish) + "\n"
     mended.load(text)

@@ -16,17 +16,20 @@ from twistedmail_mta.cli.dns_presence import Domains, presence_of, shown_certifi
 from twistedmail_mta.cli.hosting import OpenDirectory, as_domain, open_directory
 from twistedmail_mta.cli.reacting import waited_for
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, printable
+from twistedmail_mta.composition.demanding import validation_of
 from twistedmail_mta.composition.settings import nameservers_of
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.directory.accounts import DirectoryError
 from twistedmail_mta.directory.dkim_rows import keys_of
 from twistedmail_mta.dns.exchange import IReactorDNS
 from twistedmail_mta.dns.resolver import make_resolver
+from twistedmail_mta.dns.validation import PROVEN, Validation
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.publishing.finding import Finding, exit_status
 from twistedmail_mta.publishing.presence import Presence
 from twistedmail_mta.publishing.record import Record
 from twistedmail_mta.publishing.zone import check_all, records_of, records_of_hosts, zone_lines
+from twistedmail_mta.tasks import TaskGroup
 
 
 def _as_domains(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> list[str]:
@@ -78,14 +81,24 @@ def _asked(site: Site, presence: Presence, *, check: bool) -> tuple[Presence, li
 async def _ask(reactor: IReactorDNS, site: Site, presence: Presence, *, check: bool) -> tuple[Presence, list[Finding]]:
     resolver = make_resolver(reactor, nameservers_of(site), site.dns.timeout)
     lookup = PublicRecords(resolver, reactor)
+    validation = validation_of(reactor, site, TaskGroup())
     try:
-        certificates = [
-            replace(each, is_signed=await lookup.is_signed(f"_25._tcp.{each.name}")) for each in presence.certificates
-        ]
-        known = replace(presence, certificates=tuple(certificates))
+        known = await _with_signed(presence, lookup, validation)
         return known, await check_all(known, lookup) if check else []
     finally:
+        validation.stop()
         resolver.stop()
+
+
+async def _with_signed(presence: Presence, lookup: PublicRecords, validation: Validation) -> Presence:
+    """Return which certificates' zones are signed; who says so is believed only if he is proven to have looked."""
+    said = [await lookup.is_signed(f"_25._tcp.{each.name}") for each in presence.certificates]
+    verdict = await validation.verdict() if any(said) else PROVEN
+    if verdict == PROVEN:
+        pairs = zip(presence.certificates, said, strict=True)
+        return replace(presence, certificates=tuple(replace(each, is_signed=signed) for each, signed in pairs))
+    remark = f"whether zones are signed isn't known, as the name servers aren't known to validate: {verdict.reason}"
+    return replace(presence, remarks=(*presence.remarks, remark))
 
 
 def _print_records(invocation: Invocation, presence: Presence) -> None:

@@ -57,6 +57,11 @@ def missing(*records: Record, text: str = "publish") -> Finding:
     return Finding("missing", records[0].name, records[0].rdtype, text, records)
 
 
+def advised(*records: Record) -> Finding:
+    """Return that something isn't there that makes life easier, though mail comes and goes without it: no fault."""
+    return Finding("note", records[0].name, records[0].rdtype, "there is none; it is of use, so think of", records)
+
+
 def wrong(record: Record, text: str, publish: Iterable[Record] = ()) -> Finding:
     """Return what is wrong with what is there."""
     return Finding("wrong", record.name, record.rdtype, text, tuple(publish))

@@ -11,7 +11,7 @@ from twistedmail_mta.dmarc.evaluation import discovered
 from twistedmail_mta.dmarc.record import is_record as is_policy
 from twistedmail_mta.dmarc.tree import Records
 from twistedmail_mta.errors import TemporaryError
-from twistedmail_mta.publishing.finding import Finding, missing, right, unknown, wrong
+from twistedmail_mta.publishing.finding import Finding, advised, missing, right, unknown, wrong
 from twistedmail_mta.publishing.lookup import Lookup
 from twistedmail_mta.publishing.record import Record
 
@@ -67,7 +67,7 @@ async def check_tls_report(domain: str, lookup: Lookup) -> Finding:
     except TemporaryError:
         return unknown(record)
     if not texts:
-        return missing(record)
+        return advised(record)
     if len(texts) > 1:
         return wrong(record, "there are several, so none counts (RFC 8460 section 3); leave one, such as", [record])
     tags = _tags(texts[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twistedmail_mta.errors import TemporaryError
-from twistedmail_mta.publishing.finding import Finding, listed, missing, right, unknown, wrong
+from twistedmail_mta.publishing.finding import Finding, advised, listed, right, unknown, wrong
 from twistedmail_mta.publishing.lookup import Lookup
 from twistedmail_mta.publishing.presence import Presence, Service
 from twistedmail_mta.publishing.record import Record
@@ -15,7 +15,7 @@ def service_records(presence: Presence, domain: str) -> list[Record]:
 
 
 async def check_services(presence: Presence, domain: str, lookup: Lookup) -> list[Finding]:
-    """Compare: each service must be told, at the port where it is."""
+    """Compare: what is told must be true; people can type what isn't."""
     return [await _check(presence, service, domain, lookup) for service in presence.services]
 
 
@@ -34,6 +34,6 @@ async def _check(presence: Presence, service: Service, domain: str, lookup: Look
     if any(each.port == service.port and each.target in names for each in found):
         return right(record, f"{service.what} is at port {service.port} of this host")
     if not found:
-        return missing(record)
+        return advised(record)
     places = listed([f"at {each.target}:{each.port}" if each.target else "nowhere" for each in found])
     return wrong(record, f"{service.what} is said to be {places}; publish", [record])
