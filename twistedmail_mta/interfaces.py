@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 from zope.interface import Attribute, Interface
 
 from twistedmail_mta.dane.records import TLSA
+from twistedmail_mta.dmarc.report import Case, Published
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.model import (
     Address,
@@ -289,6 +290,19 @@ class INotices(Interface):
 
         Raises:
             TemporaryError: nobody was told.
+        """
+
+
+class IEvaluations(Interface):
+    """Counts what DMARC found of mail that comes, for the reports that domains ask for (RFC 9990)."""
+
+    def note(published: Published, case: Case, is_report: bool) -> None:
+        """Count a message of today; it is on disk within half a minute, and nobody waits for that.
+
+        Args:
+            published: the policy that applies.
+            case: what is told of the message.
+            is_report: the message is a report itself, which is no reason to report.
         """
 
 

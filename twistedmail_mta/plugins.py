@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from zope.interface import Interface, Invalid
 from zope.interface.verify import verifyObject
 
-from twistedmail_mta.interfaces import IAccountMail, IDatabase, IHTTPClient, INotices, IResolver
+from twistedmail_mta.interfaces import IAccountMail, IDatabase, IEvaluations, IHTTPClient, INotices, IResolver
 from twistedmail_mta.plugin_code import first_in
 from twistedmail_mta.shipped import SHIPPED
 from twistedmail_mta.stages import stages_of
@@ -78,6 +78,7 @@ class Kit:
         prefix: what the names of its tables begin with: `{plugin}` of its migrations.
         account_mail: the queued mail of accounts; None where there is no queue.
         notices: mail to the administrator; None where no server runs.
+        evaluations: counts what DMARC found, for reports to domains; None where none are sent.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Kit:
     _threads: WorkerPool
     account_mail: IAccountMail | None = None
     notices: INotices | None = None
+    evaluations: IEvaluations | None = None
 
     async def run_in_thread(self, function: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401 - the function's
         """Call what takes long on a thread, and return what it returns.

@@ -6,12 +6,14 @@ from typing import ClassVar, Final
 
 from zope.interface import implementer
 
+from twistedmail_mta.dmarc.report import published_at
 from twistedmail_mta.header_changes import value_of
 from twistedmail_mta.mail.authentication_results import NAME, service_of, written
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.plugins import Kit
 from twistedmail_mta.policy.authentication_decision import Decision, decided
 from twistedmail_mta.policy.authentication_options import AuthenticationOptions
+from twistedmail_mta.policy.authentication_report import case_of, is_report, is_wanted
 from twistedmail_mta.policy.authenticity import Examiner, Findings
 from twistedmail_mta.policy.authenticity_words import statements, tags
 from twistedmail_mta.smtp.domain import parse_domain
@@ -52,10 +54,19 @@ class Authentication:
         visit = Visit(client.host, client.helo, self._kit.hostname, self._kit.now())
         findings = await self._examiner.findings(visit, message.envelope.sender, message.header, message.body)
         decision = decided(findings, client.host, self._options)
+        self._count(client, message, findings, decision)
         if decision.refusal is not None:
             self._tell(message.id, findings, decision)
             return decision.refusal
         return self._changes(client, message, findings, decision)
+
+    def _count(self, client: Client, message: Arriving, findings: Findings, decision: Decision) -> None:
+        """Have the author's domain told of a message, if it wants to be."""
+        dmarc, evaluations = findings.dmarc, self._kit.evaluations
+        if evaluations is None or dmarc.record is None or not is_wanted(findings, decision):
+            return
+        case = case_of(client.host, message.envelope, findings, decision)
+        evaluations.note(published_at(dmarc.found_at, dmarc.record), case, is_report(message.header))
 
     def _changes(self, client: Client, message: Arriving, findings: Findings, decision: Decision) -> Changes:
         value = written(self._service, statements(findings, client.host, decision.done))

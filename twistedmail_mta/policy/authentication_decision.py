@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
-from typing import Final
+from typing import Final, Literal
 
 from twistedmail_mta.dmarc.evaluation import Verdict
+from twistedmail_mta.dmarc.record import Policy
 from twistedmail_mta.mail.authentication_results import Results, read
 from twistedmail_mta.model import Reply
 from twistedmail_mta.networks import is_in
@@ -14,6 +15,8 @@ from twistedmail_mta.policy.authentication_options import AuthenticationOptions
 from twistedmail_mta.policy.authenticity import Findings
 from twistedmail_mta.policy.exempt import matches
 from twistedmail_mta.stages import Changes, FileInto, Quarantine
+
+Trusted = Literal["", "arc", "trusted_forwarder"]
 
 LATER: Final = "The DNS doesn't say whether this mail is its author's; please try again in 5 minutes"
 
@@ -26,11 +29,15 @@ class Decision:
         refusal: told to the client; None if the message is taken.
         changes: where it goes instead of the INBOX.
         done: how that is told in the header: "dis=none override=arc"; empty where DMARC asks for nothing.
+        disposition: what DMARC made of it, as reports say it: what other reasons make of it isn't in here.
+        trusted: whose word went before DMARC's; empty if nobody's did.
     """
 
     refusal: Reply | None = None
     changes: Changes = ()
     done: str = ""
+    disposition: Policy = "none"
+    trusted: Trusted = ""
 
 
 def decided(findings: Findings, host: str, options: AuthenticationOptions) -> Decision:
@@ -44,7 +51,7 @@ def decided(findings: Findings, host: str, options: AuthenticationOptions) -> De
     dmarc = findings.dmarc
     trusted = _trusted(findings, host, options)
     if trusted:
-        return Decision(done=f"dis=none override={trusted}" if dmarc.wanted != "none" else "")
+        return Decision(done=f"dis=none override={trusted}" if dmarc.wanted != "none" else "", trusted=trusted)
     if options.on_temperror == "defer" and dmarc.result == "temperror":
         return Decision(Reply(451, "4.4.3", LATER))
     if dmarc.author_is_unclear and options.unclear_author == "refuse":
@@ -69,12 +76,12 @@ def _by_policy(dmarc: Verdict, options: AuthenticationOptions) -> Decision:
             return Decision()
     match wish:
         case "honour":
-            return Decision(_refused(dmarc))
+            return Decision(_refused(dmarc), disposition="reject")
         case "junk":
-            return Decision(changes=(FileInto(options.mailbox),), done="dis=quarantine")
+            return Decision(changes=(FileInto(options.mailbox),), done="dis=quarantine", disposition="quarantine")
         case "quarantine":
             reason = f"DMARC: not by {dmarc.author}, whose policy is {dmarc.policy}"
-            return Decision(changes=(Quarantine(reason),), done="dis=quarantine")
+            return Decision(changes=(Quarantine(reason),), done="dis=quarantine", disposition="quarantine")
     return Decision()
 
 
@@ -107,7 +114,7 @@ def _not_by_spf(findings: Findings, host: str) -> Reply:
     return Reply(550, "5.7.23", text)  # RFC 7372 section 3.2
 
 
-def _trusted(findings: Findings, host: str, options: AuthenticationOptions) -> str:
+def _trusted(findings: Findings, host: str, options: AuthenticationOptions) -> Trusted:
     """Return whose word goes before DMARC's: that of a forwarder, or of an ARC sealer; empty if nobody's does."""
     networks = tuple(each for each in options.trusted_forwarders if isinstance(each, IPv4Network | IPv6Network))
     domains = [each for each in options.trusted_forwarders if isinstance(each, str)]

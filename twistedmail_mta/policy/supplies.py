@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from twistedmail_mta.interfaces import IAccountMail, IDatabase, IHTTPClient, INotices, IResolver
+from twistedmail_mta.interfaces import IAccountMail, IDatabase, IEvaluations, IHTTPClient, INotices, IResolver
 from twistedmail_mta.plugins import Kit, table_prefix
 from twistedmail_mta.tasks import TaskGroup, WorkerPool
 
@@ -32,6 +32,7 @@ class Supplies:
         account_mail: the queued mail of accounts.
         notices: for mail to the administrator.
         end_threads: told of threads that nobody needs any more.
+        evaluations: counts what DMARC found; None where that is told nobody.
     """
 
     hostname: str
@@ -44,6 +45,7 @@ class Supplies:
     account_mail: IAccountMail | None = None
     notices: INotices | None = None
     end_threads: Callable[[WorkerPool], None] = _left_to_themselves
+    evaluations: IEvaluations | None = None
 
     def kit(self, name: str, tasks: TaskGroup, threads: WorkerPool) -> Kit:
         """Return what one plugin is given.
@@ -67,4 +69,5 @@ class Supplies:
             _threads=threads,
             account_mail=self.account_mail,
             notices=self.notices,
+            evaluations=self.evaluations,
         )

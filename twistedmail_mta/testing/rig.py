@@ -131,6 +131,7 @@ class Rig:
             _threads=cast(WorkerPool, AtOnce()),
             account_mail=around.account_mail,
             notices=around.notices,
+            evaluations=around.evaluations,
         )
 
     def start(self) -> None:

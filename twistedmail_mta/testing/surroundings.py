@@ -11,10 +11,12 @@ from twisted.internet.task import Clock
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from twistedmail_mta.dmarc.report import Case, Published
 from twistedmail_mta.errors import HTTPError, TemporaryError
 from twistedmail_mta.interfaces import (
     IAccountMail,
     IDatabase,
+    IEvaluations,
     IHTTPClient,
     INotices,
     IResolver,
@@ -44,6 +46,7 @@ class Surroundings:
         database: empty but for the server's own tables.
         account_mail: the queued mail of accounts.
         notices: what the administrator was told.
+        evaluations: what DMARC was counted to have found.
     """
 
     def __init__(self) -> None:
@@ -53,6 +56,7 @@ class Surroundings:
         self.database = MemoryDatabase()
         self.account_mail = AccountMail()
         self.notices = Notices()
+        self.evaluations = Evaluations()
 
     def now(self) -> float:
         """Return the time in seconds since the epoch."""
@@ -297,3 +301,34 @@ class Log(Logger):
         """Keep a text, and let it go its way."""
         self.said.append((format or "").format(**fields))
         super().emit(level, format, **fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A message that DMARC was asked about.
+
+    Attributes:
+        published: the policy that applies.
+        case: what is told of it.
+        is_report: it is a report itself.
+    """
+
+    published: Published
+    case: Case
+    is_report: bool
+
+
+@implementer(IEvaluations)
+class Evaluations:
+    """Whoever counts what DMARC finds.
+
+    Attributes:
+        noted: all that was counted.
+    """
+
+    def __init__(self) -> None:
+        self.noted: list[Noted] = []
+
+    def note(self, published: Published, case: Case, is_report: bool) -> None:
+        """Count a message."""
+        self.noted.append(Noted(published, case, is_report))

@@ -1,0 +1,136 @@
+"""What DMARC reports will say, as rows: a row for each domain and day, and one for messages that are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from twistedmail_mta.interfaces import Transaction
+
+MOST_DOMAINS: Final = 10_000
+"""Of one day."""
+MOST_CASES: Final = 5_000
+"""Of one domain on one day; XML of these is about 4 MB, and a tenth of that compressed."""
+DAYS_KEPT: Final = 3
+"""Days after which what wasn't reported is forgotten."""
+SLICE: Final = 1_000
+"""Rows that one read returns, or one transaction deletes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Messages of one domain, to be added to its day.
+
+    Attributes:
+        day: in days since the epoch, UTC.
+        domain: where the record was found.
+        published: what it says, as text.
+        mails: how many there are that are no reports themselves.
+        left_out: how many there was no room for in memory.
+        cases: the text of each case, and how many messages it is of.
+    """
+
+    day: int
+    domain: str
+    published: str
+    mails: int
+    left_out: int
+    cases: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A domain that can be reported to.
+
+    Attributes:
+        id: of its row.
+        domain: where the record was found.
+        published: what it said last, as text.
+        cases: how many rows it has.
+        left_out: how many messages there was no room for.
+    """
+
+    id: int
+    domain: str
+    published: str
+    cases: int
+    left_out: int
+
+
+def add_entries(tx: Transaction, entries: Sequence[Entry]) -> None:
+    """Add messages to their days."""
+    for entry in entries:
+        found = _day(tx, entry)
+        if found is not None:
+            _add(tx, entry, *found)
+
+
+def _day(tx: Transaction, entry: Entry) -> tuple[int, int] | None:
+    """Return the row of an entry's domain, and how many cases it has; None if there is no room for one more."""
+    for row in tx.execute("SELECT id, cases FROM dmarc_day WHERE day = ? AND domain = ?", (entry.day, entry.domain)):
+        return row[0], row[1]
+    ((domains,),) = tx.execute("SELECT count(*) FROM dmarc_day WHERE day = ?", (entry.day,))
+    if domains >= MOST_DOMAINS:
+        return None
+    ((number,),) = tx.execute(
+        "INSERT INTO dmarc_day (day, domain, published) VALUES (?, ?, ?) RETURNING id",
+        (entry.day, entry.domain, entry.published),
+    )
+    return number, 0
+
+
+def _add(tx: Transaction, entry: Entry, number: int, cases: int) -> None:
+    left_out = entry.left_out
+    for text, count in entry.cases:
+        tx.execute("UPDATE dmarc_case SET count = count + ? WHERE day_id = ? AND text = ?", (count, number, text))
+        if tx.changes():
+            continue
+        if cases < MOST_CASES:
+            tx.execute("INSERT INTO dmarc_case (day_id, text, count) VALUES (?, ?, ?)", (number, text, count))
+            cases += 1
+        else:
+            left_out += count
+    tx.execute(
+        "UPDATE dmarc_day SET published = ?, cases = ?, mails = mails + ?, left_out = left_out + ? WHERE id = ?",
+        (entry.published, cases, entry.mails, left_out, number),
+    )
+
+
+def due_domains(tx: Transaction, day: int, most: int) -> list[Due]:
+    """Return whom to report a day to, those with most mail first.
+
+    A domain that sent nothing but reports gets none: else two hosts would report each other's reports for ever.
+    """
+    rows = tx.execute(
+        "SELECT id, domain, published, cases, left_out FROM dmarc_day WHERE day = ? AND mails > 0 AND cases > 0"
+        " ORDER BY mails DESC, id LIMIT ?",
+        (day, most),
+    )
+    return [Due(*row) for row in rows]
+
+
+def cases_of(tx: Transaction, number: int, after: str) -> list[tuple[str, int]]:
+    """Return some cases of a domain's day, in the order of their texts, after one."""
+    rows = tx.execute(
+        "SELECT text, count FROM dmarc_case WHERE day_id = ? AND text > ? ORDER BY text LIMIT ?",
+        (number, after, SLICE),
+    )
+    return [(text, count) for text, count in rows]
+
+
+def forget_some(tx: Transaction, before: int) -> bool:
+    """Delete some of what is of days before one.
+
+    Returns:
+        Whether there is more.
+    """
+    tx.execute(
+        "DELETE FROM dmarc_case WHERE (day_id, text) IN (SELECT day_id, text FROM dmarc_case"
+        " JOIN dmarc_day ON dmarc_day.id = day_id WHERE day < ? LIMIT ?)",
+        (before, SLICE),
+    )
+    if tx.changes() == SLICE:
+        return True
+    tx.execute("DELETE FROM dmarc_day WHERE day < ?", (before,))
+    return False
