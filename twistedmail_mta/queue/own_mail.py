@@ -29,11 +29,8 @@ class OwnMail:
 
     async def signed(self, message: Message) -> Message:
         """Return a message with its signatures; without them if there can be none, since it is not to be lost."""
-        if self.signing is None:
-            return message
-        header = Header(message.header)
         try:
-            fields = await self.signing.signature(header, message.body, _domains(header))
+            fields = await self.signatures(message)
         except Cancelled:
             raise
         except TemporaryError as error:
@@ -48,6 +45,17 @@ class OwnMail:
             self.log.failure("{queue_id} isn't signed", event="dkim.unsigned", queue_id=id_text(message.id))
             return message
         return replace(message, header=fields + message.header) if fields else message
+
+    async def signatures(self, message: Message) -> bytes:
+        """Return the signatures of a message, as header fields; none if there are no keys.
+
+        Raises:
+            TemporaryError: there can be none now.
+        """
+        if self.signing is None:
+            return b""
+        header = Header(message.header)
+        return await self.signing.signature(header, message.body, _domains(header))
 
 
 def _domains(header: Header) -> tuple[str, ...]:

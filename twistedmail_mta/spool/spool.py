@@ -125,6 +125,11 @@ class Spool:
             for n, recipient in enumerate(message.envelope.recipients)
         ]
 
+    def insertion(self, message: Message) -> Callable[[Transaction], None]:
+        """Return what keeps a message of this host in a transaction of others; the queue finds it due then."""
+        rows = message_rows(message, self._tenure.running_time(), None)
+        return lambda tx: tables.insert(tx, rows)
+
     async def _keep(self, message: Message, rows: MessageRows, deliveries: DeliveryRows) -> None:
         def keep(tx: Transaction) -> list[Added]:
             tables.insert(tx, rows)
