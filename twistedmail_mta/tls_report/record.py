@@ -6,11 +6,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote
 
 from twistedmail_mta.model import Address
-from twistedmail_mta.smtp.address import parse_address
-from twistedmail_mta.smtp.errors import AddressError
+from twistedmail_mta.smtp.mailto import mailto_address
 
 MOST: Final = 5
 """How many destinations of a record are gone by."""
@@ -18,7 +16,6 @@ MOST: Final = 5
 _FIELD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}=[!-:<>-~]+")
 _RUA: Final = re.compile(r"rua=[!-:<-~ \t]+")
 _BEGINS: Final = re.compile(rb"v=TLSRPTv1[ \t]*;")
-_MAIL: Final = re.compile(r"mailto:([^?#]+)", re.IGNORECASE)
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?"
 _WEB: Final = re.compile(
     rf"https://(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?\.?(?::[0-9]{{1,5}})?(?:[/?][^#]*)?", re.IGNORECASE
@@ -54,7 +51,7 @@ def destinations(texts: Iterable[bytes]) -> Destinations | None:
     mail: dict[Address, None] = {}
     web: dict[str, None] = {}
     for uri in list(dict.fromkeys(_uris(records[0].decode("latin-1"))))[:MOST]:
-        if (address := _mail_address(uri)) is not None:
+        if (address := mailto_address(uri)) is not None:
             mail[address] = None
         elif _WEB.fullmatch(uri):
             web[uri] = None
@@ -70,15 +67,3 @@ def _uris(text: str) -> list[str]:
         return []
     rua = next((field for field in fields if field.startswith("rua=")), "rua=")
     return [uri.strip(" \t") for uri in rua.removeprefix("rua=").split(",")]
-
-
-def _mail_address(uri: str) -> Address | None:
-    """Return the address of a mailto: URI (RFC 6068 section 2), without the header fields that may follow it."""
-    found = _MAIL.match(uri)
-    if found is None:
-        return None
-    try:
-        address = parse_address(unquote(found[1], errors="strict"))
-    except (AddressError, UnicodeDecodeError):
-        return None
-    return address if address.domain else None
