@@ -8,7 +8,7 @@ from typing import Any
 from twistedmail_mta.dmarc.report import Case, Published
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.reporting.dmarc_form import case_of
-from twistedmail_mta.reporting.dmarc_rows import Due, cases_of, due_domains
+from twistedmail_mta.reporting.dmarc_rows import KeptDay, cases_of, domains_of, find_day
 from twistedmail_mta.reporting.evaluations import Evaluations
 from twistedmail_mta.testing.surroundings import START, Surroundings
 
@@ -29,15 +29,21 @@ class Counting:
         """Count a message."""
         self.evaluations.note(replace(BANK, domain=domain), replace(CASE, source=source), is_report)
 
-    def due(self, day: int = DAY, most: int = 100) -> list[Due]:
+    def due(self, day: int = DAY, most: int = 100) -> list[str]:
         """Return whom to report a day to."""
-        return due_domains(self._rows, day, most)
+        return domains_of(self._rows, day, most)
+
+    def kept(self, domain: str = "bank.test", day: int = DAY) -> KeptDay:
+        """Return what is kept of a domain."""
+        kept = find_day(self._rows, day, domain)
+        assert kept is not None
+        return kept
 
     def counts(self, day: int = DAY) -> dict[str, dict[str, int]]:
         """Return how many messages are kept of a day, by domain and source."""
         return {
-            each.domain: {case_of(text).source: count for text, count in cases_of(self._rows, each.id, "")}
-            for each in self.due(day)
+            domain: {case_of(text).source: count for text, count in cases_of(self._rows, self.kept(domain, day).id, 0)}
+            for domain in self.due(day)
         }
 
     @property

@@ -12,8 +12,6 @@ MOST_DOMAINS: Final = 10_000
 """Of one day."""
 MOST_CASES: Final = 5_000
 """Of one domain on one day; XML of these is about 4 MB, and a tenth of that compressed."""
-DAYS_KEPT: Final = 3
-"""Days after which what wasn't reported is forgotten."""
 SLICE: Final = 1_000
 """Rows that one read returns, or one transaction deletes."""
 
@@ -40,21 +38,17 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """A domain that can be reported to.
+class KeptDay:
+    """What is kept of a domain and a day.
 
     Attributes:
         id: of its row.
-        domain: where the record was found.
-        published: what it said last, as text.
-        cases: how many rows it has.
+        published: what its record said last, as text.
         left_out: how many messages there was no room for.
     """
 
     id: int
-    domain: str
     published: str
-    cases: int
     left_out: int
 
 
@@ -97,24 +91,36 @@ def _add(tx: Transaction, entry: Entry, number: int, cases: int) -> None:
     )
 
 
-def due_domains(tx: Transaction, day: int, most: int) -> list[Due]:
+def domains_of(tx: Transaction, day: int, most: int) -> list[str]:
     """Return whom to report a day to, those with most mail first.
 
     A domain that sent nothing but reports gets none: else two hosts would report each other's reports for ever.
     """
     rows = tx.execute(
-        "SELECT id, domain, published, cases, left_out FROM dmarc_day WHERE day = ? AND mails > 0 AND cases > 0"
-        " ORDER BY mails DESC, id LIMIT ?",
+        "SELECT domain FROM dmarc_day WHERE day = ? AND mails > 0 AND cases > 0 ORDER BY mails DESC, id LIMIT ?",
         (day, most),
     )
-    return [Due(*row) for row in rows]
+    return [domain for (domain,) in rows]
 
 
-def cases_of(tx: Transaction, number: int, after: str) -> list[tuple[str, int]]:
-    """Return some cases of a domain's day, in the order of their texts, after one."""
+def find_day(tx: Transaction, day: int, domain: str) -> KeptDay | None:
+    """Return what is kept of a domain and a day."""
+    for row in tx.execute("SELECT id, published, left_out FROM dmarc_day WHERE day = ? AND domain = ?", (day, domain)):
+        return KeptDay(*row)
+    return None
+
+
+def cases_of(tx: Transaction, number: int, offset: int) -> list[tuple[str, int]]:
+    """Return some cases of a domain's day as texts, those of most messages first.
+
+    Args:
+        tx: reads.
+        number: of the day's row.
+        offset: how many were returned before.
+    """
     rows = tx.execute(
-        "SELECT text, count FROM dmarc_case WHERE day_id = ? AND text > ? ORDER BY text LIMIT ?",
-        (number, after, SLICE),
+        "SELECT text, count FROM dmarc_case WHERE day_id = ? ORDER BY count DESC, text LIMIT ? OFFSET ?",
+        (number, SLICE, offset),
     )
     return [(text, count) for text, count in rows]
 

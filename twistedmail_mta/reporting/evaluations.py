@@ -20,7 +20,7 @@ from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IDatabase, IEvaluations
 from twistedmail_mta.reporting.dmarc_form import case_text, published_text
 from twistedmail_mta.reporting.dmarc_rows import Entry, add_entries
-from twistedmail_mta.tasks import TaskGroup
+from twistedmail_mta.tasks import Promise, TaskGroup
 
 DAY: Final = 86400
 WRITE_AFTER: Final = 20.0
@@ -64,6 +64,7 @@ class Evaluations:
         self._tallies: dict[_Key, _Tally] = {}
         self._waiting = 0
         self._timer: IDelayedCall | None = None
+        self._keeping: Promise[None] | None = None
         self._tasks = TaskGroup()
 
     def note(self, published: Published, case: Case, is_report: bool) -> None:
@@ -92,33 +93,48 @@ class Evaluations:
             self._timer = self._clock.callLater(seconds, self._wake)
 
     def _wake(self) -> None:
-        self._tasks.start("reporting.evaluations", self.flush())
+        self._tasks.start("reporting.evaluations", self._keep_or_later())
+
+    async def _keep_or_later(self) -> None:
+        try:
+            await self.keep()
+        except TemporaryError as error:
+            self.log.warn("DMARC results are written later: {why}", event="dmarc.unwritten", why=str(error.reply))
+            self._write_in(WRITE_AFTER)
 
     async def stop(self) -> None:
-        """Write what is counted."""
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        """Write what is counted, if that is possible, and count no more."""
         await self._tasks.finish()
-        await self.flush()
+        await self._keep_or_later()
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
 
-    async def flush(self) -> None:
-        """Write what is counted; what can't be written now is kept, and tried again."""
+    async def keep(self) -> None:
+        """Write what was counted until now.
+
+        Raises:
+            TemporaryError: it can't be written; it goes on waiting.
+        """
+        while self._keeping is not None:  # whoever waits for this wants all to be written, also what is on its way
+            await self._keeping
+        self._keeping = Promise()
+        try:
+            await self._tasks.shield("reporting.evaluations", self._keep())
+        finally:
+            done, self._keeping = self._keeping, None
+            done.resolve(None)
+
+    async def _keep(self) -> None:
         while self._tallies:
             batch = self._taken()
             entries = [_entry(key, tally) for key, tally in batch]
+            size = sum(len(text) for entry in entries for text, _ in entry.cases)
             try:
-                await self._database.write(
-                    partial(add_entries, entries=entries),
-                    size=sum(len(text) for each in entries for text, _ in each.cases),
-                )
-            except TemporaryError as error:
-                self.log.warn("DMARC results are written later: {why}", event="dmarc.unwritten", why=str(error.reply))
+                await self._database.write(partial(add_entries, entries=entries), size=size)
+            except TemporaryError:
                 for key, tally in batch:
                     self._put_back(key, tally)
-                self._write_in(WRITE_AFTER)
-                return
+                raise
 
     def _taken(self) -> list[tuple[_Key, _Tally]]:
         """Take some of what waits."""
