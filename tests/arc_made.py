@@ -32,8 +32,8 @@ def sealer(selector: str = "r") -> Signer:
     return Signer(DOMAIN, selector, rsa_key(2048))
 
 
-def with_seal(message: bytes, now: float = AT) -> bytes:
+def with_seal(message: bytes, now: float = AT, records: dict[str, bytes] | None = None) -> bytes:
     """Return a message with one set more."""
     header, body = split(message)
     fields = fields_of(Header(header))
-    return sealed(fields, hash_of(body), verdict_on(message, now=now), ASSESSMENT, sealer(), AT) + message
+    return sealed(fields, hash_of(body), verdict_on(message, records, now), ASSESSMENT, sealer(), AT) + message

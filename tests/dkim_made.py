@@ -143,3 +143,18 @@ def random_message(source: random.Random) -> bytes:
     source.shuffle(names)
     fields = [name + b":" + b"".join(source.choices(_VALUES, k=source.randrange(1, 9))) + b"x\r\n" for name in names]
     return b"".join(fields) + b"\r\n" + random_body(source)
+
+
+def awkward_letter(source: random.Random) -> bytes:
+    """Return a message that other programs take for one, with folded fields and awkward lines."""
+    fold = source.choice(["", " ", "\r\n ", "\r\n\t ", "  "])
+    lines = source.choices(
+        ["", "a", "b ", " c", "d  e", "\t", " ", ". dot", "..", "é" * 3, "x" * 70], k=source.randrange(12)
+    )
+    return (
+        f"Received: from a{fold} (b)\r\n\tby c; Mon, 1 Jan 2024 00:00:00 +0000\r\n"
+        f"From:{fold} Ann <ann@{DOMAIN}>\r\nTo: bob@relayed.test,{fold} eve@relayed.test\r\n"
+        f"SUBJECT:  some{fold} \twords{fold} \r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\n"
+        f"Message-ID: <{source.getrandbits(64):x}@{DOMAIN}>\r\nX-Empty:\r\n\r\n"
+        + "".join(f"{line}\r\n" for line in lines)
+    ).encode()

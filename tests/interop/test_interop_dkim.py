@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from dkim_made import AT, DOMAIN, ed25519_key, pem_of, rsa_key, signers, verdicts, zone
+from dkim_made import AT, DOMAIN, awkward_letter, ed25519_key, pem_of, rsa_key, signers, verdicts, zone
 from interop_daemons import Daemon, eventually
 from interop_milters import OPENDKIM, need, unix
 from interop_milters import running as listening
@@ -27,7 +27,6 @@ from twistedmail_mta.mail.header import Header, split
 
 NOW = 2e9
 """A time after every signature of this test."""
-LINES = ["", "a", "b ", " c", "d  e", "\t", " ", ". dot", "..", "é" * 3, "x" * 70]
 MESSAGES = 150
 """Of each kind."""
 
@@ -37,21 +36,6 @@ KINDS = {
     "rs": ("e", "ed25519-sha256", "relaxed/simple"),
 }
 """What OpenDKIM signs with: selector, algorithm, canonical forms."""
-
-
-def a_message(source: random.Random) -> bytes:
-    """Return a message that Debian's OpenDKIM takes for one, with folded fields and awkward lines."""
-    fold = source.choice(["", " ", "\r\n ", "\r\n\t ", "  "])
-    lines = source.choices(
-        ["", "a", "b ", " c", "d  e", "\t", " ", ". dot", "..", "é" * 3, "x" * 70], k=source.randrange(12)
-    )
-    return (
-        f"Received: from a{fold} (b)\r\n\tby c; Mon, 1 Jan 2024 00:00:00 +0000\r\n"
-        f"From:{fold} Ann <ann@{DOMAIN}>\r\nTo: bob@relayed.test,{fold} eve@relayed.test\r\n"
-        f"SUBJECT:  some{fold} \twords{fold} \r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\n"
-        f"Message-ID: <{source.getrandbits(64):x}@{DOMAIN}>\r\nX-Empty:\r\n\r\n"
-        + "".join(f"{line}\r\n" for line in lines)
-    ).encode()
 
 
 @dataclass
@@ -136,7 +120,7 @@ def site() -> Iterator[Site]:
 def test_we_verify_what_it_signs(site: Site, kind: str) -> None:
     """Every message passes, and none once a word of it is another."""
     source = random.Random(kind)
-    messages = [a_message(source) for _ in range(MESSAGES)]
+    messages = [awkward_letter(source) for _ in range(MESSAGES)]
 
     for message in site.pass_through(kind, messages):
         (result,) = verdicts(message, zone(), NOW, cut=7)
@@ -148,8 +132,8 @@ def test_we_verify_what_it_signs(site: Site, kind: str) -> None:
 def test_it_verifies_what_we_sign(site: Site) -> None:
     """Both signatures of every message pass there, and fail where a word is another."""
     source = random.Random(1)
-    messages = [_signed(a_message(source)) for _ in range(2 * MESSAGES)]
-    changed = [_signed(a_message(source)).replace(b"words", b"swords") for _ in range(10)]
+    messages = [_signed(awkward_letter(source)) for _ in range(2 * MESSAGES)]
+    changed = [_signed(awkward_letter(source)).replace(b"words", b"swords") for _ in range(10)]
 
     good, bad = site.pass_through("v", messages), site.pass_through("v", changed)
 
