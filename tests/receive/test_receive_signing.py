@@ -142,6 +142,50 @@ def test_mail_for_a_content_filter_is_signed_when_it_comes_back() -> None:
     assert domains == ("example.org",)
 
 
+def test_mail_that_was_signed_before_a_filter_had_it() -> None:
+    """Where the queue chose the filter, the new signatures replace ours, which it may have broken; others stay."""
+    signing = Signing()
+    host = reception(signing, "reinject", trusted=LOOPBACK)
+    host.filtered_mail.known[ID] = Former(BEFORE)
+    client = client_of(host, "127.0.0.1")
+    client.type("EHLO filter", f"XFORWARD ADDR=192.0.2.7 IDENT={id_text(ID)}", "MAIL FROM:<alias@example.org>")
+    client.type("RCPT TO:<joe@far.test>", "DATA")
+    ours = ["DKIM-Signature: v=1; a=rsa-sha256; d=Example.org; s=r;", "\tb=old"]
+    others = ["DKIM-Signature: v=1; d=example.net; b=theirs", "DKIM-Signature: nonsense"]
+
+    assert client.type(*ours, *others, "From: <alias@example.org>", "", "Hello", ".").startswith("250 ")
+    (message,) = host.acceptance.messages
+    assert b"b=old" not in message.header
+    assert message.header.endswith(
+        FIELD + b"".join(f"{line}\r\n".encode() for line in others) + b"From: <alias@example.org>\r\n"
+        + signing.asked[0][0].partition(b"From: <alias@example.org>\r\n")[2]
+    )  # fmt: skip
+
+
+def test_signatures_of_a_submission_stay() -> None:
+    """What a login's own program has signed is the login's business."""
+    signing = Signing()
+    host = reception(signing)
+
+    submit(host, "DKIM-Signature: v=1; d=example.org; b=own", "From: <alias@example.org>")
+
+    assert b"b=own" in host.acceptance.messages[0].header
+
+
+def test_mail_that_no_key_signs_again() -> None:
+    """Without new signatures the earlier ones stay."""
+    signing = Signing()
+    signing.fields = b""
+    host = reception(signing, "reinject", trusted=LOOPBACK)
+    host.filtered_mail.known[ID] = Former(BEFORE)
+    client = client_of(host, "127.0.0.1")
+    client.type("EHLO filter", f"XFORWARD ADDR=192.0.2.7 IDENT={id_text(ID)}", "MAIL FROM:<alias@example.org>")
+    client.type("RCPT TO:<joe@far.test>", "DATA")
+    client.type("DKIM-Signature: v=1; d=example.org; b=old", "From: <alias@example.org>", "", "Hello", ".")
+
+    assert b"b=old" in host.acceptance.messages[0].header
+
+
 def test_mail_of_strangers_that_a_filter_gives_back() -> None:
     """It is nobody's who logged in, so nobody signs it."""
     signing = Signing()

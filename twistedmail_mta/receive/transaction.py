@@ -378,7 +378,8 @@ class Transaction:
         if signing is None or self._account is None:
             return text
         recipients = [each.recipient for each in self._addressees.values()]
-        header = await signed(signing, text.header, text.body, self._sender, recipients)
+        came_back = self._assembly.origin is not None
+        header = await signed(signing, text.header, text.body, self._sender, recipients, came_back=came_back)
         return replace(text, header=header)
 
     @property
