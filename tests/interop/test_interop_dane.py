@@ -25,8 +25,8 @@ from running_site import ACCOUNT, PASSWORD, RunningSite
 from twistedmail_mta.dane.records import TLSA
 
 FINGER = Path("/usr/sbin/posttls-finger")
-GOOD, EXPIRED, CLEAR = 70, 71, 72
-"""Hosts of the network: a good certificate, one whose time is over, and no TLS."""
+GOOD, EXPIRED, CLEAR, BARE = 70, 71, 72, 73
+"""Hosts of the network: a good certificate, one whose time is over, no TLS, and a good one without its authority's."""
 
 
 class Certificates:
@@ -34,7 +34,7 @@ class Certificates:
 
     def __init__(self) -> None:
         self.authority = made("Authority", is_authority=True)
-        names = ["ta.dane.test", "in-authority.dane.test"]
+        names = [f"{host}.dane.test" for host in ("ta", "in-authority", "ta-bare-key", "ta-bare-whole")]
         self.good = made("good", self.authority, names=names)
         self.expired = made("expired", self.authority, names=["ta-expired.dane.test"], age=100)
         self.other = made("other")
@@ -52,6 +52,9 @@ class Certificates:
             "ta": (GOOD, [authority.record(2, 0, 1)]),
             "ta-expired": (EXPIRED, [authority.record(2, 0, 1)]),
             "ta-name": (GOOD, [authority.record(2, 1, 1)]),
+            "ta-bare-key": (BARE, [authority.record(2, 1, 0)]),
+            "ta-bare-whole": (BARE, [authority.record(2, 0, 0)]),
+            "ta-bare": (BARE, [authority.record(2, 1, 1)]),
             "wrong": (GOOD, [wrong.record(3)]),
             "wrong-512": (GOOD, [wrong.record(3, 1, 2), good.record(3, 1, 1)]),
             "none": (GOOD, []),
@@ -78,6 +81,8 @@ GETS = {
     "to-ee-beside": "DANE",
     "to-ee-expired": "DANE",
     "to-ta": "DANE",
+    "to-ta-bare-key": "DANE",
+    "to-ta-bare-whole": "DANE",
     "to-aliased": "DANE",
     "to-none": "",
     "to-unusable": "",
@@ -85,6 +90,7 @@ GETS = {
 WAITS = {
     "to-wrong": "DANE: TLS could not be set up: no TLSA record means the certificate",
     "to-wrong-512": "DANE: TLS could not be set up: no TLSA record means the certificate",
+    "to-ta-bare": "DANE: TLS could not be set up: no TLSA record means the certificate",
     "to-ta-name": "DANE: TLS could not be set up: the certificate is not for ta-name.dane.test",
     "to-ta-expired": "TLS could not be set up: the authority of the TLSA record doesn't vouch for the certificate",
     "to-clear": "DANE: TLS is required and the host does not offer it",
@@ -118,11 +124,13 @@ def signed(root: Path, network: LoopbackNetwork, certificates: Certificates) -> 
 
 @pytest.fixture(scope="module")
 def host(root: Path, network: LoopbackNetwork, certificates: Certificates) -> Iterator[Peer]:
-    """Postfix, with three faces."""
+    """Postfix, with four faces."""
     good = chain_file(root / "good.pem", certificates.good, certificates.authority)
     expired = chain_file(root / "expired.pem", certificates.expired, certificates.authority)
+    bare = chain_file(root / "bare.pem", certificates.good)
     more = (
         f"{network.address(EXPIRED)}:{SMTP_PORT} inet n - n - - smtpd -o smtpd_tls_chain_files={expired}\n"
+        f"{network.address(BARE)}:{SMTP_PORT} inet n - n - - smtpd -o smtpd_tls_chain_files={bare}\n"
         f"{network.address(CLEAR)}:{SMTP_PORT} inet n - n - - smtpd -o smtpd_tls_security_level=none\n"
     )
     domains = " ".join([*DOMAINS, "bogus.test", "to-wrong.plain.test"])

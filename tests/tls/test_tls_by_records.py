@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from time import process_time
 
 import pytest
 from chain_made import Made, made, server_context
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from OpenSSL import SSL
 
 from twistedmail_mta.dane.records import TLSA
-from twistedmail_mta.tls.by_records import NO_RECORD, NOT_VALID, RecordsConnectionCreator
+from twistedmail_mta.tls.by_records import NO_RECORD, NOT_VALID, RecordsConnectionCreator, problem_of
 from twistedmail_mta.tls.client import ClientTLS
 
 HOST = "mx.example.net"
@@ -159,3 +164,56 @@ def test_common_name_beside_the_extension(middle: Made) -> None:
     leaf = made(HOST, middle, names=["other.example"])
 
     assert not handshake(server_context(leaf, middle), middle.record(2)).proven
+
+
+def test_whole_key_of_an_authority(root: Made, middle: Made, leaf: Made) -> None:
+    """A key in the DNS needs no certificate: who is signed by it stands below it (RFC 7671 section 5.2.3)."""
+    alone = made(HOST, root, names=[HOST])
+
+    assert handshake(server_context(leaf, middle), root.record(2, 1, 0)).proven
+    assert handshake(server_context(alone), root.record(2, 1, 0)).proven
+    assert handshake(server_context(leaf, middle), made("else").record(2, 1, 0), root.record(2, 1, 0)).proven
+
+
+def test_whole_key_that_signed_nothing(root: Made, middle: Made, leaf: Made) -> None:
+    """Nor do a key of an authority of the same name, one that can't be read, and one of an end's record."""
+    for record in (
+        made("Root", is_authority=True).record(2, 1, 0),
+        TLSA(2, 1, 0, b"0"),
+        root.record(3, 1, 0),
+    ):
+        assert handshake(server_context(leaf, middle), record).problem == NO_RECORD
+
+
+def test_whole_key_of_another_kind(leaf: Made, middle: Made) -> None:
+    """A key that can't have made the signature doesn't end the handshake by an exception."""
+    for key in (generate_private_key(65537, 2048), Ed25519PrivateKey.generate(), X25519PrivateKey.generate()):
+        octets = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+        assert handshake(server_context(leaf, middle), TLSA(2, 1, 0, octets)).problem == NO_RECORD
+
+
+def test_names_and_dates_below_a_whole_key(root: Made) -> None:
+    """They count, as below a certificate."""
+    for_another = made(HOST, root, names=["other.example"])
+    expired = made(HOST, root, names=[HOST], age=100)
+    middle = made("Middle", root, is_authority=True, age=100)
+    below = made(HOST, middle, names=[HOST])
+
+    record = root.record(2, 1, 0)
+    assert handshake(server_context(for_another), record).problem == f"the certificate is not for {HOST}"
+    assert handshake(server_context(expired), record).problem == NOT_VALID
+    assert handshake(server_context(below, middle), record).problem == NOT_VALID
+
+
+def test_huge_key() -> None:
+    """What a record says can't keep the reactor computing."""
+    numbers = RSAPublicNumbers(65537, (1 << 16383) + 1)
+    octets = numbers.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    certificate = made(HOST, names=[HOST])
+
+    begin = process_time()
+    problem = problem_of(certificate.der, [], [TLSA(2, 1, 0, octets)] * 32, [HOST])
+
+    assert problem == NO_RECORD
+    assert process_time() - begin < 0.1

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from twistedmail_mta.dane.records import CERTIFICATE, DANE_EE, DANE_TA, EXACT, SHA_256, SHA_512, TLSA
+from twistedmail_mta.dane.records import CERTIFICATE, DANE_EE, DANE_TA, EXACT, PUBLIC_KEY, SHA_256, SHA_512, TLSA
 
 _SEQUENCE: Final = 0x30
 _VERSION: Final = 0xA0
@@ -45,6 +45,12 @@ def anchors(records: Sequence[TLSA], issuers: Iterable[bytes]) -> list[bytes]:
     shown = [issuer for issuer in issuers if any(matches(record, issuer) for record in of_authorities)]
     whole = [record.data for record in of_authorities if (record.selector, record.matching) == (CERTIFICATE, EXACT)]
     return list(dict.fromkeys(shown + whole))
+
+
+def whole_keys(records: Iterable[TLSA]) -> list[bytes]:
+    """Return the keys of authorities that stand in records of usage DANE-TA, as SubjectPublicKeyInfo."""
+    whole = (DANE_TA, PUBLIC_KEY, EXACT)
+    return [record.data for record in records if (record.usage, record.selector, record.matching) == whole]
 
 
 def matches(record: TLSA, certificate: bytes) -> bool:

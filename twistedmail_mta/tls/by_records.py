@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from cryptography.x509 import Certificate, DNSName, NameOID, SubjectAlternativeName, load_der_x509_certificate
 from cryptography.x509.extensions import ExtensionNotFound
 from OpenSSL import SSL, crypto
@@ -15,11 +22,14 @@ from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
-from twistedmail_mta.dane.matching import anchors, is_named
+from twistedmail_mta.dane.matching import anchors, is_named, whole_keys
 from twistedmail_mta.dane.records import TLSA
 
 NO_RECORD: Final = "no TLSA record means the certificate"
 NOT_VALID: Final = "the authority of the TLSA record doesn't vouch for the certificate"
+MOST_BITS: Final = 8192
+"""Of an RSA key in a record: longer ones cost more than they prove."""
+_STRONG: Final = (SHA256, SHA384, SHA512)
 
 
 @implementer(IOpenSSLClientConnectionCreator)
@@ -79,7 +89,7 @@ def problem_of(leaf: bytes, issuers: Sequence[bytes], records: Sequence[TLSA], n
     """
     if is_named(records, leaf):
         return ""
-    of_records = anchors(records, issuers)
+    of_records = anchors(records, issuers) or _below_keys(records, [leaf, *issuers][-1])
     if not of_records:
         return NO_RECORD
     if not any(_vouches(anchor, leaf, issuers) for anchor in of_records):
@@ -96,6 +106,32 @@ def _vouches(anchor: bytes, leaf: bytes, issuers: Iterable[bytes]) -> bool:
         store.add_cert(_loaded(anchor))
         crypto.X509StoreContext(store, _loaded(leaf), [_loaded(each) for each in issuers]).verify_certificate()
     except (crypto.Error, crypto.X509StoreContextError):
+        return False
+    return True
+
+
+def _below_keys(records: Sequence[TLSA], top: bytes) -> list[bytes]:
+    """Return the topmost certificate if a whole key in a record has signed it (RFC 7671 section 5.2.3).
+
+    The key's own certificate need not be shown then.
+    """
+    return [top] if any(_has_signed(key, top) for key in whole_keys(records)) else []
+
+
+def _has_signed(key: bytes, certificate: bytes) -> bool:
+    try:
+        public, signed = load_der_public_key(key), load_der_x509_certificate(certificate)
+        octets, value, digest = signed.tbs_certificate_bytes, signed.signature, signed.signature_hash_algorithm
+        match public:
+            case Ed25519PublicKey():
+                public.verify(value, octets)
+            case RSAPublicKey() if public.key_size <= MOST_BITS and isinstance(digest, _STRONG):
+                public.verify(value, octets, PKCS1v15(), digest)
+            case EllipticCurvePublicKey() if isinstance(digest, _STRONG):
+                public.verify(value, octets, ECDSA(digest))
+            case _:
+                return False
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
         return False
     return True
 
