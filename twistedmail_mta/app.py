@@ -21,7 +21,6 @@ from twisted.logger import Logger
 from twistedmail_mta.access.factory import AccessFactory
 from twistedmail_mta.access.imap.conversation import IMAPConversation
 from twistedmail_mta.access.pop3_conversation import POP3Conversation
-from twistedmail_mta.acme.answering import ChallengeFactory
 from twistedmail_mta.composition.parts import IReactorSite, Parts
 from twistedmail_mta.composition.reloading import Reloaded, Turns
 from twistedmail_mta.config.endpoints import widened
@@ -40,6 +39,7 @@ from twistedmail_mta.site_commands import SiteCommands
 from twistedmail_mta.store.schema import SchemaError, UnusableDatabase
 from twistedmail_mta.tasks import Cancelled, TaskGroup, deferred_of, promise_of, sleep
 from twistedmail_mta.tls.certificates import CertificateError
+from twistedmail_mta.web.serving import WebFactory
 
 FINISH_WITHIN: Final = 10.0
 """Seconds that sessions have to finish the message they are at when the server stops."""
@@ -269,12 +269,12 @@ class SiteService(Service):
         return reloaded
 
 
-SiteFactory = ServerFactory | AccessFactory | ChallengeFactory
+SiteFactory = ServerFactory | AccessFactory | WebFactory
 
 
 def _factory(table: ListenTable, crowd: Crowd, clock: IReactorTime) -> SiteFactory:
-    if table.preset.answers_authority:
-        return ChallengeFactory(clock, implicit_tls=table.tls == "implicit")
+    if table.preset.speaks_http:
+        return WebFactory(clock)
     return AccessFactory(crowd) if table.preset.fetches else ServerFactory(crowd)
 
 
@@ -291,8 +291,8 @@ def _serve(factory: SiteFactory, parts: Parts, name: str) -> None:
     match factory:
         case AccessFactory():
             _serve_fetching(factory, parts, name)
-        case ChallengeFactory():
-            factory.serve(parts.renewals.challenges, parts.connections_per_client(name))
+        case WebFactory():
+            factory.serve(parts.web_terms(name))
         case ServerFactory():
             factory.serve(parts.listener(name))
 

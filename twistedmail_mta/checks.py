@@ -18,12 +18,13 @@ from twistedmail_mta.config.endpoints import parse_endpoint
 from twistedmail_mta.config.problems import key_path
 from twistedmail_mta.config.secrets import is_credential, read_secret
 from twistedmail_mta.config.sending import WayTable
-from twistedmail_mta.config.site import CertificateTable, Site
+from twistedmail_mta.config.site import CertificateTable, Site, TLSTable
 from twistedmail_mta.directory.alias_file import AliasFile
 from twistedmail_mta.directory.passwd_file import parse_passwords
 from twistedmail_mta.directory.recipients import RecipientFile
 from twistedmail_mta.directory.return_paths import read_secrets
 from twistedmail_mta.directory.site_logins import shortcoming
+from twistedmail_mta.mta_sts.policy import policy_host
 from twistedmail_mta.privileges import (
     PrivilegeError,
     User,
@@ -138,6 +139,7 @@ def _certificates(site: Site, user: User, now: datetime) -> Iterator[Finding]:
     yield from _certificate(("tls",), site.tls, site.server.hostname, user, now)
     for name, files in site.tls.names.items():
         yield from _certificate(("tls", "names", name), files, name, user, now)
+    yield from _policy_hosts(site, site.tls)
 
 
 def _provided(site: Site, table: ACMETable, user: User, now: datetime) -> Iterator[Finding]:
@@ -172,6 +174,18 @@ def _certificate(
         yield Finding("error", path, f"{text}: chgrp {user.name} {file}; chmod 640 {file}")
     if files.key in lasting and files.key.stat().st_mode & 0o007:
         yield Finding("warning", path, f"{files.key} is open to everybody: chmod o= {files.key}")
+
+
+def _policy_hosts(site: Site, table: TLSTable) -> Iterator[Finding]:
+    """Senders that can't verify the host of an MTA-STS policy have none, and never tell."""
+    hosts = [host for host in map(policy_host, site.policies) if host not in table.names]
+    try:
+        identity = read_identity(table.certificate, table.key)
+    except CertificateError:
+        return  # it has been told
+    for host in (host for host in hosts if not identity.covers(host)):
+        where = key_path(("tls", "names", host))
+        yield Finding("warning", "mta_sts", f"no certificate is for {host}, so nobody can fetch that policy: {where}")
 
 
 def _unread(user: User, file: Path) -> str:

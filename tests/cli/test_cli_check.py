@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import apsw
@@ -11,6 +12,7 @@ from mta_command import SITE, Command
 
 from twistedmail_mta.directory import site_logins
 from twistedmail_mta.privileges import running_user
+from twistedmail_mta.tls.certificates import write_self_signed
 
 
 def test_good_site(command: Command) -> None:
@@ -32,9 +34,36 @@ def test_every_mistake_of_the_file(command: Command) -> None:
     assert "error: server.hostname: is missing" in result.output
     assert "error: server.hostnam: is unknown; did you mean hostname?" in result.output
     assert (
-        'error: listen.nntp.role: must be "mx", "submission", "lmtp", "reinject", "pop3", "imap" or "acme"'
+        'error: listen.nntp.role: must be "mx", "submission", "lmtp", "reinject", "pop3", "imap", "acme" or "mta-sts"'
         in result.output
     )
+
+
+STS = """\
+[domains."example.org"]
+[mta_sts]
+[listen.sts]
+endpoint = "tcp:8443"
+role = "mta-sts"
+tls = "implicit"
+"""
+
+
+def test_certificate_for_policies(command: Command, tmp_path: Path) -> None:
+    """Senders that can't verify the host of a policy have none: a warning, until a certificate is for it."""
+    command.file.write_text(SITE + STS)
+    warning = (
+        "warning: mta_sts: no certificate is for mta-sts.example.org, so nobody can fetch that policy:"
+        ' tls.names."mta-sts.example.org"\n'
+    )
+    before = command("check")
+
+    write_self_signed(tmp_path / "sts.pem", tmp_path / "sts.key", ["mta-sts.example.org"], datetime.now(UTC))
+    table = '[tls.names."mta-sts.example.org"]\ncertificate = "sts.pem"\nkey = "sts.key"\n'
+    command.file.write_text(SITE + STS + table)
+
+    assert (before.exit_code, warning in before.output) == (0, True)
+    assert "mta_sts" not in command("check").output
 
 
 def test_file_that_is_not_there(command: Command) -> None:

@@ -42,7 +42,7 @@ def asked(records: PublicRecords) -> bool:
 def made(seconds: float) -> tuple[Slow, PublicRecords]:
     clock = Clock()
     slow = Slow(clock, seconds)
-    return slow, PublicRecords(cast(Any, slow), cast(Any, clock))
+    return slow, PublicRecords(cast(Any, slow), cast(Any, clock), cast(Any, None))
 
 
 def test_silence_is_waited_for_so_long() -> None:

@@ -89,8 +89,8 @@ def test_certificates_of_files() -> None:
         (
             (ACME, 'challenge = "tls-alpn-01"\n', HTTP),
             (
-                'acme.challenge: tls-alpn-01 is answered by a listener of role "acme" and tls = "implicit", '
-                "reached on port 443; there is none"
+                'acme.challenge: tls-alpn-01 is answered by a listener of role "acme" or "mta-sts" '
+                'with tls = "implicit", reached on port 443; there is none'
             ),
         ),
         (

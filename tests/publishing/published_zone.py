@@ -14,9 +14,10 @@ from twistedmail_mta.dane.records import TLSA
 from twistedmail_mta.dkim.making import public_octets, record_text
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.model import Answer, MXRecord, Reply
+from twistedmail_mta.mta_sts.policy import policy_text
 from twistedmail_mta.networks import reverse_name
 from twistedmail_mta.publishing.finding import Finding
-from twistedmail_mta.publishing.lookup import SRVRecord
+from twistedmail_mta.publishing.lookup import NotFetched, SRVRecord
 from twistedmail_mta.publishing.presence import Certificate, Host, Presence, Service
 from twistedmail_mta.publishing.zone import check_all, zone_lines
 
@@ -69,10 +70,12 @@ class World:
 
     Attributes:
         records: texts by name and type.
+        policies: what is fetched from policy hosts, by domain.
     """
 
     records: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     silent: set[tuple[str, str]] = field(default_factory=set)
+    policies: dict[str, bytes] = field(default_factory=dict)
 
     def load(self, text: str) -> None:
         """Add the records of a zone file."""
@@ -82,10 +85,12 @@ class World:
             self.records[key] = [each.to_text() for each in rdataset]
 
     def without(self, *keys: tuple[str, str]) -> World:
-        return World({key: texts for key, texts in self.records.items() if key not in keys}, set(self.silent))
+        return World(
+            {key: texts for key, texts in self.records.items() if key not in keys}, set(self.silent), self.policies
+        )
 
     def with_(self, name: str, rdtype: str, *texts: str) -> World:
-        return World({**self.records, (name, rdtype): list(texts)}, set(self.silent))
+        return World({**self.records, (name, rdtype): list(texts)}, set(self.silent), self.policies)
 
     def _rdata(self, name: str, rdtype: str) -> list[Any]:
         if (name, rdtype) in self.silent:
@@ -119,6 +124,11 @@ class World:
             name, "SRV", lambda each: SRVRecord(each.priority, each.weight, each.port, spelled(each.target))
         )
 
+    async def policy_text(self, domain: str) -> bytes:
+        if domain not in self.policies:
+            raise NotFetched("the answer is 404")
+        return self.policies[domain]
+
     async def tlsa(self, name: str) -> Answer[TLSA]:
         return self._answer(name, "TLSA", lambda each: TLSA(each.usage, each.selector, each.mtype, each.cert))
 
@@ -134,7 +144,7 @@ def printed(presence: Presence) -> str:
 
 def published(presence: Presence = SITE) -> World:
     """Return a DNS with all that is printed, and with the names of addresses, which are comments."""
-    world = World()
+    world = World(policies={domain: policy_text(each) for domain, each in presence.policies.items()})
     text = printed(presence)
     pointers = [line.removeprefix("; ") for line in text.split("\n") if " IN PTR " in line]
     world.load("\n".join([text, *pointers, ""]))

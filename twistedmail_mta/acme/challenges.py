@@ -52,6 +52,11 @@ class Challenges:
         """Return what is answered by HTTP (RFC 8555 section 8.3)."""
         return self._by_token.get(token)
 
+    @property
+    def are_shown(self) -> bool:
+        """Whether any answer is shown in handshakes now."""
+        return bool(self._by_name)
+
     def context(self, name: str) -> SSL.Context | None:
         """Return what is shown in a handshake (RFC 8737 section 3)."""
         return self._by_name.get(name)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -16,20 +16,22 @@ from twistedmail_mta.cli.dns_presence import Domains, presence_of, shown_certifi
 from twistedmail_mta.cli.hosting import OpenDirectory, as_domain, open_directory
 from twistedmail_mta.cli.reacting import waited_for
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, printable
-from twistedmail_mta.composition.demanding import validation_of
+from twistedmail_mta.composition.demanding import IReactorDemands, validation_of
 from twistedmail_mta.composition.settings import nameservers_of
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.directory.accounts import DirectoryError
 from twistedmail_mta.directory.dkim_rows import keys_of
-from twistedmail_mta.dns.exchange import IReactorDNS
 from twistedmail_mta.dns.resolver import make_resolver
 from twistedmail_mta.dns.validation import PROVEN, Validation
 from twistedmail_mta.interfaces import Transaction
+from twistedmail_mta.policy.own_names import OwnNames, with_names
+from twistedmail_mta.policy.web import WebClient
 from twistedmail_mta.publishing.finding import Finding, exit_status
 from twistedmail_mta.publishing.presence import Presence
 from twistedmail_mta.publishing.record import Record
 from twistedmail_mta.publishing.zone import check_all, records_of, records_of_hosts, zone_lines
 from twistedmail_mta.tasks import TaskGroup
+from twistedmail_mta.tls.client import ClientTLS
 
 
 def _as_domains(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> list[str]:
@@ -50,7 +52,7 @@ def dns(invocation: Invocation, domains: Sequence[str], *, check: bool) -> None:
     site = invocation.chosen_site().site
     shown = shown_certificates(site)  # as root, if this is root
     with open_directory(invocation) as directory:
-        found = directory.read(partial(_found, directory, domains))
+        found = directory.read(partial(_found, directory, frozenset(site.policies), domains))
     presence = presence_of(site, known_addresses(site), shown, found)
     presence, findings = _asked(site, presence, check=check)
     if check:
@@ -59,34 +61,40 @@ def dns(invocation: Invocation, domains: Sequence[str], *, check: bool) -> None:
     _print_records(invocation, presence)
 
 
-def _found(directory: OpenDirectory, wanted: Sequence[str], tx: Transaction) -> Domains:
+def _found(directory: OpenDirectory, policies: frozenset[str], wanted: Sequence[str], tx: Transaction) -> Domains:
     """Return the domains that are wanted, with the keys of these and of the host's own name."""
     hosted = directory.domains(tx)
+    sent_on = policies - frozenset(hosted)
     for name in wanted:
-        if name not in hosted:
+        if name not in hosted and name not in sent_on:
             raise DirectoryError(f"mail of {name} isn't kept here; mta domain list shows whose is")
-    names = tuple(dict.fromkeys(wanted)) or tuple(sorted(hosted))
+    names = tuple(dict.fromkeys(wanted)) or tuple(sorted({*hosted, *sent_on}))
     others = frozenset(hosted) - set(names)
     keys = tuple(key for key in keys_of(tx) if key.state != "gone" and key.domain not in others)
-    return Domains(names, others, keys)
+    return Domains(names, others, keys, sent_on)
 
 
 def _asked(site: Site, presence: Presence, *, check: bool) -> tuple[Presence, list[Finding]]:
     """Ask the DNS for what is needed: to print, whether zones of certificates' names are signed; that needs little."""
     if not check and not presence.certificates:
         return presence, []
-    return waited_for(lambda reactor: _ask(reactor, site, presence, check=check))
+    return waited_for(lambda reactor: _ask(cast(IReactorDemands, reactor), site, presence, check=check))
 
 
-async def _ask(reactor: IReactorDNS, site: Site, presence: Presence, *, check: bool) -> tuple[Presence, list[Finding]]:
+async def _ask(
+    reactor: IReactorDemands, site: Site, presence: Presence, *, check: bool
+) -> tuple[Presence, list[Finding]]:
     resolver = make_resolver(reactor, nameservers_of(site), site.dns.timeout)
-    lookup = PublicRecords(resolver, reactor)
+    tls = ClientTLS(site.outbound.ca_file)
+    web = WebClient(with_names(reactor, OwnNames(resolver, lambda _: False)), tls, keep=False)  # this host, too
+    lookup = PublicRecords(resolver, reactor, web)
     validation = validation_of(reactor, site, TaskGroup())
     try:
         known = await _with_signed(presence, lookup, validation)
         return known, await check_all(known, lookup) if check else []
     finally:
         validation.stop()
+        await web.close()
         resolver.stop()
 
 

@@ -11,25 +11,31 @@ from dns.rdatatype import RdataType
 from twisted.internet.interfaces import IReactorTime
 
 from twistedmail_mta.dane.records import TLSA
+from twistedmail_mta.deliver.sts import fetched_text
 from twistedmail_mta.dns.codec import name_text
 from twistedmail_mta.dns.resolver import Resolver
-from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.errors import HTTPError, TemporaryError
+from twistedmail_mta.interfaces import IHTTPClient
 from twistedmail_mta.model import Answer, MXRecord
 from twistedmail_mta.policy.asking import SILENT
-from twistedmail_mta.publishing.lookup import SRVRecord
+from twistedmail_mta.publishing.lookup import NotFetched, SRVRecord
 
 T = TypeVar("T")
 
 MOST_LOST: Final = 20.0
 """Seconds; once so long was waited in vain, all in all, the servers are taken to be silent."""
 
+FETCHED_WITHIN: Final = 15.0
+"""Seconds for a policy; senders wait a minute, but somebody looks at the screen here."""
+
 
 class PublicRecords:
     """The resolver, with the kind of records that nothing else asks for; it isn't asked on and on in vain."""
 
-    def __init__(self, resolver: Resolver, clock: IReactorTime) -> None:
+    def __init__(self, resolver: Resolver, clock: IReactorTime, web: IHTTPClient) -> None:
         """Begin, with nothing lost."""
         self._resolver = resolver
+        self._web = web
         self._clock = clock
         self._lost = 0.0
 
@@ -63,6 +69,13 @@ class PublicRecords:
         found = [cast(dns.rdtypes.IN.SRV.SRV, each) for each in answer.records]
         records = tuple(SRVRecord(each.priority, each.weight, each.port, name_text(each.target)) for each in found)
         return Answer(records, answer.status, answer.authentic)
+
+    async def policy_text(self, domain: str) -> bytes:
+        """Fetch a domain's MTA-STS policy, as senders do."""
+        try:
+            return await fetched_text(self._web, domain, FETCHED_WITHIN)
+        except (HTTPError, ValueError) as error:
+            raise NotFetched(str(error)) from error
 
     async def is_signed(self, name: str) -> bool:
         """Return whether answers about a name are proven by DNSSEC, as far as a trusted resolver tells."""

@@ -14,6 +14,7 @@ from twistedmail_mta.config.sending import RouteTable
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.directory.dkim_rows import StoredKey
 from twistedmail_mta.model import NextHop
+from twistedmail_mta.mta_sts.policy import policy_host
 from twistedmail_mta.networks import address_of, is_in
 from twistedmail_mta.publishing.presence import Certificate, Host, Presence, Service
 from twistedmail_mta.tls.certificates import CertificateError, read_chain
@@ -47,14 +48,16 @@ class Domains:
     """The domains whose mail is kept here.
 
     Attributes:
-        told: those that are of interest.
+        told: those that are of interest, among them domains that have a policy here though their mail is sent on.
         others: the others.
         keys: that are to be in the DNS: of the first, and of none at all.
+        sent_on: those of the first whose mail is sent on.
     """
 
     told: tuple[str, ...]
     others: frozenset[str] = frozenset()
     keys: tuple[StoredKey, ...] = ()
+    sent_on: frozenset[str] = frozenset()
 
 
 def presence_of(site: Site, known: Known, shown: Shown, domains: Domains) -> Presence:
@@ -74,6 +77,8 @@ def presence_of(site: Site, known: Known, shown: Shown, domains: Domains) -> Pre
         services=tuple(_services(site)),
         certificates=shown.certificates,
         keys=domains.keys,
+        policies=site.policies,
+        sent_on=domains.sent_on,
         known_from=known.source,
         doubts=(*_doubts(known, hidden), *shown.doubts),
         remarks=tuple(_remarks(site)),
@@ -86,7 +91,8 @@ def shown_certificates(site: Site) -> Shown:
     if shown is None or not any(table.role == "mx" for table in site.listen.values()):
         return Shown((), ())
     files = {site.server.hostname: shown.certificate}
-    files |= {name: table.certificate for name, table in shown.names.items()}
+    others = set(map(policy_host, site.policies))  # nobody sends mail there
+    files |= {name: table.certificate for name, table in shown.names.items() if name not in others}
     certificates, doubts = [], []
     for name, file in files.items():
         try:

@@ -23,7 +23,7 @@ from twistedmail_mta.composition.listeners import Behind, imap_listener, incomin
 from twistedmail_mta.composition.reloading import Reloaded, Reloading
 from twistedmail_mta.composition.sending import Sending
 from twistedmail_mta.composition.settings import nameservers_of
-from twistedmail_mta.config.limits import limits_of
+from twistedmail_mta.composition.web import web_terms
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.deliver.dial import IReactorDelivery
 from twistedmail_mta.deliver.local import MailboxAgent
@@ -62,6 +62,7 @@ from twistedmail_mta.store.files import BODIES_NAME, DATABASE_NAME
 from twistedmail_mta.tasks import TaskGroup, WorkerPool
 from twistedmail_mta.tls.client import ClientTLS
 from twistedmail_mta.tls.server import ServerTLS
+from twistedmail_mta.web.serving import Terms
 
 IO_THREADS: Final = 2
 IO_BACKLOG: Final = 2000
@@ -270,9 +271,9 @@ class Parts:
         """Return whether IMAP is spoken on a listener where mail is fetched, not POP3."""
         return self.site.listen[name].role == "imap"
 
-    def connections_per_client(self, name: str) -> int:
-        """Return how many connections one network may have at a listener."""
-        return limits_of(self.site, name).connections_per_client
+    def web_terms(self, name: str) -> Terms:
+        """Return what connections of a listener have to know where HTTP is spoken."""
+        return web_terms(self.site, name, self.tls, self.renewals.challenges)
 
     def pop3_listener(self, name: str, version: str) -> POP3Listener:
         """Return one listener of role pop3, with all that its sessions need."""

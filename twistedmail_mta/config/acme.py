@@ -65,7 +65,8 @@ def unanswered(document: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], s
     """Yield what in a site file keeps challenges from being answered: the keys that lead to it, and what it is."""
     table, listeners = document.get("acme"), document.get("listen")
     named = listeners.items() if isinstance(listeners, dict) else ()
-    answering = {name: each for name, each in named if isinstance(each, dict) and each.get("role") == "acme"}
+    tables = [(name, each) for name, each in named if isinstance(each, dict)]
+    answering = {name: each for name, each in tables if each.get("role") == "acme"}
     if not isinstance(table, dict):
         for name in answering:
             yield ("listen", name, "role"), "answers an authority's challenges, and there is no [acme]"
@@ -74,6 +75,8 @@ def unanswered(document: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], s
         yield ("tls",), "has no meaning beside [acme], which provides the certificates"
     challenge = str(table.get("challenge", "http-01"))
     implicit = _IMPLICIT.get(challenge)
+    if implicit:  # on port 443, which they share
+        answering |= {name: each for name, each in tables if each.get("role") == "mta-sts"}
     if implicit is not None and all((each.get("tls") == "implicit") != implicit for each in answering.values()):
-        how = ' and tls = "implicit", reached on port 443' if implicit else ", reached on port 80"
+        how = ' or "mta-sts" with tls = "implicit", reached on port 443' if implicit else ", reached on port 80"
         yield ("acme", "challenge"), f'{challenge} is answered by a listener of role "acme"{how}; there is none'

@@ -14,7 +14,10 @@ from twistedmail_mta.config.problems import key_path
 from twistedmail_mta.config.site import Site
 
 _LIVE: Final = frozenset(
-    {"acme", "domains", "listen", "limits", "plugin_path", "plugins", "quarantine", "relay", "route", "tls"}
+    {
+        *("acme", "domains", "listen", "limits", "mta_sts", "plugin_path", "plugins", "quarantine", "relay"),
+        *("route", "tls"),
+    }
 )
 """The tables that count at once, but for what stands below."""
 

@@ -18,7 +18,7 @@ _AUTOLOGOUT_SOURCE: Final = {"pop3": "RFC 1939 section 3", "imap": "RFC 9051 sec
 
 _OF_INCOMING: Final = frozenset({"strict", "hide_client", "vrfy", "plugins"})
 _OF_POP3: Final = frozenset({"login_delay", "exclusive"})
-_KEYS: Final = {"pop3": _OF_POP3, "imap": frozenset[str](), "acme": frozenset[str]()}
+_KEYS: Final = {"pop3": _OF_POP3, "imap": frozenset[str](), "acme": frozenset[str](), "mta-sts": frozenset[str]()}
 """What means something where mail is fetched, by role; where it comes in, that is `_OF_INCOMING`."""
 
 _LIMITS_OF_INCOMING: Final = frozenset(
@@ -29,6 +29,7 @@ _LIMITS: Final = {
     "pop3": _LIMITS_OF_FETCHING,
     "imap": _LIMITS_OF_FETCHING | {"message_size", "header_size"},
     "acme": frozenset[str](),
+    "mta-sts": frozenset[str](),
 }
 """The same for limits; those that mean something everywhere are in none."""
 _OF_COMMANDS: Final = ("errors", "errors_before_delay", "idle")
@@ -139,6 +140,8 @@ class ListenTable(Table):
                 raise ValueError(f"{key} has no meaning on a listener of role {self.role}: nobody logs in there")
         if self.tls == "implicit" and not (self.preset.requires_tls or self.preset.answers_authority):
             raise ValueError(f'tls = "implicit" has no meaning on a listener of role {self.role}')
+        if self.preset.hands_out_policies and self.tls != "implicit":
+            raise ValueError('tls must be "implicit" on a listener of role mta-sts: policies are fetched by HTTPS')
         if self.preset.lmtp and any(parse_endpoint(text).arguments.get("port") == "25" for text in self.endpoint):
             raise ValueError("LMTP must not be spoken on port 25 (RFC 2033 section 5): any other will do")
         self._refuse_what_means_nothing()
@@ -162,7 +165,7 @@ class ListenTable(Table):
         for key in sorted((_LIMITS_OF_INCOMING | _LIMITS_OF_FETCHING) - limits):
             if getattr(self.limits, key) is not None:
                 raise ValueError(f"limits.{key} has no meaning on a listener of role {self.role}")
-        for key in _OF_COMMANDS if self.preset.answers_authority else ():
+        for key in _OF_COMMANDS if self.preset.speaks_http else ():
             if getattr(self.limits, key) is not None:
                 raise ValueError(f"limits.{key} has no meaning on a listener of role {self.role}")
         least = LEAST_AUTOLOGOUT.get(self.role, 0.0)

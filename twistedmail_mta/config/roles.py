@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-RoleName = Literal["mx", "submission", "lmtp", "reinject", "pop3", "imap", "acme"]
+RoleName = Literal["mx", "submission", "lmtp", "reinject", "pop3", "imap", "acme", "mta-sts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Role:
         fetches: people fetch their mail there, and none is taken.
         takes_back: a content filter gives mail back there, for whomever it is; nobody else can connect.
         answers_authority: challenges of the authority that issues certificates are answered there, and nothing else.
+        hands_out_policies: what domains say of their MX hosts is handed out there, by HTTPS; challenges are
+            answered in handshakes, too, and nothing else is.
     """
 
     name: RoleName
@@ -40,6 +42,12 @@ class Role:
     fetches: bool = False
     takes_back: bool = False
     answers_authority: bool = False
+    hands_out_policies: bool = False
+
+    @property
+    def speaks_http(self) -> bool:
+        """No mail is taken there, and none fetched."""
+        return self.answers_authority or self.hands_out_policies
 
 
 MX: Final = Role(
@@ -121,4 +129,18 @@ ACME: Final = Role(
     answers_authority=True,
 )
 
-ROLES: Final[dict[str, Role]] = {role.name: role for role in (MX, SUBMISSION, LMTP, REINJECT, POP3, IMAP, ACME)}
+MTA_STS: Final = Role(
+    name="mta-sts",
+    offers_auth=False,
+    requires_login=False,
+    requires_tls=True,
+    completes=False,
+    recipients=0,
+    connections_per_client=20,
+    relays=False,
+    hands_out_policies=True,
+)
+
+ROLES: Final[dict[str, Role]] = {
+    role.name: role for role in (MX, SUBMISSION, LMTP, REINJECT, POP3, IMAP, ACME, MTA_STS)
+}

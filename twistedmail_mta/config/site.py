@@ -15,6 +15,7 @@ from twistedmail_mta.config.forwarding import ForwardingTable
 from twistedmail_mta.config.hosting import DomainTable
 from twistedmail_mta.config.lanes import LaneTable, distinct
 from twistedmail_mta.config.listening import LimitsTable, ListenTable
+from twistedmail_mta.config.mta_sts import MTASTSTable
 from twistedmail_mta.config.plugging import Found, PluginPath, PluginTable
 from twistedmail_mta.config.quarantining import QuarantineTable
 from twistedmail_mta.config.relaying import RelayTable
@@ -22,6 +23,7 @@ from twistedmail_mta.config.reporting import ReportsTable
 from twistedmail_mta.config.sending import OutboundTable, QueueTable, RouteTable
 from twistedmail_mta.config.signing import DKIMTable
 from twistedmail_mta.config.values import Addresses, Domain, FilePath, Mailbox, Port, Table, Wait, Zone, sequence
+from twistedmail_mta.mta_sts.policy import Policy, policy_host
 
 _MAX_STATE_DIR: Final = 90
 
@@ -107,6 +109,7 @@ class Site(Table):
     dns: DNSTable = DNSTable()
     tls: TLSTable | None = None
     acme: ACMETable | None = None
+    mta_sts: MTASTSTable | None = None
     domains: dict[Domain, DomainTable] = Field(default_factory=dict)
     listen: Annotated[dict[str, ListenTable], AfterValidator(_listeners)]
     limits: LimitsTable = LimitsTable()
@@ -147,7 +150,15 @@ class Site(Table):
     def acme_names(self) -> tuple[str, ...]:
         """The names for which [acme] provides certificates, the one shown by default first."""
         further = () if self.acme is None else self.acme.names
-        return tuple(dict.fromkeys((self.server.hostname, *further)))
+        return tuple(dict.fromkeys((self.server.hostname, *further, *map(policy_host, self.policies))))
+
+    @property
+    def policies(self) -> dict[str, Policy]:
+        """The MTA-STS policies that are handed out, by domain."""
+        if self.mta_sts is None:
+            return {}
+        domains = self.hosted if self.mta_sts.domains is None else self.mta_sts.domains
+        return {domain: self.mta_sts.policy(domain, self.server.hostname) for domain in domains}
 
     @property
     def relayed(self) -> dict[str, DomainTable]:

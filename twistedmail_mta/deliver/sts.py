@@ -13,8 +13,8 @@ from twistedmail_mta.deliver.sts_rows import Kept, find_policy, keep_policy, old
 from twistedmail_mta.errors import HTTPError, TemporaryError
 from twistedmail_mta.interfaces import IDatabase, IHTTPClient, IResolver
 from twistedmail_mta.model import HTTPAnswer
-from twistedmail_mta.mta_sts.policy import MAX_SIZE, Policy, parse_policy
-from twistedmail_mta.mta_sts.record import policy_id
+from twistedmail_mta.mta_sts.policy import MAX_SIZE, MEDIA_TYPE, PATH, Policy, parse_policy, policy_host
+from twistedmail_mta.mta_sts.record import policy_id, record_name
 from twistedmail_mta.tasks import Cancelled, Task, TaskGroup, sleep
 
 FETCH_TIMEOUT: Final = 60.0
@@ -92,7 +92,7 @@ class STS:
 
     async def _announced(self, domain: str) -> str | None:
         try:
-            return policy_id((await self._resolver.texts(f"_mta-sts.{domain}")).records)
+            return policy_id((await self._resolver.texts(record_name(domain))).records)
         except TemporaryError:
             return None
 
@@ -126,7 +126,7 @@ class STS:
 
     async def _fetch(self, domain: str, announced: str) -> Kept | None:
         try:
-            text = _text_of(await self._get(domain))
+            text = await fetched_text(self._web, domain, FETCH_TIMEOUT)
             policy = parse_policy(text)
         except (HTTPError, ValueError) as error:
             self._note_failure(domain, error)
@@ -148,10 +148,6 @@ class STS:
                 event="sts.not_kept",
             )
         return kept
-
-    async def _get(self, domain: str) -> HTTPAnswer:
-        url = f"https://mta-sts.{domain}/.well-known/mta-sts.txt"
-        return await self._web.request("GET", url, timeout=FETCH_TIMEOUT, most=MAX_SIZE)
 
     def _note_failure(self, domain: str, error: Exception) -> None:
         self._failed[domain] = self._clock.seconds() + FAILED_FOR
@@ -201,11 +197,27 @@ class STS:
             await self._fetched(domain, announced)
 
 
+async def fetched_text(web: IHTTPClient, domain: str, within: float) -> bytes:
+    """Fetch the text of a policy.
+
+    Args:
+        web: fetches, and verifies certificates.
+        domain: whose, in A-labels.
+        within: seconds for all of it.
+
+    Raises:
+        HTTPError: there is no answer.
+        ValueError: the answer is no policy's text, and why.
+    """
+    url = f"https://{policy_host(domain)}{PATH}"
+    return _text_of(await web.request("GET", url, timeout=within, most=MAX_SIZE))
+
+
 def _text_of(answer: HTTPAnswer) -> bytes:
     """Return the text of a policy (RFC 8461 section 3.3): nobody is followed elsewhere, and no web page is read."""
     if answer.status != 200:
         raise ValueError(f"the answer is {answer.status}")
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "text/plain":
-        raise ValueError("the answer isn't text/plain")
+    if kind != MEDIA_TYPE:
+        raise ValueError(f"the answer isn't {MEDIA_TYPE}")
     return answer.body

@@ -18,6 +18,10 @@ _MODES: Final = ("enforce", "testing", "none")
 _FIELD: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,31})[ \t]*:[ \t]*(.*?)[ \t]*")
 _LABEL: Final = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)"
 _PATTERN: Final = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*")
+PATH: Final = "/.well-known/mta-sts.txt"
+"""Where it is on the host that `policy_host` names (RFC 8461 section 3.2)."""
+MEDIA_TYPE: Final = "text/plain"
+
 _SECONDS: Final = re.compile(r"[0-9]{1,10}")
 
 
@@ -39,6 +43,17 @@ class Policy:
         """Return whether a host, in lower case, is one of the domain's."""
         _, _, below = host.partition(".")
         return host in self.patterns or (bool(below) and f"*.{below}" in self.patterns)
+
+
+def policy_host(domain: str) -> str:
+    """Return the host that has the policy of a domain (RFC 8461 section 3.2)."""
+    return f"mta-sts.{domain}"
+
+
+def policy_text(policy: Policy) -> bytes:
+    """Return a policy as it is handed out (RFC 8461 section 3.2)."""
+    fields = ["version: STSv1", f"mode: {policy.mode}", *(f"mx: {pattern}" for pattern in policy.patterns)]
+    return "".join(f"{field}\r\n" for field in (*fields, f"max_age: {policy.max_age}")).encode("ascii")
 
 
 def parse_policy(octets: bytes) -> Policy:

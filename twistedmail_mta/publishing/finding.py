@@ -26,7 +26,7 @@ class Finding:
 
     state: State
     name: str
-    rdtype: Type | Literal["CNAME", ""]
+    rdtype: Type | Literal[""]
     text: str
     publish: tuple[Record, ...] = ()
 

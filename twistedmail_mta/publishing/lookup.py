@@ -11,6 +11,10 @@ from twistedmail_mta.model import Answer
 from twistedmail_mta.spf.questions import Lookup as MailLookup
 
 
+class NotFetched(Exception):
+    """There was nothing to be had from a web server; the text says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class SRVRecord:
     """Where a service is (RFC 2782); the target is in lower case, without the final dot, "" for none at all."""
@@ -32,3 +36,6 @@ class Lookup(MailLookup, Protocol):
 
     def services(self, name: str) -> Awaitable[Answer[SRVRecord]]:
         """Return SRV records."""
+
+    def policy_text(self, domain: str) -> Awaitable[bytes]:
+        """Fetch a domain's MTA-STS policy, as senders do; raises `NotFetched`."""

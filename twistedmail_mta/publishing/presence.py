@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Protocol
 
 from twistedmail_mta.dkim.keys import Kind
+from twistedmail_mta.mta_sts.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,8 @@ class Presence:
         services: for mail programs.
         certificates: for hosts that send mail here.
         keys: that are to be in the DNS.
+        policies: that are handed out, by domain (MTA-STS).
+        sent_on: those of the domains whose mail isn't kept here, which is what a policy is about all the same.
         known_from: how the addresses are known.
         doubts: what couldn't be found out, and so can't be compared.
         remarks: what else an operator should know.
@@ -112,6 +115,8 @@ class Presence:
     services: tuple[Service, ...] = ()
     certificates: tuple[Certificate, ...] = ()
     keys: Sequence[PublishedKey] = ()
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    sent_on: frozenset[str] = frozenset()
     known_from: str = ""
     doubts: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()

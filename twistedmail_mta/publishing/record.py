@@ -7,7 +7,7 @@ from typing import Literal
 
 from twistedmail_mta.dkim.making import TTL, zone_text
 
-Type = Literal["A", "AAAA", "MX", "TXT", "SRV", "TLSA", "PTR"]
+Type = Literal["A", "AAAA", "CNAME", "MX", "TXT", "SRV", "TLSA", "PTR"]
 
 
 @dataclass(frozen=True, slots=True)

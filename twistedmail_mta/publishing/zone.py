@@ -15,6 +15,7 @@ from twistedmail_mta.publishing.presence import Presence
 from twistedmail_mta.publishing.record import Record
 from twistedmail_mta.publishing.senders import check_host_senders, check_sender, host_sender_records, sender_record
 from twistedmail_mta.publishing.services import check_services, service_records
+from twistedmail_mta.publishing.transport_policies import check_transport_policy, transport_policy_records
 
 
 def records_of_hosts(presence: Presence) -> list[Record]:
@@ -28,12 +29,15 @@ def records_of_hosts(presence: Presence) -> list[Record]:
 
 
 def records_of(presence: Presence, domain: str) -> list[Record]:
-    """Return the records of a domain."""
+    """Return the records of a domain; of one whose mail is sent on those that tell of its policy."""
+    if domain in presence.sent_on:
+        return transport_policy_records(presence, domain)
     return [
         mail_host(presence, domain),
         sender_record(presence, domain),
         *key_records(presence, domain),
         policy_record(domain),
+        *transport_policy_records(presence, domain),
         tls_report_record(domain),
         *service_records(presence, domain),
     ]
@@ -48,7 +52,7 @@ def zone_lines(presence: Presence) -> Iterator[str]:
     for domain in presence.domains:
         yield ""
         yield f"; {domain}"
-        if not key_records(presence, domain):
+        if domain not in presence.sent_on and not key_records(presence, domain):
             yield f"; no DKIM keys: mta dkim create {domain} makes some"
         yield from _lines(records_of(presence, domain))
 
@@ -67,11 +71,14 @@ async def check_all(presence: Presence, lookup: Lookup) -> list[Finding]:
 
 
 async def _check(presence: Presence, domain: str, lookup: Lookup) -> list[Finding]:
+    if domain in presence.sent_on:
+        return await check_transport_policy(presence, domain, lookup)
     return [
         *await check_mail_hosts(presence, domain, lookup),
         *await check_sender(presence, domain, lookup),
         *await check_keys(presence, domain, lookup),
         await check_policy(domain, lookup),
+        *await check_transport_policy(presence, domain, lookup),
         await check_tls_report(domain, lookup),
         *await check_services(presence, domain, lookup),
     ]
