@@ -52,6 +52,36 @@ def test_where_the_certificates_are() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ('{ id = "c" }', "needs either key_file or key"),
+        ('{ id = "c", key = "secret" }', 'must be "env:NAME" or "credential:NAME"'),
+        ('{ id = "", key = "env:K" }', "acme.external_account.id"),
+        ('{ key = "env:K" }', "acme.external_account.id"),
+    ],
+)
+def test_mistakes_about_an_external_account(table: str, expected: str) -> None:
+    """Each is told with its place, and the key never stands in the file."""
+    (problem,) = problems(ACME, f"external_account = {table}\n", HTTP)
+
+    assert "acme.external_account" in problem
+    assert expected in problem
+
+
+def test_where_the_key_of_an_external_account_is() -> None:
+    """A file beside the site file, or what the environment has."""
+    for table, source in (
+        ('{ id = "c", key_file = "ca.key" }', "file:/etc/mta/ca.key"),
+        ('{ id = "c", key = "env:K" }', "env:K"),
+    ):
+        read = site(ACME, f"external_account = {table}\n", HTTP)
+
+        assert read.acme is not None
+        assert read.acme.external_account is not None
+        assert read.acme.external_account.key_source == source
+
+
 def test_certificates_of_files() -> None:
     """Without [acme] they are what [tls] says."""
     read = site(TLS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import trustme
@@ -16,7 +17,7 @@ DIRECTORY_PORT, HTTP_PORT, TLS_PORT, DNS_PORT = 14000, 5002, 5001, 8053
 
 
 class Pebble:
-    """The authority; it looks at a name without any delay.
+    """The authority; it looks at a name without any delay, and issues to customers alone where it is given some.
 
     Attributes:
         address: where names lead to.
@@ -24,8 +25,9 @@ class Pebble:
         ca_file: vouches for that.
     """
 
-    def __init__(self, folder: Path, network: LoopbackNetwork) -> None:
+    def __init__(self, folder: Path, network: LoopbackNetwork, customers: Mapping[str, str] | None = None) -> None:
         folder.mkdir()
+        self._customers = customers
         self.address = network.address(HOST)
         self.directory = f"https://{self.address}:{DIRECTORY_PORT}/dir"
         self.ca_file = folder / "ca.pem"
@@ -54,7 +56,8 @@ class Pebble:
             "httpPort": HTTP_PORT,
             "tlsPort": TLS_PORT,
             "ocspResponderURL": "",
-            "externalAccountBindingRequired": False,
+            "externalAccountBindingRequired": self._customers is not None,
+            "externalAccountMACKeys": dict(self._customers or {}),
         }
 
     def _test_server(self) -> list[str | Path]:

@@ -134,6 +134,37 @@ def test_the_account_is_known_again(make: Make, pebble: Pebble) -> None:
     assert pebble.output().count("accounts in memory") == 1, pebble.output()
 
 
+CUSTOMER = "a2tr" * 8
+"""The key of a customer of the authority."""
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [(CUSTOMER, ""), ("b29v" * 8, "unauthorized: "), (None, "externalAccountRequired: ")],
+    ids=["right", "wrong", "none"],
+)
+def test_an_authority_that_wants_customers(
+    tmp_path: Path, make: Make, pebble: Pebble, key: str | None, problem: str
+) -> None:
+    """Our account is bound to the customer's by its key (RFC 8555 section 7.3.4); what is wrong is said."""
+    file = tmp_path / "customer.key"
+    file.write_text(f"{key}\n")
+    private = Pebble(tmp_path / "private", own_network(), {"customer": CUSTOMER})
+    private.start()
+    try:
+        told = "" if key is None else f'external_account = {{ id = "customer", key_file = "{file}" }}'
+        site = make(http_listener(private), told)
+        site.config.write_text(site.config.read_text().replace(str(pebble.ca_file), str(private.ca_file)))
+        site.start()
+        wait_until(lambda: is_issued(site) or "no certificate for" in site.log)
+
+        (standing,) = standing_of(site)
+        assert str(standing["error"] or "").startswith(problem)
+        assert is_issued(site) == (not problem)
+    finally:
+        private.stop()
+
+
 def test_a_name_that_comes_later(make: Make, pebble: Pebble) -> None:
     """A reload is enough: its clients are shown something of our own at once, and then what was issued."""
     pebble.start()
@@ -167,7 +198,7 @@ def test_challenges_in_handshakes(make: Make, pebble: Pebble) -> None:
 
 
 def test_the_authority_is_away_at_first(make: Make, pebble: Pebble) -> None:
-    """The server serves with a certificate of its own meanwhile, says why, and asks again."""
+    """The server serves with a certificate of its own meanwhile, says why, and may ask again."""
     site = make(http_listener(pebble)).start()
     wait_until(lambda: "no certificate for" in site.log)
     assert not is_issued(site)
@@ -182,7 +213,8 @@ def test_the_authority_is_away_at_first(make: Make, pebble: Pebble) -> None:
     noted = json.loads(record.read_bytes())
     record.write_text(json.dumps(noted | {"failed": [at - 3600 for at in noted["failed"]], "next_at": 0}))
 
-    wait_until(lambda: is_issued(site))
+    site.mta("acme", "renew")  # instead of half a minute until it looks by itself
+    assert is_issued(site)
     assert standing_of(site)[0]["error"] is None
 
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from twistedmail_mta.acme.challenges import Challenges
-from twistedmail_mta.config.acme import ACMETable, ChallengeName, KeyType
+from twistedmail_mta.config.acme import ACMETable, ChallengeName, ExternalAccountTable, KeyType
 from twistedmail_mta.tls.certificates import Identity, key_pem
 
 _LIBRARIES: Final = ("acme.client", "josepy")
@@ -36,6 +36,7 @@ class Application:
         challenge: how it is to look whether the name is ours.
         key: the kind of its key.
         kept_key: the key to go on with, in PEM form; None: a new one is made.
+        external: the customer's account that ours is to belong to; None for authorities that want none.
     """
 
     directory: str
@@ -46,6 +47,7 @@ class Application:
     challenge: ChallengeName
     key: KeyType
     kept_key: bytes | None
+    external: ExternalAccountTable | None = None
 
 
 Obtain = Callable[[Application, Challenges], Identity]
@@ -71,6 +73,7 @@ def application_for(name: str, table: ACMETable, account_key: bytes, kept: Priva
         challenge=table.challenge,
         key=table.key,
         kept_key=key_pem(kept) if kept is not None and _kind(kept) == table.key else None,
+        external=table.external_account,
     )
 
 

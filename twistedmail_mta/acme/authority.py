@@ -6,6 +6,7 @@ and are an extra.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
@@ -21,7 +22,8 @@ from josepy.jwk import JWK
 
 from twistedmail_mta.acme.application import Application, NotIssued
 from twistedmail_mta.acme.challenges import Challenges
-from twistedmail_mta.config.acme import ChallengeName, KeyType
+from twistedmail_mta.config.acme import ChallengeName, ExternalAccountTable, KeyType
+from twistedmail_mta.config.secrets import read_secret
 from twistedmail_mta.tls.certificates import CertificateError, Identity, identity_of, key_pem
 from twistedmail_mta.tls.server import server_context
 
@@ -30,6 +32,7 @@ WITHIN: Final = timedelta(seconds=120)
 REQUEST_WITHIN: Final = 30
 """Seconds for each request."""
 _MOST_WORDS: Final = 500
+_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+={0,2}")
 
 _FAILURES: Final = (
     *(errors.Error, JoseError, CertificateError, OSError),
@@ -81,13 +84,37 @@ def _registered(application: Application, key: JWK) -> client.ClientV2:
     trust = cast(bool, True if application.ca_file is None else str(application.ca_file))  # it takes a path, too
     agent = f"twistedmail-mta/{_release()}"
     network = client.ClientNetwork(key, alg=ES256, verify_ssl=trust, user_agent=agent, timeout=REQUEST_WITHIN)
-    authority = client.ClientV2(client.ClientV2.get_directory(application.directory, network), network)
-    wish = messages.NewRegistration.from_data(email=application.email or None, terms_of_service_agreed=True)
+    directory = client.ClientV2.get_directory(application.directory, network)
+    authority = client.ClientV2(directory, network)
+    external = application.external
+    wish = messages.NewRegistration.from_data(
+        email=application.email or None,
+        terms_of_service_agreed=True,
+        external_account_binding=None if external is None else bound(external, key, directory),
+    )
     try:
         authority.new_account(wish)
     except errors.ConflictError as known:
         network.account = messages.RegistrationResource(uri=known.location, body=messages.Registration())
     return authority
+
+
+def bound(external: ExternalAccountTable, key: JWK, directory: messages.Directory) -> dict[str, Any]:
+    """Return what binds our account to the customer's (RFC 8555 section 7.3.4).
+
+    Raises:
+        NotIssued: its key can't be read, or is none.
+    """
+    try:
+        secret = read_secret(external.key_source)
+    except (OSError, ValueError) as error:
+        raise NotIssued(f"the key of the external account can't be read: {error}") from error
+    if not _BASE64URL.fullmatch(secret):
+        raise NotIssued("the key of the external account is no base64url")
+    try:
+        return messages.ExternalAccountBinding.from_data(key.public_key(), external.id, secret, directory)
+    except (ValueError, JoseError) as error:
+        raise NotIssued("the key of the external account is no base64url") from error
 
 
 def _release() -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from twistedmail_mta.config.secrets import secret_source
 from twistedmail_mta.config.values import Domain, FilePath, Mailbox, Table, sequence
 
 FOLDER: Final = "acme"
@@ -34,6 +35,31 @@ def _agreed(value: object) -> object:
     return value
 
 
+class ExternalAccountTable(Table):
+    """[acme.external_account]: the customer's account that ours is to belong to (RFC 8555 section 7.3.4).
+
+    Attributes:
+        id: as the authority knows it.
+        key_file: a file with its key, in base64url as authorities give it.
+        key: where else that is: "env:NAME" or "credential:NAME".
+    """
+
+    id: str = Field(min_length=1, max_length=500)
+    key_file: FilePath | None = None
+    key: Annotated[str, BeforeValidator(secret_source)] | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ExternalAccountTable:
+        if (self.key_file is None) == (self.key is None):
+            raise ValueError("needs either key_file or key")
+        return self
+
+    @property
+    def key_source(self) -> str:
+        """Where the key is, as `read_secret` takes it."""
+        return self.key or f"file:{self.key_file}"
+
+
 class ACMETable(Table):
     """[acme]: who issues the certificates of this server, and for which names.
 
@@ -45,6 +71,7 @@ class ACMETable(Table):
         challenge: how it sees that the names are this server's.
         key: the kind of the certificates' keys.
         ca_file: who vouches for the directory's own certificate; None: the system's authorities.
+        external_account: whose customer asks, for authorities that want one.
     """
 
     directory: Annotated[str, AfterValidator(_https)]
@@ -54,6 +81,7 @@ class ACMETable(Table):
     challenge: ChallengeName = "http-01"
     key: KeyType = "ecdsa-p256"
     ca_file: FilePath | None = None
+    external_account: ExternalAccountTable | None = None
 
 
 def certificate_file(state_dir: Path, name: str) -> Path:
