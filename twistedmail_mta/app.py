@@ -8,7 +8,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import ClassVar, Final
 
 from twisted.application.service import Service
@@ -23,6 +22,7 @@ from twistedmail_mta.access.imap.conversation import IMAPConversation
 from twistedmail_mta.access.pop3_conversation import POP3Conversation
 from twistedmail_mta.composition.parts import IReactorSite, Parts
 from twistedmail_mta.composition.reloading import Reloaded, Turns
+from twistedmail_mta.composition.settings import release
 from twistedmail_mta.config.endpoints import widened
 from twistedmail_mta.config.listening import ListenTable
 from twistedmail_mta.config.problems import ConfigError
@@ -50,6 +50,8 @@ KEYS_EVERY: Final = 600.0
 """Seconds between two looks at DKIM keys: whether the DNS shows new ones, and whether old ones are due."""
 CERTIFICATES_EVERY: Final = 30.0
 """Seconds between two looks whether certificates are to be asked for."""
+REPORTS_EVERY: Final = 60.0
+"""Seconds between two looks for reports to other domains that are due."""
 EXPIRE_EVERY: Final = 600.0
 """Seconds between two looks for what has been in quarantine long enough; fewer where that isn't long."""
 EXPIRY_STEP: Final = 1.0
@@ -173,6 +175,7 @@ class SiteService(Service):
         self._tasks.start("site.orphans", self._repeat(ORPHANS_EVERY, parts.sweep.remove_orphans))
         self._tasks.start("site.released", self._repeat(ORPHANS_EVERY, parts.mailboxes.release))
         self._tasks.start("site.dkim", self._repeat(KEYS_EVERY, parts.rotation.look))
+        self._tasks.start("site.reports", self._repeat(REPORTS_EVERY, parts.reporting.look))
         keep = self._site.quarantine.keep
         if keep is not None:
             every = min(max(keep / 10, EXPIRY_STEP), EXPIRE_EVERY)
@@ -299,14 +302,6 @@ def _serve(factory: SiteFactory, parts: Parts, name: str) -> None:
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) or "nothing"
-
-
-def release() -> str:
-    """Return the version of the installed program."""
-    try:
-        return version("twistedmail-mta")
-    except PackageNotFoundError:
-        return "checkout"
 
 
 def _stop_accepting(port: IListeningPort) -> None:

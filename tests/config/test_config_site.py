@@ -55,6 +55,17 @@ def test_smallest_site() -> None:
     assert read.outbound.timeouts.final == 600.0
 
 
+def test_reports_to_domains() -> None:
+    """They are from the administrator, and about DMARC, unless the site file says otherwise."""
+    admin = Address("postmaster", "example.org")
+    read = site('[reports]\naddress = "reports@example.org"\ndmarc = false\n').reports
+
+    assert (site().reports.author(admin), site().reports.dmarc) == (admin, True)
+    assert (read.author(admin), read.dmarc) == (Address("reports", "example.org"), False)
+    found = problems('[reports]\naddress = "nobody"\ndmarc = "daily"\n')
+    assert [problem.partition(":")[0] for problem in found] == ["reports.address", "reports.dmarc"]
+
+
 def test_reports() -> None:
     """Language, size and copies have defaults; each is checked."""
     read = site('[reports]\nlanguage = "pt"\nreturn_size = "0KB"\ncopy_to = "postmaster@example.org"\n').reports

@@ -21,6 +21,7 @@ from twistedmail_mta.composition.extending import PluginQueue, PluginThreads, ac
 from twistedmail_mta.composition.generations import Generation, Generations
 from twistedmail_mta.composition.listeners import Behind, imap_listener, incoming_listener, pop3_listener
 from twistedmail_mta.composition.reloading import Reloaded, Reloading
+from twistedmail_mta.composition.reporting import IReactorReporting, Reporting
 from twistedmail_mta.composition.sending import Sending
 from twistedmail_mta.composition.settings import nameservers_of
 from twistedmail_mta.composition.web import web_terms
@@ -72,7 +73,7 @@ PROCESS: Final = 0
 """The number of the only process there is."""
 
 
-class IReactorSite(IReactorCore, IReactorDelivery, IReactorLogins, IReactorDemands):
+class IReactorSite(IReactorCore, IReactorDelivery, IReactorLogins, IReactorDemands, IReactorReporting):
     """What of the reactor a site uses."""
 
 
@@ -82,6 +83,7 @@ class Parts:
     Attributes:
         tls: the certificates; None without.
         renewals: looks after those that [acme] provides.
+        reporting: tells other domains what they ask for.
     """
 
     def __init__(self, reactor: IReactorSite, site: Site, own_addresses: Iterable[str]) -> None:
@@ -147,6 +149,7 @@ class Parts:
         )
         self._own_mail = OwnMail(self._signing)
         self._plugin_queue = PluginQueue(self._own_mail)
+        self.reporting = Reporting(reactor, site, self.database, self._resolver, self._own_mail)
         self.rotation = Rotation(
             self.database,
             self._resolver.texts,
@@ -167,6 +170,7 @@ class Parts:
             account_mail(self._plugin_queue, self.database, self.bodies, reactor),
             notices(self._plugin_queue, site),
             self._plugin_threads.end,
+            self.reporting.evaluations,
         )
         plugins = Plugins(site.found_plugins, supplies)
         first = Generation(site, plugins, plugins.grants(site.relay.plugins), checks)
@@ -221,6 +225,7 @@ class Parts:
         self._demanding.start()
         self.queue.start()
         self._plugin_queue.begin(self.spool, self.queue)
+        self.reporting.begin(self.spool, self.queue)
         self._begun = True
 
     async def _begin_forwarding(self) -> None:
@@ -333,6 +338,7 @@ class Parts:
         await self._http.close()
         await self._demanding.close()
         await self._generations.finish()
+        await self.reporting.close()
         await self.tasks.finish()
         if self._begun:
             await self.tenure.end()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from importlib.metadata import PackageNotFoundError, version
 from typing import Final, Literal
 
 from twistedmail_mta.config.site import Site
@@ -20,6 +21,14 @@ from twistedmail_mta.networks import address_of
 from twistedmail_mta.queue.schedule import RetrySchedule
 
 PREFERENCES: Final[dict[str, Literal[4, 6] | None]] = {"any": None, "ipv4": 4, "ipv6": 6}
+
+
+def release() -> str:
+    """Return the version of the installed program."""
+    try:
+        return version("twistedmail-mta")
+    except PackageNotFoundError:
+        return "checkout"
 
 
 def utc_offset(at: float) -> int:
