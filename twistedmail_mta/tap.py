@@ -20,7 +20,8 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 from twisted.python.usage import Options as TwistdOptions
 
-from twistedmail_mta.checks import errors_of, findings_of
+from twistedmail_mta.checks.finding import errors_of
+from twistedmail_mta.checks.local import findings_of
 from twistedmail_mta.config.load import read_site
 from twistedmail_mta.config.problems import ConfigError, Problem
 from twistedmail_mta.config.site import Site
@@ -204,11 +205,11 @@ def _prepare(chosen: ChosenSite) -> User:
     site = chosen.site
     findings = list(findings_of(site, datetime.now(UTC)))
     if errors := errors_of(findings):
-        raise ConfigError(str(chosen.source or "the trial site"), [Problem(item.path, item.text) for item in errors])
+        raise ConfigError(str(chosen.source or "the trial site"), [Problem(item.path, item.words) for item in errors])
     if not chosen.is_trial:
         for finding in findings:
             tell = log.info if finding.level == "note" else log.warn
-            tell("{path}: {text}", path=finding.path, text=finding.text, event="site.warning")
+            tell("{path}: {text}", path=finding.path, text=finding.words, event="site.warning")
     make_state_directory(site.server.state_dir, site.server.user)
     return find_user(site.server.user) if site.server.user else running_user()
 

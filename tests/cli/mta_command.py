@@ -47,3 +47,7 @@ class Command:
         result = self(*arguments, "--json")
         assert result.exit_code == 0, result.output
         return json.loads(result.stdout)
+
+    def worries(self) -> list[Any]:
+        """Return what `mta check` finds wrong with a site that can be used."""
+        return [each for each in self.json("check")["findings"] if each["level"] != "note"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import apsw
 import pytest
+import trustme
 from mta_command import SITE, Command
 
 from twistedmail_mta.directory import site_logins
@@ -16,12 +17,17 @@ from twistedmail_mta.tls.certificates import write_self_signed
 
 
 def test_good_site(command: Command) -> None:
-    """Nothing found: exit status 0."""
+    """Nothing is wrong: exit status 0."""
     result = command("check")
 
+    note = f"{command.file.parent / 'cert.pem'} is self-signed: mail programs ask before they trust it"
     assert result.exit_code == 0
-    assert result.output == f"{command.file} is ready to be used.\n"
-    assert command.json("check") == {"file": str(command.file), "ok": True, "findings": []}
+    assert result.output == f"note: tls: {note}\n{command.file} is ready to be used.\n"
+    assert command.json("check") == {
+        "file": str(command.file),
+        "ok": True,
+        "findings": [{"level": "note", "subject": "certificates", "path": "tls", "text": note, "mend": ""}],
+    }
 
 
 def test_every_mistake_of_the_file(command: Command) -> None:
@@ -53,8 +59,8 @@ def test_certificate_for_policies(command: Command, tmp_path: Path) -> None:
     """Senders that can't verify the host of a policy have none: a warning, until a certificate is for it."""
     command.file.write_text(SITE + STS)
     warning = (
-        "warning: mta_sts: no certificate is for mta-sts.example.org, so nobody can fetch that policy:"
-        ' tls.names."mta-sts.example.org"\n'
+        "warning: mta_sts: no certificate is for mta-sts.example.org, so nobody can fetch that policy\n"
+        '    name one that is in tls.names."mta-sts.example.org"\n'
     )
     before = command("check")
 
@@ -169,6 +175,31 @@ def test_open_files_are_warned_of(command: Command, tmp_path: Path) -> None:
 
     assert output.count("is open to everybody") == 3
     assert output.endswith("is ready to be used.\n")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_state_directory_of_somebody_else(command: Command) -> None:
+    """Commands of root act as its owner, so the owner must be the server's user."""
+    command.state_dir.mkdir(mode=0o700)
+    os.chown(command.state_dir, 65534, 65534)
+
+    output = command("check").output
+
+    user = running_user().name
+    assert f"warning: server.state_dir: {command.state_dir} doesn't belong to {user}" in output
+    assert f"    chown -R {user} {command.state_dir}\n" in output
+
+
+def test_chain_without_its_issuer(command: Command, tmp_path: Path) -> None:
+    """A certificate alone, which an intermediate one has signed, is what clients can't follow."""
+    issued = trustme.CA().create_child_ca().issue_cert("mail.example.org")
+    issued.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+    issued.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
+
+    (found,) = [each for each in command.worries() if "ends before" in each["text"]]
+
+    assert (found["level"], found["path"], found["subject"]) == ("warning", "tls", "certificates")
+    assert "fullchain.pem" in found["mend"]
 
 
 def test_files_of_passwords(command: Command, tmp_path: Path) -> None:
@@ -292,7 +323,7 @@ def test_what_is_odd_about_hosted_domains(command: Command) -> None:
     hosted(command, "dashed.example", subaddress="-", catch_all="tim@dashed.example")
     command.file.write_text(command.file.read_text().replace("postmaster@example.org", "tim@dashed.example"))
 
-    found = {(item["level"], item["path"], item["text"]) for item in command.json("check")["findings"]}
+    found = {(item["level"], item["path"], item["text"]) for item in command.worries()}
 
     assert found == {
         ("warning", 'domains."b.example"', "is an alias of gone.example, which has no addresses here"),
@@ -307,12 +338,12 @@ def test_what_is_odd_about_hosted_domains(command: Command) -> None:
 def test_admin_who_is_nobody(command: Command) -> None:
     """Somebody must get mail for postmaster (RFC 5321 section 4.5.1)."""
     command("domain", "add", "example.org")
-    (found,) = command.json("check")["findings"]
+    (found,) = command.worries()
     assert (found["level"], found["path"]) == ("warning", "server.admin")
     assert "postmaster@example.org is nobody here who takes mail" in found["text"]
 
     command("account", "add", "postmaster@example.org", "--external")
-    assert command.json("check")["findings"] == []
+    assert command.worries() == []
 
 
 def test_mailbox_for_the_quarantine(command: Command) -> None:
@@ -322,14 +353,14 @@ def test_mailbox_for_the_quarantine(command: Command) -> None:
     for name in ("tim@else.example", "postmaster@example.org"):
         command("account", "add", name, "--external")
 
-    (found,) = [each for each in command.json("check")["findings"] if each["path"] == "quarantine.mailbox"]
+    (found,) = [each for each in command.worries() if each["path"] == "quarantine.mailbox"]
     assert (found["level"], "example.org isn't hosted here" in found["text"]) == ("warning", True)
     command("domain", "add", "example.org")
-    (found,) = command.json("check")["findings"]
+    (found,) = command.worries()
     assert found["text"].startswith("suspects@example.org is nobody here who takes mail, so what is quarantined waits")
 
     command("account", "add", "suspects@example.org", "--external")
-    assert command.json("check")["findings"] == []
+    assert command.worries() == []
 
 
 def test_database_of_another_release_is_left_alone(command: Command) -> None:
@@ -338,7 +369,7 @@ def test_database_of_another_release_is_left_alone(command: Command) -> None:
     database = apsw.Connection(str(command.state_dir / "mta.db"))
     database.pragma("user_version", 2)
 
-    assert command.json("check")["findings"] == []
+    assert command.worries() == []
     assert database.pragma("user_version") == 2
     database.close()
 

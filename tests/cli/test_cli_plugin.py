@@ -127,7 +127,7 @@ def test_check(with_plugins: Command) -> None:
     """All can be made; one that only takes note need not be asked by anybody."""
     assert with_plugins("plugin", "check").output == "All 2 plugins can be used.\n"
     assert with_plugins.json("plugin", "check") == {"file": str(with_plugins.file), "ok": True, "findings": []}
-    assert with_plugins("check").output == f"{with_plugins.file} is ready to be used.\n"
+    assert with_plugins.worries() == []
 
 
 def test_nobody_asks(with_plugins: Command) -> None:
@@ -137,14 +137,14 @@ def test_nobody_asks(with_plugins: Command) -> None:
     for command in (("plugin", "check"), ("check",)):
         result = with_plugins(*command)
         assert result.exit_code == 0
-        assert "warning: plugins.judge: is asked by no listener: name it in the plugins of one\n" in result.output
+        assert "warning: plugins.judge: is asked by no listener\n    name it in the plugins of one\n" in result.output
 
 
 def test_one_that_says_which_way_mail_goes(with_plugins: Command) -> None:
     """The queue asks it, though no listener names it."""
     write(with_plugins, "", use(ways="Ways"))
 
-    assert with_plugins("check").output == f"{with_plugins.file} is ready to be used.\n"
+    assert with_plugins.worries() == []
     (item,) = with_plugins.json("plugin", "list")
     assert (item["stages"], item["listeners"]) == (["routed"], [])
 
@@ -153,7 +153,7 @@ def test_one_that_may_let_mail_be_sent_on(with_plugins: Command) -> None:
     """Named under [relay] it is asked, though no listener names it."""
     write(with_plugins, "", use(office="Office") + '[relay]\nplugins = ["office"]\n')
 
-    assert with_plugins("check").output == f"{with_plugins.file} is ready to be used.\n"
+    assert with_plugins.worries() == []
     (item,) = with_plugins.json("plugin", "list")
     assert (item["stages"], item["relay"]) == (["may_relay"], True)
 

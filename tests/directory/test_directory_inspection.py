@@ -69,7 +69,8 @@ def test_domain_alias_with_things_of_its_own(hosting: Hosting) -> None:
 @pytest.mark.parametrize("meant", ["gone.example", "b.example"])
 def test_domain_alias_of_nothing(hosting: Hosting, meant: str) -> None:
     """It leads to no domain with addresses."""
-    shortcoming = Shortcoming("c.example", f"is an alias of {meant}, which has no addresses here")
+    mend = f"mta domain add {meant}, or let it be an alias of another"
+    shortcoming = Shortcoming("c.example", f"is an alias of {meant}, which has no addresses here", mend)
 
     assert found(hosting, ORG, OTHER_NAME, HostedDomain("c.example", alias_of=meant)) == {shortcoming}
 
@@ -78,7 +79,8 @@ def test_aliases_at_no_domain(hosting: Hosting) -> None:
     """A domain that left the site file leaves its aliases in the database."""
     hosting.alias("x@left.example", "tim@example.org")
 
-    assert found(hosting, ORG) == {Shortcoming("left.example", "has aliases, but isn't hosted here")}
+    mend = "mta domain add left.example, or remove them: mta alias list --domain left.example"
+    assert found(hosting, ORG) == {Shortcoming("left.example", "has aliases, but isn't hosted here", mend)}
 
 
 def test_accounts_that_are_subaddresses(hosting: Hosting) -> None:

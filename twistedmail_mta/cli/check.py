@@ -9,7 +9,8 @@ from typing import Final
 
 import click
 
-from twistedmail_mta.checks import Finding, errors_of, findings_of, findings_of_file
+from twistedmail_mta.checks.finding import Finding, as_object, errors_of
+from twistedmail_mta.checks.local import findings_of, findings_of_file
 from twistedmail_mta.cli.making import findings_of_plugins
 from twistedmail_mta.cli.offline import finished
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json
@@ -28,6 +29,7 @@ from twistedmail_mta.store.files import DATABASE_NAME
 from twistedmail_mta.store.owner import act_as_owner_of
 from twistedmail_mta.store.sync import look_into
 
+_MEND_OF_FILE: Final = "correct it in the site file; etc/mta.toml explains every key"
 PATIENCE: Final = 2.0
 """Seconds that a name server gets for an answer, if the site file doesn't say less."""
 
@@ -44,7 +46,7 @@ def check(invocation: Invocation) -> None:
     source, findings = _look(invocation)
     refused = bool(errors_of(findings))
     if invocation.as_json:
-        items = [{"level": item.level, "path": item.path, "text": item.text} for item in findings]
+        items = list(map(as_object, findings))
         print_json({"file": source, "ok": not refused, "findings": items})
     else:
         for finding in findings:
@@ -57,7 +59,7 @@ def _look(invocation: Invocation) -> tuple[str | None, Sequence[Finding]]:
     try:
         chosen = invocation.chosen_site()
     except ConfigError as error:
-        return error.source, [Finding("error", item.path, item.text) for item in error.problems]
+        return error.source, [Finding("error", item.path, item.text, _MEND_OF_FILE) for item in error.problems]
     if chosen.source is None:
         return None, []
     findings = [*findings_of(chosen.site, datetime.now(UTC)), *findings_of_file(chosen.source, chosen.site)]
@@ -88,7 +90,8 @@ def _findings_of_quarantine(site: Site, of_site: SiteDomains, tx: Transaction) -
     places = Places(of_site.joined_by(list_domains(tx)), of_site.aliases, site.server.admin)
     problem = unkept(mailbox, places, tx)
     text = f"{problem}, so what is quarantined waits in the queue, for `mta quarantine`"
-    return [Finding("warning", "quarantine.mailbox", text)] if problem else []
+    mend = "name a mailbox that is kept here, or make one: mta account add"
+    return [Finding("warning", "quarantine.mailbox", text, mend, "domains")] if problem else []
 
 
 def _findings_of_servers(site: Site) -> list[Finding]:
@@ -102,12 +105,13 @@ def _findings_of_servers(site: Site) -> list[Finding]:
     if verdict.state == "proven":
         return []
     text = f"the name servers aren't known to validate, so DANE is off: {verdict.reason}"
-    return [Finding("warning", "dns.dnssec", text)]
+    mend = 'let a validating resolver such as unbound run on this host, and name it: nameservers = ["127.0.0.1"]'
+    return [Finding("warning", "dns.dnssec", text, mend, "resolver")]
 
 
 def _finding(item: Shortcoming) -> Finding:
     path = key_path(("domains", item.domain)) if item.domain is not None else "server.admin"
-    return Finding("error" if item.is_fatal else "warning", path, item.text)
+    return Finding("error" if item.is_fatal else "warning", path, item.text, item.mend, "domains")
 
 
 def _verdict(source: str | None, *, refused: bool) -> str:

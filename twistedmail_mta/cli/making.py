@@ -9,7 +9,7 @@ from typing import Any, NoReturn, cast
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from twistedmail_mta.checks import Finding
+from twistedmail_mta.checks.finding import Finding, Level
 from twistedmail_mta.config.plugging import Found
 from twistedmail_mta.config.problems import key_path
 from twistedmail_mta.config.site import Site
@@ -77,22 +77,35 @@ def _grants(site: Site, name: str, plugin: Plugin) -> Iterator[Finding]:
     """Yield where [relay] and what the plugin can do don't agree."""
     can, may = IRelayGrant.providedBy(plugin.acts), grants_relaying(site, name)
     if may and not can:
-        yield Finding("error", key_path(("relay", "plugins", site.relay.plugins.index(name))), no_grant(name))
+        path = key_path(("relay", "plugins", site.relay.plugins.index(name)))
+        yield _finding("error", path, no_grant(name), f"take {name} out of relay.plugins")
     elif can and not may:
         text = "can let strangers' mail be sent on, and never does: relay.plugins doesn't name it"
-        yield Finding("warning", key_path(("plugins", name)), text)
+        yield _finding(
+            "warning", key_path(("plugins", name)), text, "name it there if that is wanted, else take it out"
+        )
+
+
+def _finding(level: Level, path: str, text: str, mend: str) -> Finding:
+    return Finding(level, path, text, mend, "plugins")
 
 
 def findings_of_plugins(site: Site) -> Iterator[Finding]:
     """Yield what keeps plugins from being used, and those that nobody asks."""
     relays = any(table.role == "mx" for table in site.listen.values())
     if site.relay.plugins and not relays:
-        yield Finding("warning", "relay.plugins", "are asked by nobody: only listeners of role mx ask whether to relay")
+        text = "are asked by nobody: only listeners of role mx ask whether to relay"
+        yield _finding("warning", "relay.plugins", text, "add a listener of role mx, or take them out")
     for found, plugin in make_all(site):
         path = key_path(("plugins", found.name))
         if isinstance(plugin, PluginError):
-            yield Finding("error", path, str(plugin))
+            yield _finding(
+                "error",
+                path,
+                str(plugin),
+                "`mta plugin check` shows more; docs/policies.md has the options of what ships",
+            )
             continue
         yield from _grants(site, found.name, plugin)
         if not listeners_of(site, found.name) and any(stage in POLICIES for stage in stages_of(plugin.acts)):
-            yield Finding("warning", path, "is asked by no listener: name it in the plugins of one")
+            yield _finding("warning", path, "is asked by no listener", "name it in the plugins of one")

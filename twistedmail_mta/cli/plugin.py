@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from twistedmail_mta.checks import errors_of
+from twistedmail_mta.checks.finding import as_object, errors_of
 from twistedmail_mta.cli.making import findings_of_plugins, grants_relaying, listeners_of, make_all
 from twistedmail_mta.cli.plugin_template import FILES
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, print_table
@@ -123,7 +123,7 @@ def check(invocation: Invocation) -> None:
     findings = list(findings_of_plugins(chosen.site))
     refused = bool(errors_of(findings))
     if invocation.as_json:
-        items = [{"level": item.level, "path": item.path, "text": item.text} for item in findings]
+        items = list(map(as_object, findings))
         print_json({"file": chosen.source and str(chosen.source), "ok": not refused, "findings": items})
     else:
         for finding in findings:

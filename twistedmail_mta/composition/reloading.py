@@ -13,7 +13,8 @@ from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 
 from twistedmail_mta.acme.files import provide
-from twistedmail_mta.checks import Finding, errors_of, findings_of
+from twistedmail_mta.checks.finding import Finding, errors_of
+from twistedmail_mta.checks.local import findings_of
 from twistedmail_mta.composition.generations import Generation, Generations
 from twistedmail_mta.composition.sending import Sending
 from twistedmail_mta.config.changes import differences, in_effect
@@ -137,7 +138,7 @@ class Reloading:
         site = in_effect(old, new)
         findings = [each for each in errors_of(findings_of(site, datetime.now(UTC))) if not self._is_settled(each)]
         if findings:
-            raise _unusable(Problem(each.path, each.text) for each in findings)
+            raise _unusable(Problem(each.path, each.words) for each in findings)
         changes = differences(old, new)
         try:
             return Reading(

@@ -22,11 +22,13 @@ class Shortcoming:
     Attributes:
         domain: where; None when it isn't one domain's.
         text: what is wrong.
+        mend: what to do about it.
         is_fatal: the server doesn't start with it.
     """
 
     domain: str | None
     text: str
+    mend: str
     is_fatal: bool = False
 
 
@@ -42,12 +44,13 @@ def shortcomings(site: SiteDomains, admin: Address, tx: Transaction) -> Iterator
     domains = site.joined_by(rows)
     for domain in rows:
         if site.declares(domain.name):
-            text = "stands in the site file and in the database; `mta domain remove` it, or take it out of the file"
-            yield Shortcoming(domain.name, text, is_fatal=True)
+            mend = f"mta domain remove {domain.name}, or take it out of the site file"
+            yield Shortcoming(domain.name, "stands in the site file and in the database", mend, is_fatal=True)
     for domain in domains.values():
         yield from _of_domain(domain, domains, tx)
     for name in sorted(alias_domains(tx) - domains.keys()):
-        yield Shortcoming(name, "has aliases, but isn't hosted here")
+        mend = f"mta domain add {name}, or remove them: mta alias list --domain {name}"
+        yield Shortcoming(name, "has aliases, but isn't hosted here", mend)
     if domains:
         yield from _of_admin(Places(domains, site.aliases, admin), tx)
 
@@ -65,15 +68,20 @@ def subaddressed(domain: HostedDomain, tx: Transaction) -> Iterator[tuple[str, s
 def _of_domain(domain: HostedDomain, domains: Mapping[str, HostedDomain], tx: Transaction) -> Iterator[Shortcoming]:
     if domain.alias_of is None:
         for address, base in subaddressed(domain, tx):
-            yield Shortcoming(domain.name, f"the account {address} would be a subaddress of the account {base}")
+            text = f"the account {address} would be a subaddress of the account {base}"
+            mend = "let the domain have another `subaddress`, or remove one of the accounts"
+            yield Shortcoming(domain.name, text, mend)
         return
     meant = domains.get(domain.alias_of)
     if meant is None or meant.alias_of is not None:
-        yield Shortcoming(domain.name, f"is an alias of {domain.alias_of}, which has no addresses here")
+        text = f"is an alias of {domain.alias_of}, which has no addresses here"
+        yield Shortcoming(domain.name, text, f"mta domain add {domain.alias_of}, or let it be an alias of another")
     for address in accounts_at(tx, domain.name)[:1]:
-        yield Shortcoming(domain.name, f"is an alias of {domain.alias_of}, so {address} and the like get no mail")
+        text = f"is an alias of {domain.alias_of}, so {address} and the like get no mail"
+        yield Shortcoming(domain.name, text, f"remove them, or let {domain.name} be no alias")
     if domain.name in alias_domains(tx):
-        yield Shortcoming(domain.name, f"is an alias of {domain.alias_of}, so its own aliases lead nowhere")
+        text = f"is an alias of {domain.alias_of}, so its own aliases lead nowhere"
+        yield Shortcoming(domain.name, text, f"remove them: mta alias list --domain {domain.name}")
 
 
 def unkept(address: Address, places: Places, tx: Transaction) -> str:
@@ -93,4 +101,4 @@ def _is_refused(address: Address, places: Places, tx: Transaction) -> bool:
 def _of_admin(places: Places, tx: Transaction) -> Iterator[Shortcoming]:
     if _is_refused(places.admin, places, tx):
         text = f"{places.admin} is nobody here who takes mail, so mail to postmaster and abuse addresses waits"
-        yield Shortcoming(None, text)
+        yield Shortcoming(None, text, f"mta account add {places.admin}, or mta alias add {places.admin} TARGET")
