@@ -55,6 +55,8 @@ REPORTS_EVERY: Final = 60.0
 EXPIRE_EVERY: Final = 600.0
 """Seconds between two looks for what has been in quarantine long enough; fewer where that isn't long."""
 EXPIRY_STEP: Final = 1.0
+INBOXES_EVERY: Final = 5.0
+"""Seconds between two looks for mail with reports of others: one read where there is none."""
 
 
 class SiteService(Service):
@@ -183,6 +185,10 @@ class SiteService(Service):
 
         if self._site.acme is not None:
             self._tasks.start("site.acme", self._repeat(CERTIFICATES_EVERY, parts.renewals.look))
+
+        if parts.reported is not None:
+            self._tasks.start("site.reported", self._repeat(INBOXES_EVERY, parts.reported.look))
+            self._tasks.start("site.reported.forget", self._repeat(ORPHANS_EVERY, parts.reported.forget))
 
         self._serving = True
         if self._stale:

@@ -7,10 +7,10 @@ import time
 from dataclasses import replace
 
 import pytest
+from dmarc_reports_seen import FASTMAIL, GOOGLE, MAIL_RU, MICROSOFT, NEW_FORM, SEEN, YAHOO
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reports_made import reports
-from reports_seen import FASTMAIL, GOOGLE, MAIL_RU, MICROSOFT, NEW_FORM, SEEN, YAHOO
 
 from twistedmail_mta.dmarc.report import AggregateReport, Override, SenderResult, SignatureResult
 from twistedmail_mta.dmarc.report_elements import MOST_CHILDREN, MOST_DEPTH, MOST_TEXT, UnreadableReport

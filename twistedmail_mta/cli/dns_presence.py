@@ -79,6 +79,7 @@ def presence_of(site: Site, known: Known, shown: Shown, domains: Domains) -> Pre
         keys=domains.keys,
         policies=site.policies,
         sent_on=domains.sent_on,
+        reports=tuple(map(str, site.reports.inbox)),
         known_from=known.source,
         doubts=(*_doubts(known, hidden), *shown.doubts),
         remarks=tuple(_remarks(site)),

@@ -21,6 +21,7 @@ from twistedmail_mta.composition.extending import PluginQueue, PluginThreads, ac
 from twistedmail_mta.composition.generations import Generation, Generations
 from twistedmail_mta.composition.listeners import Behind, imap_listener, incoming_listener, pop3_listener
 from twistedmail_mta.composition.reloading import Reloaded, Reloading
+from twistedmail_mta.composition.reported import report_reader
 from twistedmail_mta.composition.reporting import IReactorReporting, Reporting
 from twistedmail_mta.composition.sending import Sending
 from twistedmail_mta.composition.settings import nameservers_of
@@ -69,6 +70,8 @@ IO_THREADS: Final = 2
 IO_BACKLOG: Final = 2000
 SIGNING_THREADS: Final = 2
 SIGNING_BACKLOG: Final = 2000
+REPORT_THREADS: Final = 1
+REPORT_BACKLOG: Final = 10
 PROCESS: Final = 0
 """The number of the only process there is."""
 
@@ -84,6 +87,7 @@ class Parts:
         tls: the certificates; None without.
         renewals: looks after those that [acme] provides.
         reporting: tells other domains what they ask for.
+        reported: reads reports that others send; None where none are to be read.
     """
 
     def __init__(self, reactor: IReactorSite, site: Site, own_addresses: Iterable[str]) -> None:
@@ -185,6 +189,10 @@ class Parts:
             self._logins,
             self._observation,
             self.tls,
+        )
+        self._report_threads = WorkerPool(reactor, "reports", REPORT_THREADS, REPORT_BACKLOG)
+        self.reported = report_reader(
+            site, reactor, self._resolver, self.database, self.mailboxes, self._report_threads, hosts
         )
         self.renewals = Renewals(reactor, lambda: self.site, self._show)
         most = site.limits.memory or int(SHARE * available())
@@ -346,6 +354,7 @@ class Parts:
         await self.database.close()
         self._plugin_threads.stop()
         self._signing_threads.stop()
+        self._report_threads.stop()
         self._reloading.stop()
         self.renewals.stop()
         self._io.stop()

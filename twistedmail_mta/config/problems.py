@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from twistedmail_mta.config.acme import unanswered
 from twistedmail_mta.config.hosting import misled
 from twistedmail_mta.config.mta_sts import unserved
+from twistedmail_mta.config.reporting import misplaced
 from twistedmail_mta.config.site import Site
 
 _CHOSEN_BY_USE = ("checker",)
@@ -220,6 +221,8 @@ def cross_checks(document: Mapping[str, Any]) -> Iterator[Problem]:
     domains = document.get("domains")
     for domain, reason in misled(domains) if isinstance(domains, dict) else ():
         yield Problem(key_path(("domains", domain, "alias_of")), reason)
+    for reason in misplaced(document):
+        yield Problem(key_path(("reports", "inbox")), reason)
     for steps, reason in (*unanswered(document), *unserved(document)):
         yield Problem(key_path(steps), reason)
     listeners = document.get("listen")

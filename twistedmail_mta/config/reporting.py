@@ -1,20 +1,23 @@
-"""The table about what others are told, senders of their mail and domains of mail in their name: [reports]."""
+"""The table about reports: what senders and domains are told of mail, and where they tell us: [reports]."""
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from twistedmail_mta.config.values import Mailbox, Size, Table
+from twistedmail_mta.config.values import Domain, Mailbox, Size, Table, Wait, one_or_more, sequence
 from twistedmail_mta.model import Address
 
 LARGEST_RETURNED: Final = 64 * 1024
 """Octets; a report with the whole message in it is made and kept in memory."""
+MOST_INBOXES: Final = 10
+"""Accounts that reports come to; each is looked at every few seconds."""
 
 
 class ReportsTable(Table):
-    """[reports]: what senders are told of their mail, and domains of mail in their name.
+    """[reports]: what senders are told of their mail, and domains of mail in their name; where others tell of ours.
 
     Attributes:
         language: for senders whose message doesn't say which language they read.
@@ -23,6 +26,10 @@ class ReportsTable(Table):
         copy_to: who gets a copy of every bounce.
         address: whom reports to domains are from; None: the administrator.
         dmarc: whether domains that ask for it are told what DMARC found of mail in their name.
+        inbox: accounts of this host whose INBOX is looked through for reports about DMARC and TLS.
+        about: domains besides those of this host that such reports are kept about.
+        after_reading: what becomes of a mail whose reports are kept.
+        keep: seconds for which they are kept, from the end of the time that they are about.
     """
 
     language: Literal["en", "pt", "es", "de", "fr"] = "en"
@@ -30,7 +37,22 @@ class ReportsTable(Table):
     copy_to: Mailbox | None = None
     address: Mailbox | None = None
     dmarc: bool = True
+    inbox: Annotated[tuple[Mailbox, ...], BeforeValidator(one_or_more), Field(max_length=MOST_INBOXES)] = ()
+    about: Annotated[tuple[Domain, ...], BeforeValidator(sequence)] = ()
+    after_reading: Literal["keep", "trash", "delete"] = "keep"
+    keep: Wait = 400 * 86400.0
 
     def author(self, admin: Address) -> Address:
         """Return whom reports to domains are from."""
         return self.address or admin
+
+
+def misplaced(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with accounts that reports come to: mail of their domain is sent on.  Of the raw file."""
+    reports, domains = document.get("reports"), document.get("domains")
+    inboxes = reports.get("inbox") if isinstance(reports, dict) else None
+    for text in inboxes if isinstance(inboxes, list) else [inboxes]:
+        domain = text.rpartition("@")[2].lower() if isinstance(text, str) else ""
+        table = domains.get(domain) if isinstance(domains, dict) else None
+        if isinstance(table, dict) and "relay_to" in table:
+            yield f"{text}: mail for {domain} isn't kept here but sent on, so nothing comes to that account"

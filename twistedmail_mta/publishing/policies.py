@@ -13,34 +13,32 @@ from twistedmail_mta.dmarc.tree import Records
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.publishing.finding import Finding, advised, missing, right, unknown, wrong
 from twistedmail_mta.publishing.lookup import Lookup
+from twistedmail_mta.publishing.presence import Presence
 from twistedmail_mta.publishing.record import Record
+from twistedmail_mta.publishing.report_places import elsewhere, place_of_reports
 
 _POLICIES: Final = (b"none", b"quarantine", b"reject")
 _TLS: Final = b"TLSRPTv1"
 
 
-def policy_record(domain: str) -> Record:
-    """Return a DMARC record to begin with.
-
-    Reports go to the domain's own postmaster: to another domain they would
-    need its consent (RFC 9990 section 4).
-    """
+def policy_record(presence: Presence, domain: str) -> Record:
+    """Return a DMARC record to begin with."""
     why = (
         f"what to make of mail in the name of {domain} that isn't: nothing yet, but reports of it;"
         " p=quarantine, then p=reject, once they show that all of yours passes"
     )
-    return Record(f"_dmarc.{domain}", "TXT", f"v=DMARC1; p=none; rua=mailto:postmaster@{domain}", why)
+    return Record(f"_dmarc.{domain}", "TXT", f"v=DMARC1; p=none; rua=mailto:{place_of_reports(presence, domain)}", why)
 
 
-def tls_report_record(domain: str) -> Record:
+def tls_report_record(presence: Presence, domain: str) -> Record:
     """Return a TLS-RPT record."""
     why = f"where hosts tell of TLS that failed when they sent to {domain}"
-    return Record(f"_smtp._tls.{domain}", "TXT", f"v=TLSRPTv1; rua=mailto:postmaster@{domain}", why)
+    return Record(f"_smtp._tls.{domain}", "TXT", f"v=TLSRPTv1; rua=mailto:{place_of_reports(presence, domain)}", why)
 
 
-async def check_policy(domain: str, lookup: Lookup) -> Finding:
+async def check_policy(presence: Presence, domain: str, lookup: Lookup) -> Finding:
     """Find the DMARC record that applies to a domain, its own or one above it; any policy is right."""
-    record = policy_record(domain)
+    record = policy_record(presence, domain)
     verdict = (await discovered(Author(domain), Records(lookup.texts), _exists)).verdict
     try:
         own = [text for text in (await lookup.texts(record.name)).records if is_policy(text)]
@@ -56,12 +54,13 @@ async def check_policy(domain: str, lookup: Lookup) -> Finding:
         published = _shown(own[0]) if own else f"what {verdict.found_at} publishes"
         return wrong(record, f"{published} has a policy that is none; publish", [record])
     above = "" if verdict.found_at == domain else f", as {verdict.found_at} says"
-    return right(record, f"the policy is {verdict.policy}{above}")
+    remark = elsewhere(presence, verdict.record.aggregate)
+    return right(record, f"the policy is {verdict.policy}{above}{remark}")
 
 
-async def check_tls_report(domain: str, lookup: Lookup) -> Finding:
+async def check_tls_report(presence: Presence, domain: str, lookup: Lookup) -> Finding:
     """Look for a TLS-RPT record (RFC 8460 section 3)."""
-    record = tls_report_record(domain)
+    record = tls_report_record(presence, domain)
     try:
         texts = [text for text in (await lookup.texts(record.name)).records if _version(text) == _TLS]
     except TemporaryError:

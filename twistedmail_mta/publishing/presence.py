@@ -104,6 +104,7 @@ class Presence:
         keys: that are to be in the DNS.
         policies: that are handed out, by domain (MTA-STS).
         sent_on: those of the domains whose mail isn't kept here, which is what a policy is about all the same.
+        reports: addresses at which reports of others are read; none: nobody reads them but people.
         known_from: how the addresses are known.
         doubts: what couldn't be found out, and so can't be compared.
         remarks: what else an operator should know.
@@ -117,6 +118,7 @@ class Presence:
     keys: Sequence[PublishedKey] = ()
     policies: Mapping[str, Policy] = field(default_factory=dict)
     sent_on: frozenset[str] = frozenset()
+    reports: tuple[str, ...] = ()
     known_from: str = ""
     doubts: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from twistedmail_mta.publishing.mail_hosts import check_mail_hosts, mail_host
 from twistedmail_mta.publishing.policies import check_policy, check_tls_report, policy_record, tls_report_record
 from twistedmail_mta.publishing.presence import Presence
 from twistedmail_mta.publishing.record import Record
+from twistedmail_mta.publishing.report_places import check_consent, consent_records
 from twistedmail_mta.publishing.senders import check_host_senders, check_sender, host_sender_records, sender_record
 from twistedmail_mta.publishing.services import check_services, service_records
 from twistedmail_mta.publishing.transport_policies import check_transport_policy, transport_policy_records
@@ -36,9 +37,10 @@ def records_of(presence: Presence, domain: str) -> list[Record]:
         mail_host(presence, domain),
         sender_record(presence, domain),
         *key_records(presence, domain),
-        policy_record(domain),
+        policy_record(presence, domain),
+        *consent_records(presence, domain),
         *transport_policy_records(presence, domain),
-        tls_report_record(domain),
+        tls_report_record(presence, domain),
         *service_records(presence, domain),
     ]
 
@@ -77,9 +79,10 @@ async def _check(presence: Presence, domain: str, lookup: Lookup) -> list[Findin
         *await check_mail_hosts(presence, domain, lookup),
         *await check_sender(presence, domain, lookup),
         *await check_keys(presence, domain, lookup),
-        await check_policy(domain, lookup),
+        await check_policy(presence, domain, lookup),
+        *await check_consent(presence, domain, lookup),
         *await check_transport_policy(presence, domain, lookup),
-        await check_tls_report(domain, lookup),
+        await check_tls_report(presence, domain, lookup),
         *await check_services(presence, domain, lookup),
     ]
 

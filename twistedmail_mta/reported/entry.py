@@ -1,0 +1,149 @@
+"""A report of others as it is kept: what all kinds have in common, and lines that can be summed up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
+
+from twistedmail_mta.dmarc.report import AggregateReport, Case
+from twistedmail_mta.dmarc.report import Row as CaseRow
+from twistedmail_mta.tls_report.report import Report as TLSReport
+from twistedmail_mta.tls_report.report import Results
+
+Kind = Literal["dmarc", "tls"]
+Line = tuple[Any, ...]
+"""Of a report about DMARC: source, messages, disposition, dkim, spf, author's domain, further details as JSON;
+of one about TLS: type and domain of the policy, MX host, result, sessions, further details as JSON."""
+
+SUCCESS: Final = ""
+"""The result of sessions that were as the policy demands."""
+UNEXPLAINED: Final = "unexplained"
+"""That of failures of which a report tells the number alone."""
+_SHORT: Final = {"ensure_ascii": False, "separators": (",", ":")}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A report.
+
+    Attributes:
+        kind: what it is about.
+        domain: whose mail or TLS it tells of, in A-labels.
+        organization: who made it.
+        report_id: tells it from others of theirs.
+        contact: whom to ask.
+        begins_at: the first second that it tells of, since the epoch.
+        ends_at: the last one.
+        detail: what it says as a whole, as JSON.
+        lines: what it counts.
+    """
+
+    kind: Kind
+    domain: str
+    organization: str
+    report_id: str
+    contact: str
+    begins_at: int
+    ends_at: int
+    detail: str
+    lines: Sequence[Line]
+
+
+def entry_of(report: AggregateReport | TLSReport, about: str = "") -> Entry:
+    """Return a report as it is kept.
+
+    Args:
+        report: what was read.
+        about: the domain that the mail with it names, where a report about TLS names hosts alone.
+    """
+    return _about_dmarc(report) if isinstance(report, AggregateReport) else _about_tls(report, about)
+
+
+def _about_dmarc(report: AggregateReport) -> Entry:
+    metadata = report.metadata
+    detail = {
+        "published": _said(asdict(report.published)),
+        **_said({"contact": metadata.contact, "error": metadata.error, "generator": metadata.generator}),
+    }
+    return Entry(
+        "dmarc",
+        report.published.domain,
+        metadata.organization,
+        metadata.report_id,
+        metadata.email,
+        metadata.begin,
+        metadata.end,
+        json.dumps(detail, **_SHORT),  # type: ignore[arg-type]
+        [_case(row) for row in report.rows],
+    )
+
+
+def _case(row: CaseRow) -> Line:
+    case = row.case
+    return (
+        case.source,
+        row.count,
+        case.disposition,
+        case.dkim,
+        case.spf,
+        case.header_from,
+        json.dumps(_case_detail(case), **_SHORT),  # type: ignore[arg-type]
+    )
+
+
+def _case_detail(case: Case) -> dict[str, Any]:
+    envelope = {"envelope_from": case.envelope_from, "envelope_to": case.envelope_to}
+    return {
+        **{name: value for name, value in envelope.items() if value is not None},
+        **_said(
+            {
+                "overrides": [_said(asdict(each)) for each in case.overrides],
+                "signatures": [_said(asdict(each)) for each in case.signatures],
+                "sender": _said(asdict(case.sender)) if case.sender is not None else None,
+            }
+        ),
+    }
+
+
+def _about_tls(report: TLSReport, about: str) -> Entry:
+    policies = [
+        _said({"type": each.policy.type, "domain": each.policy.domain, "lines": each.policy.lines,
+               "mx_hosts": each.policy.mx_hosts})
+        for each in report.results
+    ]  # fmt: skip
+    return Entry(
+        "tls",
+        _domain_of(report, about),
+        report.organization,
+        report.id,
+        report.contact,
+        report.begins_at,
+        report.ends_at,
+        json.dumps({"policies": policies}, **_SHORT),  # type: ignore[arg-type]
+        [line for results in report.results for line in _sessions(results)],
+    )
+
+
+def _domain_of(report: TLSReport, about: str) -> str:
+    """Return which mail domain a report is about: policies of TLSA records belong to hosts."""
+    named = [each.policy.domain for each in report.results if each.policy.type != "tlsa"]
+    return named[0] if named else about or report.results[0].policy.domain
+
+
+def _sessions(results: Results) -> Iterator[Line]:
+    policy = results.policy
+    yield policy.type, policy.domain, "", SUCCESS, results.successful, "{}"
+    for each in results.failures:
+        detail = _said(asdict(each.failure))
+        host, result = detail.pop("mx_host", ""), detail.pop("result")
+        yield policy.type, policy.domain, host, result, each.sessions, json.dumps(detail, **_SHORT)  # type: ignore[arg-type]
+    rest = results.failed - sum(each.sessions for each in results.failures)
+    if rest > 0:
+        yield policy.type, policy.domain, "", UNEXPLAINED, rest, "{}"
+
+
+def _said(values: dict[str, Any]) -> dict[str, Any]:
+    """Return what is said: without what is empty."""
+    return {name: value for name, value in values.items() if value not in ("", None, (), [])}

@@ -1,0 +1,239 @@
+"""Reads the reports that come to mailboxes of this host, after these have been delivered, and beside all other work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar, Final, Literal
+
+from twisted.logger import Logger
+
+from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.interfaces import IDatabase
+from twistedmail_mta.mail.header import Header
+from twistedmail_mta.mailbox.described import Column
+from twistedmail_mta.mailbox.store import MailboxStore
+from twistedmail_mta.mailbox.stored import Stored
+from twistedmail_mta.reported.documents import Document, documents_in_mail, may_hold_reports
+from twistedmail_mta.reported.entry import Entry
+from twistedmail_mta.reported.proof import Prover
+from twistedmail_mta.reported.rows import (
+    FORGOTTEN_AT_ONCE,
+    LINES_AT_ONCE,
+    Kept,
+    Mailing,
+    Place,
+    add_lines,
+    begin_report,
+    finish_report,
+    forget_reports,
+    note_read,
+    place_of,
+)
+from twistedmail_mta.tasks import WorkerPool
+
+MOST_MAIL: Final = 16 << 20
+"""Octets of a mail that is looked at."""
+MAILS_AT_ONCE: Final = 200
+"""Mails whose structure is looked at in one read."""
+_MOST_STRUCTURES: Final = 1 << 20
+_PIECE: Final = 256 << 10
+
+After = Literal["keep", "trash", "delete"]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a site wants of reports that come.
+
+    Attributes:
+        accounts: whose INBOX they come to.
+        after: what becomes of a mail whose reports are kept.
+        keep: seconds for which reports are kept.
+    """
+
+    accounts: Sequence[str]
+    after: After
+    keep: float
+
+
+class ReportReader:
+    """Looks through INBOXes for mail with reports, each mail once, in their order.
+
+    A mailbox is read up to where it was read before, so nothing is missed, whatever
+    way mail comes to it and whenever this process ends: what was being read is read
+    again then, and a report counts once.
+    """
+
+    log: ClassVar[Logger] = Logger()
+
+    def __init__(  # noqa: PLR0913, PLR0917 - a composition
+        self,
+        database: IDatabase,
+        mailboxes: MailboxStore,
+        prover: Prover,
+        threads: WorkerPool,
+        is_ours: Callable[[str], bool],
+        now: Callable[[], float],
+        terms: Terms,
+    ) -> None:
+        """Begin.
+
+        Args:
+            database: where reports are kept.
+            mailboxes: where they come to.
+            prover: finds out whose they are.
+            threads: where they are read.
+            is_ours: whether reports about a domain are wanted.
+            now: seconds since the epoch.
+            terms: what the site file says.
+        """
+        self._database = database
+        self._mailboxes = mailboxes
+        self._prover = prover
+        self._threads = threads
+        self._is_ours = is_ours
+        self._now = now
+        self._terms = terms
+
+    async def look(self) -> None:
+        """Read what has come since the last look.
+
+        Raises:
+            TemporaryError: something can't be read or kept now; the next look goes on there.
+        """
+        for account in self._terms.accounts:
+            place = await self._database.read(partial(place_of, account=account))
+            if place is not None and place.read_to < place.uid_next:
+                await self._read_up(place)
+
+    async def forget(self) -> None:
+        """Delete reports that are older than wanted.
+
+        Raises:
+            TemporaryError: the database can't be written.
+        """
+        before = int(self._now() - self._terms.keep)
+        while await self._database.write(partial(forget_reports, before=before)) >= FORGOTTEN_AT_ONCE:
+            pass
+
+    async def _read_up(self, place: Place) -> None:
+        first = place.read_to
+        while first < place.uid_next:
+            end = min(first + MAILS_AT_ONCE, place.uid_next)
+            rows = await self._mailboxes.described(
+                place.mailbox, range(first, end), (Column.STRUCTURE,), _MOST_STRUCTURES
+            )
+            if sum(len(structure) for _, structure in rows) >= _MOST_STRUCTURES:
+                end = rows[-1][0] + 1  # those behind it weren't looked at
+            for uid, structure in rows:
+                if may_hold_reports(structure):
+                    await self._read(place, uid)
+            await self._database.write(partial(note_read, mailbox=place.mailbox, read_to=end))
+            first = end
+
+    async def _read(self, place: Place, uid: int) -> None:
+        stored = (await self._mailboxes.stored(place.mailbox, [uid])).get(uid)
+        if stored is None:
+            return
+        if stored.size > MOST_MAIL:
+            self._complain(uid, "the mail", f"it has {stored.size} octets, more than {MOST_MAIL}")
+            return
+        body = await self._body(stored)
+        documents = await self._documents(stored.head, body, uid)
+        if documents and await self._keep_all(stored, body, documents, uid):
+            await self._put_away(place, uid)
+
+    async def _documents(self, head: bytes, body: bytes, uid: int) -> Sequence[Document]:
+        try:
+            return await self._threads.run(documents_in_mail, head, body)
+        except TemporaryError:
+            raise
+        except Exception:  # noqa: BLE001 - it came from a thread, and no mail may keep those behind it from being read
+            self.log.failure("a mail with reports couldn't be read", event="report.failed", uid=uid)
+            return ()
+
+    async def _body(self, stored: Stored) -> bytes:
+        places = range(len(stored.head), stored.size, _PIECE)
+        return b"".join([await self._mailboxes.read(stored, place, _PIECE) for place in places])
+
+    async def _keep_all(self, stored: Stored, body: bytes, documents: Sequence[Document], uid: int) -> bool:
+        """Keep the reports of a mail; return whether all are kept."""
+        read = [each.entry for each in documents if each.entry is not None]
+        for each in documents:
+            if each.entry is None:
+                self._complain(uid, each.name, each.problem)
+            elif each.left_out:
+                self._complain(uid, each.name, f"{each.left_out} of its lines say too little, and don't count")
+        if not read:
+            return False
+        mailing = await self._prover.mailing(Header(stored.head), _Octets(body), stored.internal_date)
+        kept = [await self._keep(entry, mailing, uid) for entry in read]
+        return all(kept) and len(read) == len(documents)
+
+    async def _keep(self, entry: Entry, mailing: Mailing, uid: int) -> bool:
+        if not self._is_ours(entry.domain):
+            self._complain(uid, entry.report_id, f"it is about {entry.domain}, which is none of this host's domains")
+            return False
+        kept = await self._write(entry, mailing)
+        if kept in {"too many", "full"}:
+            why = "there are as many as are kept" if kept == "full" else "too many came from there in a day"
+            self._complain(uid, entry.report_id, why)
+            return False
+        self.log.info(
+            "report {report} of {organization} about {domain}: {kept}",
+            event="report.received" if kept == "begun" else "report.repeated",
+            report=entry.report_id,
+            organization=entry.organization,
+            domain=entry.domain,
+            kept="kept" if kept == "begun" else "was there before",
+            kind=entry.kind,
+            proof=mailing.proof,
+            signer=mailing.signer,
+        )
+        return True
+
+    async def _write(self, entry: Entry, mailing: Mailing) -> Kept:
+        """Keep a report; a long one in several transactions, the last of which lets it count."""
+        kept, report = await self._database.write(lambda tx: begin_report(tx, entry, mailing), size=len(entry.detail))
+        if kept != "begun":
+            return kept
+        for first in range(0, len(entry.lines), LINES_AT_ONCE):
+            lines = entry.lines[first : first + LINES_AT_ONCE]
+            size = sum(len(line[-1]) for line in lines)
+            await self._database.write(
+                partial(add_lines, kind=entry.kind, report=report, first=first, lines=lines), size=size
+            )
+        await self._database.write(partial(finish_report, report=report))
+        return kept
+
+    async def _put_away(self, place: Place, uid: int) -> None:
+        if self._terms.after == "delete":
+            await self._mailboxes.remove(place.mailbox, [uid])
+        elif self._terms.after == "trash":
+            trash = await self._mailboxes.make(place.account, "Trash", r"\Trash")
+            await self._mailboxes.move(place.mailbox, [uid], trash.id)
+
+    def _complain(self, uid: int, name: str, why: str) -> None:
+        self.log.warn(
+            "a report isn't kept: {name}, in the mail with UID {uid}: {why}",
+            event="report.unreadable",
+            name=name[:200],
+            uid=uid,
+            why=why,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Octets:
+    """A body in memory."""
+
+    octets: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.octets)
+
+    async def read(self, offset: int, size: int) -> bytes:
+        return self.octets[offset : offset + size]
