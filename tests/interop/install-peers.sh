@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the interop tests talk to: Postfix, Dovecot, knot, unbound, swaks, scanners, milters, amavisd, Pebble, POP3
-# and IMAP clients, ImapFlow from npm in the folder that MTA_TEST_NODE names (if there is npm),
+# Installs what the interop tests talk to: Postfix, Dovecot, knot, unbound, swaks, scanners, milters, amavisd, Pebble,
+# xmllint, POP3 and IMAP clients, ImapFlow from npm in the folder that MTA_TEST_NODE names (if there is npm),
 # and Exim and OpenSMTPD unpacked beside them (their packages conflict with Postfix's) in
 # the folders that MTA_TEST_EXIM and MTA_TEST_OPENSMTPD name.  OpenSMTPD's own
 # folders have fixed places: its spool stays empty, the tests mount one there.
@@ -14,7 +14,7 @@ NODE=${MTA_TEST_NODE:-/var/cache/mta-tests/node}
 IMAPFLOW=1.0.191
 PACKAGES="postfix dovecot-lmtpd dovecot-imapd knot knot-dnsutils unbound swaks libnet-ssleay-perl curl fetchmail mpop
     isync offlineimap3 mutt tmux rspamd clamav-daemon spamassassin spamd opendkim opendmarc
-    clamav-milter spamass-milter python3-milter amavisd-new pebble"
+    clamav-milter spamass-milter python3-milter amavisd-new pebble libxml2-utils"
 export DEBIAN_FRONTEND=noninteractive
 
 installed() {

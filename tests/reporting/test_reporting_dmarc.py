@@ -103,7 +103,7 @@ async def _sign(message: Message) -> bytes:
 def parsed(message: Message) -> EmailMessage:
     """Read a mail as the standard library does."""
     assert isinstance(message.body, InlineBody)
-    found = message_from_bytes(message.header + b"\r\n" + message.body.data, policy=policy.default)
+    found = message_from_bytes(message.header + message.body.data, policy=policy.default)
     assert isinstance(found, EmailMessage)
     return found
 

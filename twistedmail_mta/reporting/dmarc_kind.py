@@ -140,11 +140,15 @@ def _letter_about(
         host, reporter.email, report_id(host, domain, begin), begin, begin + DAY - 1, generator=reporter.generator
     )
     rows = tuple(Row(case_of(text), count) for text, count in cases)
-    # The same octets for the same report, whenever it is made.
-    octets = gzip.compress(written(AggregateReport(metadata, policy, rows)), mtime=0)
+    octets = compressed(AggregateReport(metadata, policy, rows))
     enclosed = Enclosed("application/gzip", file_name(host, domain, metadata), octets)
     words = _words(metadata, policy, sum(row.count for row in rows), left_out)
     return lambda to: Letter(to, subject(host, domain, metadata), (), "mixed", words, enclosed)
+
+
+def compressed(report: AggregateReport) -> bytes:
+    """Return the file of a report: the same octets whenever it is made."""
+    return gzip.compress(written(report), mtime=0)
 
 
 def _words(metadata: Metadata, policy: Published, messages: int, left_out: int) -> str:
