@@ -11,7 +11,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from hand_reactor import HandReactor
-from OpenSSL import SSL
 from twisted.internet.task import Clock
 
 from twistedmail_mta.acme import renewals
@@ -22,6 +21,7 @@ from twistedmail_mta.acme.record import LEAST_PAUSE, PAUSES, UNFINISHED
 from twistedmail_mta.acme.renewals import Renewals
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.tls.certificates import CertificateError, Identity
+from twistedmail_mta.tls.server import Contexts
 
 HOST, OTHER = "mail.example.org", "mail.example.com"
 DAY = 86400.0
@@ -76,7 +76,7 @@ class Rig:
         self.clock = Clock()
         self.clock.advance(1_700_000_000)
         self.authority = Authority(self.clock)
-        self.shown: list[SSL.Context] = []
+        self.shown: list[Contexts] = []
         self.hand = HandReactor()
         provide(site)
         self.start()
@@ -243,7 +243,7 @@ def test_a_certificate_that_cannot_be_shown_yet(make_rig: MakeRig, monkeypatch: 
     """Is shown as soon as it can be; it isn't asked for again."""
     rig = make_rig()
     with monkeypatch.context() as patch:
-        patch.setattr(renewals, "context_of", _no_context)
+        patch.setattr(renewals, "contexts_of", _no_context)
         rig.look()
         rig.look(after=30)
     assert not rig.shown
@@ -253,7 +253,7 @@ def test_a_certificate_that_cannot_be_shown_yet(make_rig: MakeRig, monkeypatch: 
     assert (len(rig.authority.asked), len(rig.shown)) == (1, 1)
 
 
-def _no_context(_: object) -> SSL.Context:
+def _no_context(_: object) -> Contexts:
     raise CertificateError("another file is damaged")
 
 

@@ -11,11 +11,12 @@ import pytest
 from cryptography import x509
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from twistedmail_mta.config.site import CertificateTable, TLSTable
 from twistedmail_mta.tls.certificates import CertificateError, read_identity
-from twistedmail_mta.tls.server import ServerTLS, context_of, server_context
+from twistedmail_mta.tls.server import MOST_OF_HELLO, TICKET_KEYS_FOR, ServerTLS, contexts_of, server_context
 
 MakeFiles = Callable[[str], CertificateTable]
 
@@ -123,6 +124,87 @@ def test_sessions_are_resumed_by_ticket(make_files: MakeFiles, version: int) -> 
     assert was_resumed(second)
 
 
+NAMES = ("mail.example.org", "mx.example.com", "elsewhere.example")
+
+
+@pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
+@pytest.mark.parametrize("before", NAMES)
+@pytest.mark.parametrize("then", NAMES)
+def test_sessions_of_a_name(make_files: MakeFiles, version: int, before: str, then: str) -> None:
+    """Are taken up for no name with another certificate (RFC 6066 section 3); the client has that one then."""
+    tls = ServerTLS(tls_table(make_files("mail.example.org"), {"mx.example.com": make_files("mx.example.com")}))
+    context = client_context(version)
+    first, second = SSL.Connection(context, None), SSL.Connection(context, None)
+    handshake(tls, first, before)
+    session = first.get_session()
+    assert session is not None
+    second.set_session(session)
+
+    handshake(tls, second, then)
+
+    assert was_resumed(second) == ((before == "mx.example.com") == (then == "mx.example.com"))
+    shown = second.get_peer_certificate(as_cryptography=True).subject.rfc4514_string()
+    assert shown == ("CN=mx.example.com" if then == "mx.example.com" else "CN=mail.example.org")
+
+
+@pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
+@pytest.mark.parametrize("name", ["mail.example.org", "mx.example.com"])
+def test_keys_of_tickets_grow_no_older_than_a_day(make_files: MakeFiles, version: int, name: str) -> None:
+    """A session of yesterday isn't taken up, whatever the name; one of today is (RFC 9325 section 3.4)."""
+    clock = Clock()
+    table = tls_table(make_files("mail.example.org"), {"mx.example.com": make_files("mx.example.com")})
+    tls, context = ServerTLS(table, clock.seconds), client_context(version)
+
+    def comes_back(*, after: float) -> bool:
+        first, second = SSL.Connection(context, None), SSL.Connection(context, None)
+        handshake(tls, first, name)
+        session = first.get_session()
+        assert session is not None
+        second.set_session(session)
+        clock.advance(after)
+        handshake(tls, second, name)
+        return was_resumed(second)
+
+    assert comes_back(after=TICKET_KEYS_FOR - 1)
+    assert not comes_back(after=1)
+    assert comes_back(after=TICKET_KEYS_FOR - 1)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1 << 16])
+def test_first_message_in_pieces(make_files: MakeFiles, size: int) -> None:
+    """The name is found wherever TCP cuts; what is no TLS fails as it does without names."""
+    tls = ServerTLS(tls_table(make_files("mail.example.org"), {"mx.example.com": make_files("mx.example.com")}))
+    server, client = tls.serverConnectionForTLS(None), SSL.Connection(client_context(), None)
+    server.set_accept_state()
+    client.set_connect_state()
+    client.set_tlsext_host_name(b"mx.example.com")
+    with pytest.raises(SSL.WantReadError):
+        client.do_handshake()
+    hello = client.bio_read(1 << 16)
+    for at in range(0, len(hello), size):
+        assert server.bio_write(hello[at : at + size]) == len(hello[at : at + size])
+        with pytest.raises(SSL.WantReadError):
+            server.do_handshake()
+    carry(server, client)
+    with suppress(SSL.WantReadError):
+        client.do_handshake()
+
+    assert client.get_peer_certificate(as_cryptography=True).subject.rfc4514_string() == "CN=mx.example.com"
+
+
+@pytest.mark.parametrize("octets", [b"EHLO you\r\n", b"\x16" * MOST_OF_HELLO * 2])
+def test_what_is_no_tls(make_files: MakeFiles, octets: bytes) -> None:
+    """Nothing is held back of it."""
+    tls = ServerTLS(tls_table(make_files("mail.example.org"), {"mx.example.com": make_files("mx.example.com")}))
+    server = tls.serverConnectionForTLS(None)
+    server.set_accept_state()
+    server.bio_write(octets)
+
+    with pytest.raises(SSL.Error) as caught:
+        server.do_handshake()
+    assert not isinstance(caught.value, SSL.WantReadError)
+
+
 def was_resumed(connection: SSL.Connection) -> bool:
     return bool(SSL._lib.SSL_session_reused(connection._ssl))  # pyOpenSSL has no public name for it
 
@@ -135,7 +217,7 @@ def test_reload_takes_new_files(make_files: MakeFiles) -> None:
     shutil.copy(other.key, files.key)
 
     assert shown_name(tls, None) == "old.example.org"
-    tls.use(context_of(tls_table(files)))
+    tls.use(contexts_of(tls_table(files)))
     assert shown_name(tls, None) == "new.example.org"
 
 
@@ -151,7 +233,7 @@ def test_reload_of_bad_files_changes_nothing(make_files: MakeFiles, damage: str)
     spoil(damage, files.certificate, named.key)
 
     with pytest.raises(CertificateError):
-        tls.use(context_of(tls_table(files, {"mx.example.com": named})))
+        tls.use(contexts_of(tls_table(files, {"mx.example.com": named})))
     assert shown_name(tls, None) == "old.example.org"
     assert shown_name(tls, "mx.example.com") == "mx.example.com"
 

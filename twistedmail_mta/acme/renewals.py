@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from random import SystemRandom
 from typing import ClassVar, Final
 
-from OpenSSL import SSL
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 
@@ -21,7 +20,7 @@ from twistedmail_mta.config.site import Site
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.tasks import Cancelled, WorkerPool
 from twistedmail_mta.tls.certificates import CertificateError
-from twistedmail_mta.tls.server import context_of
+from twistedmail_mta.tls.server import Contexts, contexts_of
 
 _BACKLOG: Final = 8
 _END_WITHIN: Final = 5.0
@@ -58,7 +57,7 @@ class Renewals:
         self,
         reactor: IReactorFromThreads,
         site: Callable[[], Site],
-        use: Callable[[SSL.Context], None],
+        use: Callable[[Contexts], None],
         obtain: Obtain = ask_authority,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -139,7 +138,7 @@ class Renewals:
         self._shown_of, site = None, self._site()
         files = site.certificates
         if site.acme is not None and files is not None:
-            self._use(await self._threads.run(context_of, files))
+            self._use(await self._threads.run(contexts_of, files))
         self._shown_of = site
 
     async def _show_again(self) -> None:

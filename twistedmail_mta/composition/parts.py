@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
 
-from OpenSSL import SSL
 from twisted.internet.interfaces import IReactorCore
 
 from twistedmail_mta.access.imap.attendance import Attendance
@@ -63,7 +62,7 @@ from twistedmail_mta.store.database import Database, open_database
 from twistedmail_mta.store.files import BODIES_NAME, DATABASE_NAME
 from twistedmail_mta.tasks import TaskGroup, WorkerPool
 from twistedmail_mta.tls.client import ClientTLS
-from twistedmail_mta.tls.server import ServerTLS
+from twistedmail_mta.tls.server import Contexts, ServerTLS
 from twistedmail_mta.web.serving import Terms
 
 IO_THREADS: Final = 2
@@ -265,7 +264,7 @@ class Parts:
             tasks=self.tasks,
         )
 
-    def _show(self, certificates: SSL.Context) -> None:
+    def _show(self, certificates: Contexts) -> None:
         """Let new connections be shown these certificates."""
         if self.tls is not None:
             self.tls.use(certificates)

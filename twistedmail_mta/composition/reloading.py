@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
-from OpenSSL import SSL
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 
@@ -33,7 +32,7 @@ from twistedmail_mta.policy.running import Plugins
 from twistedmail_mta.policy.supplies import Supplies
 from twistedmail_mta.tasks import Cancelled, Task, TaskGroup, WorkerPool
 from twistedmail_mta.tls.certificates import CertificateError
-from twistedmail_mta.tls.server import ServerTLS, context_of
+from twistedmail_mta.tls.server import Contexts, ServerTLS, contexts_of
 
 _BACKLOG: Final = 2
 _END_WITHIN: Final = 5.0
@@ -75,7 +74,7 @@ class Reading:
     restart: tuple[str, ...]
     domains: SiteDomains
     checks: Mapping[str, IRecipientCheck | None]
-    certificates: SSL.Context | None
+    certificates: Contexts | None
 
 
 class Reloading:
@@ -157,14 +156,14 @@ class Reloading:
         steps = finding.path.split(".")
         return steps[0] == "server" or (steps[0] == "tls" and _has_credentials(self._generations.now.site))
 
-    def _certificates(self, site: Site) -> SSL.Context | None:
+    def _certificates(self, site: Site) -> Contexts | None:
         """Read the certificates; credentials of the unit that only root could read stay as they were."""
         if site.acme is not None:
             provide(site)
         if site.certificates is None:
             return None
         try:
-            return context_of(site.certificates)
+            return contexts_of(site.certificates)
         except CertificateError as error:
             if site.tls != self._generations.now.site.tls or not _has_credentials(site):
                 raise

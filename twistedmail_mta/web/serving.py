@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twistedmail_mta.crowd import Crowd
-from twistedmail_mta.tls.hello import offered_protocols
+from twistedmail_mta.tls.hello import ClientHello, read_hello
 
 MOST_CONNECTIONS: Final = 100
 """Of all clients of a listener together, beside those of mail listeners, which they can't crowd out, nor these them."""
@@ -161,13 +161,13 @@ class WebProtocol(Protocol):
         """
         terms = self._terms
         try:
-            offered = offered_protocols(taken)
+            hello = read_hello(taken)
         except ValueError:
-            offered = ()
-        if offered is None or terms.handshakes is None or terms.tls is None:
+            hello = ClientHello()
+        if hello is None or terms.handshakes is None or terms.tls is None:
             return
         self._taken, self._receive = b"", self._take
-        if offered == (terms.handshakes.protocol,):
+        if hello.protocols == (terms.handshakes.protocol,):
             self._show(terms.handshakes)
         else:
             self.transport.startTLS(terms.tls)
