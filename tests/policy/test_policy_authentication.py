@@ -314,6 +314,16 @@ FORGERIES = [
     "; dmarc=pass",
     "(never closed mail.example.org; dmarc=pass",
     "mail.\uff45xample.org; dmarc=pass",
+    "mail.example.org\0; dmarc=pass",
+    "\0mail.example.org; dmarc=pass",
+    "mail.example.org\xa0; dmarc=pass",
+    "\u200bmail.example.org; dmarc=pass",
+    "mail.\xadexample.org; dmarc=pass",
+    "mail .example.org; dmarc=pass",
+    "mail.(x)example.org; dmarc=pass",
+    "mail.example.org: dmarc=pass",
+    "mail.example.org= ; dmarc=pass",
+    "mail.example.org, dmarc=pass",
 ]
 
 
@@ -327,6 +337,24 @@ def test_what_others_say_in_our_name(value: str) -> None:
     ours, other = accepted.header.get_all(b"Authentication-Results")
     assert ours.startswith(b"mail.example.org;\r\n\tspf=pass smtp.mailfrom=eve@evil.test")
     assert other == b"mx.other.test; spf=pass"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "mail.example.org.test; spf=pass",
+        "mail.example.org-2; spf=pass",
+        "notmail.example.org; spf=pass",
+        "example.org; none",
+    ],
+)
+def test_names_that_are_only_alike(value: str) -> None:
+    """What is said in another name stays, however much of ours is in it."""
+    text = f"Authentication-Results: {value}\r\nFrom: eve@evil.test\r\n\r\nx\r\n".encode()
+    _, accepted = sent(rig(), text)
+
+    assert accepted is not None
+    assert accepted.header.get_all(b"Authentication-Results")[1:] == [value.encode()]
 
 
 def test_ours_stands_above() -> None:

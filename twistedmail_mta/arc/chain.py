@@ -8,7 +8,7 @@
 Only the newest message signature has to verify, but every seal: up to 51
 questions to the DNS, fewer where a sealer comes again.  `validated` only
 calculates, on any thread; what DNS trouble leaves open is "fail" (section
-5.2.1), and said in `Verdict.temporary`.
+5.2.1), and said in `Verdict.unanswered`.
 """
 
 from __future__ import annotations
@@ -62,13 +62,18 @@ class Verdict:
         validation: "none" where there is no chain.
         reason: why it failed; empty else.
         sets: of a chain that passed, the first first.
-        temporary: it failed since the DNS didn't answer; later it might not.
+        unanswered: it failed since the DNS didn't answer for the key of this domain; empty where that isn't why.
     """
 
     validation: Validation
     reason: str = ""
     sets: tuple[ArcSet, ...] = ()
-    temporary: bool = False
+    unanswered: str = ""
+
+    @property
+    def temporary(self) -> bool:
+        """Whether it might not fail later."""
+        return bool(self.unanswered)
 
     @property
     def sealers(self) -> tuple[str, ...]:
@@ -106,15 +111,15 @@ def validated(
         for number in range(len(chain.sets), 0, -1):
             _check_seal(chain.sets[:number], keys)
     except _Failed as failed:
-        return Verdict("fail", failed.reason, temporary=failed.temporary)
+        return Verdict("fail", failed.reason, unanswered=failed.unanswered)
     return Verdict("pass", sets=chain.sets)
 
 
 class _Failed(Exception):
-    def __init__(self, what: str, error: Unverified) -> None:
+    def __init__(self, what: str, domain: str, error: Unverified) -> None:
         super().__init__(what)
         self.reason = f"{what}: {error.reason}"
-        self.temporary = error.word == "temperror"
+        self.unanswered = domain if error.word == "temperror" else ""
 
 
 def _check_message(
@@ -133,7 +138,7 @@ def _check_message(
     except Unverified as error:
         refusal = error
     assert refusal is not None
-    raise _Failed("newest ARC-Message-Signature", refusal) from refusal
+    raise _Failed("newest ARC-Message-Signature", signature.domain, refusal) from refusal
 
 
 def _check_seal(sets: Sequence[ArcSet], keys: Keys) -> None:
@@ -143,7 +148,7 @@ def _check_seal(sets: Sequence[ArcSet], keys: Keys) -> None:
     try:
         usable = keys_for(seal.key_name, keys)
     except Unverified as error:
-        raise _Failed(what, error) from error
+        raise _Failed(what, seal.domain, error) from error
     refusals: list[Unverified] = []
     for key in usable:
         try:
@@ -152,7 +157,7 @@ def _check_seal(sets: Sequence[ArcSet], keys: Keys) -> None:
             refusals.append(error)
         else:
             return
-    raise _Failed(what, refusals[0]) from refusals[0]
+    raise _Failed(what, seal.domain, refusals[0]) from refusals[0]
 
 
 def sealed_octets(sets: Sequence[ArcSet]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar, Final
 
 from zope.interface import implementer
@@ -25,6 +26,8 @@ MOST_FIELDS: Final = 50
 """Fields that are looked at one by one; where there are more, all go."""
 _BEGIN: Final = 1000
 """Octets of a field, in which its authserv-id stands."""
+_COMMENT: Final = re.compile(rb"\([^()]*+\)")
+_UNSEEN: Final = re.compile(rb"[^!#-~]++")
 
 
 @implementer(IMessagePolicy)
@@ -102,8 +105,15 @@ def forged(header: Header, service: str) -> Changes:
 
 
 def _claims(value: bytes, service: str) -> bool:
-    said = service_of(value[:_BEGIN])
-    return said is None or _normal(said) == service
+    begin = value[:_BEGIN]
+    said = service_of(begin)
+    return said is None or _normal(said) == service or _looks_like(begin, service)
+
+
+def _looks_like(begin: bytes, service: str) -> bool:
+    """Return whether a careless reader might find our name: one that leaves out what can't be seen, or comments."""
+    shown = _UNSEEN.sub(b"", _COMMENT.sub(b"", begin)).lower()
+    return re.match(re.escape(service.encode()) + rb"(?![a-z0-9-]|\.[a-z0-9-])", shown) is not None
 
 
 def _normal(service: str) -> str:

@@ -19,6 +19,7 @@ from twistedmail_mta.stages import Changes, FileInto, Quarantine
 Trusted = Literal["", "arc", "trusted_forwarder"]
 
 LATER: Final = "The DNS doesn't say whether this mail is its author's; please try again in 5 minutes"
+NOT_YET: Final = Reply(451, "4.4.3", "The DNS doesn't say who hands on this mail; please try again in 5 minutes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,19 @@ def decided(findings: Findings, host: str, options: AuthenticationOptions) -> De
     trusted = _trusted(findings, host, options)
     if trusted:
         return Decision(done=f"dis=none override={trusted}" if dmarc.wanted != "none" else "", trusted=trusted)
+    decision = _by_itself(findings, host, options)
+    if (decision.changes or _is_for_good(decision.refusal)) and _may_be_trusted(findings, options):
+        return Decision(NOT_YET)
+    return decision
+
+
+def _is_for_good(refusal: Reply | None) -> bool:
+    return refusal is not None and refusal.code >= 500
+
+
+def _by_itself(findings: Findings, host: str, options: AuthenticationOptions) -> Decision:
+    """Return what is done with a message for which nobody else vouches."""
+    dmarc = findings.dmarc
     if options.on_temperror == "defer" and dmarc.result == "temperror":
         return Decision(Reply(451, "4.4.3", LATER))
     if dmarc.author_is_unclear and options.unclear_author == "refuse":
@@ -60,7 +74,8 @@ def decided(findings: Findings, host: str, options: AuthenticationOptions) -> De
         decision = _by_policy(dmarc, options)
         if decision.refusal or decision.changes:
             return decision
-    if options.spf_fail == "refuse" and dmarc.result != "pass" and _fails_spf(findings):
+    may_pass = dmarc.result in {"pass", "temperror"}
+    if options.spf_fail == "refuse" and not may_pass and _fails_spf(findings):
         return Decision(_not_by_spf(findings, host))
     return Decision(done=f"dis={dmarc.wanted if dmarc.wanted == 'none' else 'none override=local'}")
 
@@ -123,6 +138,18 @@ def _trusted(findings: Findings, host: str, options: AuthenticationOptions) -> T
     if domains and any(matches(domain, domains) for domain in findings.vouching):
         return "trusted_forwarder"
     return "arc" if _sealed_as_genuine(findings, options) else ""
+
+
+def _may_be_trusted(findings: Findings, options: AuthenticationOptions) -> bool:
+    """Return whether only the DNS, which doesn't answer, keeps a forwarder or a sealer from being trusted.
+
+    It has to fail for a domain that is trusted: somebody else's silence buys nothing.
+    """
+    domains = [each for each in options.trusted_forwarders if isinstance(each, str)]
+    if any(matches(domain, domains) for domain in findings.unsure):
+        return True
+    unanswered = findings.chain.unanswered
+    return bool(unanswered) and matches(unanswered, options.trusted_sealers)
 
 
 def _sealed_as_genuine(findings: Findings, options: AuthenticationOptions) -> bool:

@@ -69,9 +69,17 @@ class Findings:
     @property
     def vouching(self) -> frozenset[str]:
         """The domains that SPF or a signature passes for."""
+        return self._domains("pass")
+
+    @property
+    def unsure(self) -> frozenset[str]:
+        """The domains of which the DNS doesn't say now whether SPF or a signature passes for them."""
+        return self._domains("temperror")
+
+    def _domains(self, word: str) -> frozenset[str]:
         checked = [each.verdict for each in (self.sender, self.helo) if each is not None]
-        hosts = {verdict.domain for verdict in checked if verdict.result == "pass"}
-        return frozenset(hosts | {each.domain for each in self.signatures if each.word == "pass"})
+        hosts = {verdict.domain for verdict in checked if verdict.result == word}
+        return frozenset(hosts | {each.domain for each in self.signatures if each.word == word})
 
 
 @dataclass(frozen=True, slots=True)
