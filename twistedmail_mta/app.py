@@ -178,6 +178,7 @@ class SiteService(Service):
         self._tasks.start("site.released", self._repeat(ORPHANS_EVERY, parts.mailboxes.release))
         self._tasks.start("site.dkim", self._repeat(KEYS_EVERY, parts.rotation.look))
         self._tasks.start("site.reports", self._repeat(REPORTS_EVERY, parts.reporting.look))
+        self._tasks.start("site.posts", self._repeat(REPORTS_EVERY, parts.reporting.post))
         keep = self._site.quarantine.keep
         if keep is not None:
             every = min(max(keep / 10, EXPIRY_STEP), EXPIRE_EVERY)

@@ -27,3 +27,7 @@ class PermanentError(MailError):
 
 class HTTPError(Exception):
     """A web service gave no answer that can be used; the text says why."""
+
+
+class UntrustedServerError(HTTPError):
+    """TLS with a web service failed, mostly since its certificate isn't its own."""

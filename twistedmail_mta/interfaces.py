@@ -41,6 +41,7 @@ from twistedmail_mta.model import (
     Suspension,
     Via,
 )
+from twistedmail_mta.tls_report.report import Failure, Policy
 
 T = TypeVar("T")
 
@@ -303,6 +304,19 @@ class IEvaluations(Interface):
             published: the policy that applies.
             case: what is told of the message.
             is_report: the message is a report itself, which is no reason to report.
+        """
+
+
+class ITLSSessions(Interface):
+    """Counts the TLS sessions of mail that is sent, for the reports that domains ask for (RFC 8460)."""
+
+    def note(domain: str, policy: Policy, failure: Failure | None) -> None:
+        """Count a session of now; it is on disk within half a minute, and nobody waits for that.
+
+        Args:
+            domain: whose mail it was for, in A-labels.
+            policy: what was demanded of the host.
+            failure: what was wrong; None: nothing.
         """
 
 

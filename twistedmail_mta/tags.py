@@ -13,6 +13,9 @@ from twistedmail_mta.model import Tags
 MOST: Final = 20
 """Tags of one message."""
 
+DESPITE_TLS: Final = ("tls", "despite-failures")
+"""Of a message that is delivered whatever is wrong with TLS, since it tells of just that (RFC 8460 section 3)."""
+
 NO_TAGS: Final[Mapping[str, str]] = MappingProxyType({})
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")

@@ -29,7 +29,7 @@ from twistedmail_mta.deliver.networks import Reach
 from twistedmail_mta.deliver.pool import Pool, Reuse
 from twistedmail_mta.deliver.sources import Sources
 from twistedmail_mta.errors import TemporaryError
-from twistedmail_mta.interfaces import IBodyStore, IDeliveryAgent, ISecureResolver
+from twistedmail_mta.interfaces import IBodyStore, IDeliveryAgent, ISecureResolver, ITLSSessions
 from twistedmail_mta.model import (
     Address,
     Answer,
@@ -376,6 +376,7 @@ class Scene:
         self.reach = Reach(allowed=parse_networks(["127.0.0.0/8"]))
         self.demands = Demands()
         self.secret: Callable[[str], str] = lambda source: f"secret of {source}"
+        self.sessions: ITLSSessions | None = None
         self._dialers: list[Dialer] = []
         self._pools: list[Pool] = []
         self._ports: list[Any] = []
@@ -395,7 +396,8 @@ class Scene:
         return host
 
     def dialer(self, sources: Sources = NO_SOURCES) -> Dialer:
-        dialer = Dialer(self.reactor, Outbound("mail.example.org", self.timeouts, sources), self.security, self.secret)
+        outbound = Outbound("mail.example.org", self.timeouts, sources)
+        dialer = Dialer(self.reactor, outbound, self.security, self.secret, self.sessions)
         self._dialers.append(dialer)
         return dialer
 

@@ -18,7 +18,7 @@ from twistedmail_mta.deliver.dane import DANE
 from twistedmail_mta.deliver.demands import Demands
 from twistedmail_mta.deliver.sts import FAILED_FOR, REFRESH_INTERVAL, STS
 from twistedmail_mta.deliver.sts_rows import keep_policy
-from twistedmail_mta.errors import HTTPError
+from twistedmail_mta.errors import HTTPError, UntrustedServerError
 from twistedmail_mta.model import Deferred, Delivered, HTTPAnswer, NextHop, Outcome
 from twistedmail_mta.mta_sts.policy import Policy
 from twistedmail_mta.store.sync import SyncDatabase
@@ -186,6 +186,30 @@ def test_what_is_no_policy(lab: Lab, page: Any) -> None:
     lab.clock.advance(FAILED_FOR)
     lab.announce(ENFORCE)
     assert mode(lab.policy()) == "enforce"
+
+
+@pytest.mark.parametrize(
+    ("page", "result"),
+    [
+        (UntrustedServerError("the certificate is another's"), "sts-webpki-invalid"),
+        (HTTPError("nobody is there"), "sts-policy-fetch-error"),
+        (HTTPAnswer(404, PLAIN, ENFORCE), "sts-policy-fetch-error"),
+        (HTTPAnswer(200, {"content-type": "text/html"}, ENFORCE), "sts-policy-fetch-error"),
+        (HTTPAnswer(200, PLAIN, b"<html>"), "sts-policy-invalid"),
+    ],
+)
+def test_problem_as_reports_tell_it(lab: Lab, page: Any, result: str) -> None:
+    """What kept a policy from being had is known by its name in reports, until it is asked for again."""
+    assert lab.sts.problem("example.net") is None
+    lab.announce(page)
+    lab.policy()
+    problem = lab.sts.problem("example.net")
+
+    assert problem is not None
+    assert problem[0] == result
+    assert problem[1]
+    lab.clock.advance(FAILED_FOR)
+    assert lab.sts.problem("example.net") is None
 
 
 def test_time_that_is_over_at_once(lab: Lab) -> None:

@@ -11,7 +11,7 @@ from twistedmail_mta.deliver.demands import Demands
 from twistedmail_mta.deliver.sts import STS
 from twistedmail_mta.dns.exchange import IReactorDNS
 from twistedmail_mta.dns.validation import Validation, make_validation
-from twistedmail_mta.interfaces import IDatabase, ISecureResolver
+from twistedmail_mta.interfaces import IDatabase, ISecureResolver, ITLSSessions
 from twistedmail_mta.policy.own_names import OwnNames, with_names
 from twistedmail_mta.policy.web import IReactorWeb, WebClient
 from twistedmail_mta.tasks import TaskGroup
@@ -27,6 +27,7 @@ class Demanding:
 
     Attributes:
         demands: for whoever finds hosts.
+        web: asks servers that strangers name, at addresses that may be asked.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - all that it is made of
@@ -37,6 +38,7 @@ class Demanding:
         tls: ClientTLS,
         database: IDatabase,
         tasks: TaskGroup,
+        sessions: ITLSSessions | None = None,
     ) -> None:
         """Put it together; nothing is asked before mail leaves.
 
@@ -47,14 +49,15 @@ class Demanding:
             tls: verifies web servers.
             database: keeps policies.
             tasks: where policies are fetched that nobody waits for.
+            sessions: counts how TLS goes; None: nobody does.
         """
         names = OwnNames(resolver, reach_of(site, ()).is_forbidden)
-        self._web = WebClient(with_names(reactor, names), tls, keep=False)
-        sts = STS(resolver, self._web, database, reactor, time.time, tasks) if site.outbound.mta_sts else None
+        self.web = WebClient(with_names(reactor, names), tls, keep=False)
+        sts = STS(resolver, self.web, database, reactor, time.time, tasks) if site.outbound.mta_sts else None
         self._sts = sts
         self._validation = validation_of(reactor, site, tasks)
         dane = DANE(resolver, self._validation) if is_dane_wanted(site) else None
-        self.demands = Demands(dane, sts)
+        self.demands = Demands(dane, sts, sessions)
 
     def start(self) -> None:
         """Keep policies fresh from now on."""
@@ -69,7 +72,7 @@ class Demanding:
 
     async def close(self) -> None:
         """Close the connections to web servers."""
-        await self._web.close()
+        await self.web.close()
 
 
 def is_dane_wanted(site: Site) -> bool:

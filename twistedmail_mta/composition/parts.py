@@ -113,7 +113,9 @@ class Parts:
         self._resolver = make_resolver(reactor, nameservers_of(site), site.dns.timeout)
         client_tls = ClientTLS(site.outbound.ca_file)
         self._http = WebClient(reactor, client_tls)
-        self._demanding = Demanding(reactor, site, self._resolver, client_tls, self.database, self.tasks)
+        self.reporting = Reporting(reactor, site, self.database, self._resolver)
+        sessions = self.reporting.sessions
+        self._demanding = Demanding(reactor, site, self._resolver, client_tls, self.database, self.tasks, sessions)
         self.changes = Changes(self.database, reactor)
         self.directory = Directory(
             self.database, site_domains(site.domains), site.server.admin, self.changes, reactor, self.tasks
@@ -129,6 +131,7 @@ class Parts:
             hosts,
             self.bodies,
             self._io,
+            sessions,
         )
         checks = self._sending.checks_of(site)
         self._quotas = Quotas(self.database, self.directory)
@@ -152,7 +155,6 @@ class Parts:
         )
         self._own_mail = OwnMail(self._signing)
         self._plugin_queue = PluginQueue(self._own_mail)
-        self.reporting = Reporting(reactor, site, self.database, self._resolver, self._own_mail)
         self.rotation = Rotation(
             self.database,
             self._resolver.texts,
@@ -232,7 +234,7 @@ class Parts:
         self._demanding.start()
         self.queue.start()
         self._plugin_queue.begin(self.spool, self.queue)
-        self.reporting.begin(self.spool, self.queue)
+        self.reporting.begin(self.spool, self.queue, self._own_mail, self._demanding.web)
         self._begun = True
 
     async def _begin_forwarding(self) -> None:

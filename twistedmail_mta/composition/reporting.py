@@ -11,7 +11,8 @@ from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 
 from twistedmail_mta.composition.settings import release
 from twistedmail_mta.config.site import Site
-from twistedmail_mta.interfaces import IDatabase, IResolver
+from twistedmail_mta.interfaces import IDatabase, IHTTPClient, IResolver
+from twistedmail_mta.model import Address
 from twistedmail_mta.queue.own_mail import OwnMail
 from twistedmail_mta.queue.runner import QueueRunner
 from twistedmail_mta.reporting.daily import DailyReports
@@ -19,6 +20,9 @@ from twistedmail_mta.reporting.dmarc_kind import DMARCReports, Reporter
 from twistedmail_mta.reporting.evaluations import Evaluations
 from twistedmail_mta.reporting.kind import ReportKind
 from twistedmail_mta.reporting.outgoing import Outgoing
+from twistedmail_mta.reporting.posting import Posting
+from twistedmail_mta.reporting.tls_reports import Submitter, TLSReports
+from twistedmail_mta.reporting.tls_sessions import TLSSessions
 from twistedmail_mta.spool.spool import Spool
 from twistedmail_mta.tasks import WorkerPool
 
@@ -35,11 +39,10 @@ class Reporting:
 
     Attributes:
         evaluations: what DMARC finds; None where nobody is told of it.
+        sessions: how TLS goes with other hosts; None where nobody is told of it.
     """
 
-    def __init__(
-        self, reactor: IReactorReporting, site: Site, database: IDatabase, resolver: IResolver, own_mail: OwnMail
-    ) -> None:
+    def __init__(self, reactor: IReactorReporting, site: Site, database: IDatabase, resolver: IResolver) -> None:
         """Put together what counts.
 
         Args:
@@ -47,29 +50,41 @@ class Reporting:
             site: the site file.
             database: keeps what is counted.
             resolver: says who wants reports.
-            own_mail: signs them.
         """
         self._site = site
         self._database = database
         self._resolver = resolver
-        self._own_mail = own_mail
         self._threads = WorkerPool(reactor, "reports", THREADS, BACKLOG)
         self.evaluations = Evaluations(database, reactor, time.time) if site.reports.dmarc else None
+        self.sessions = TLSSessions(database, reactor, time.time) if site.reports.tls else None
         self._daily: DailyReports | None = None
+        self._posting: Posting | None = None
 
-    def begin(self, spool: Spool, queue: QueueRunner) -> None:
-        """Send from now on, whenever `look` is called."""
+    def begin(self, spool: Spool, queue: QueueRunner, own_mail: OwnMail, web: IHTTPClient) -> None:
+        """Send from now on, whenever `look` is called, and post whenever `post` is.
+
+        Args:
+            spool: keeps mail.
+            queue: delivers it.
+            own_mail: signs it.
+            web: posts to servers that strangers name.
+        """
         author, host = self._site.reports.author(self._site.server.admin), self._site.server.hostname
         outgoing = Outgoing(
-            author, host, spool.new_id, time.time, self._own_mail.signatures, spool.insertion, queue.poke
+            author, host, spool.new_id, time.time, own_mail.signatures, spool.insertion, queue.poke
         )  # fmt: skip
         reporter = Reporter(host, str(author), f"twistedmail-mta {release()}")
-        kinds = list(self._kinds(reporter))
+        kinds = list(self._kinds(reporter, author))
+        self._posting = Posting(web, self._database, time.time)
         self._daily = DailyReports(kinds, self._database, outgoing, time.time, SystemRandom().random)
 
-    def _kinds(self, reporter: Reporter) -> Iterator[ReportKind]:
+    def _kinds(self, reporter: Reporter, author: Address) -> Iterator[ReportKind]:
         if self.evaluations is not None:
             yield DMARCReports(self.evaluations, self._database, self._resolver, self._threads.run, reporter)
+
+        if self.sessions is not None:
+            submitter = Submitter(author, reporter.host)
+            yield TLSReports(self.sessions, self._database, self._resolver, self._threads, submitter)
 
     async def look(self) -> None:
         """Send what is due.
@@ -80,8 +95,19 @@ class Reporting:
         if self._daily is not None:
             await self._daily.look()
 
+    async def post(self) -> None:
+        """Post what is due.
+
+        Raises:
+            TemporaryError: the database can't be read or written now; it is posted next time.
+        """
+        if self._posting is not None:
+            await self._posting.look()
+
     async def close(self) -> None:
         """Write what is counted; nobody counts any more."""
         if self.evaluations is not None:
             await self.evaluations.stop()
+        if self.sessions is not None:
+            await self.sessions.stop()
         self._threads.stop()

@@ -36,7 +36,7 @@ from twistedmail_mta.deliver.providers import shipped_providers
 from twistedmail_mta.deliver.sealing import Sealing, Seals
 from twistedmail_mta.directory.recipients import RecipientFile
 from twistedmail_mta.directory.return_paths import ReturnPaths
-from twistedmail_mta.interfaces import IDeliveryAgent, IRecipientCheck, IResolver
+from twistedmail_mta.interfaces import IDeliveryAgent, IRecipientCheck, IResolver, ITLSSessions
 from twistedmail_mta.model import Message, Settlement
 from twistedmail_mta.queue.asking import Lender
 from twistedmail_mta.queue.bounce import Reports
@@ -64,6 +64,7 @@ class Sending:
         hosts: Callable[[str], bool],
         bodies: BodyStore,
         io: WorkerPool,
+        sessions: ITLSSessions | None = None,
     ) -> None:
         """Put it together.
 
@@ -77,6 +78,7 @@ class Sending:
             hosts: whether mail for a domain is kept here.
             bodies: of the messages.
             io: threads for files.
+            sessions: counts how TLS goes; None: nobody does.
         """
         self._reactor = reactor
         self._site = site
@@ -84,7 +86,7 @@ class Sending:
         self._io = io
         self._resolver = resolver
         self._appearance = appearance_of(site, own_addresses)
-        self._dialer = Dialer(reactor, outbound_of(site), tls, read_secret)
+        self._dialer = Dialer(reactor, outbound_of(site), tls, read_secret, sessions)
         self._plan = LanePlan(resolver, shipped_providers(), lane_terms(site), reactor.seconds)
         self._pool = Pool(self._dialer, reactor, messages_of=self._plan.messages_of)
         preferred = PREFERENCES[site.outbound.prefer]

@@ -17,7 +17,7 @@ MOST_INBOXES: Final = 10
 
 
 class ReportsTable(Table):
-    """[reports]: what senders are told of their mail, and domains of mail in their name; where others tell of ours.
+    """[reports]: what senders are told of their mail, other domains of theirs; and where others tell of ours.
 
     Attributes:
         language: for senders whose message doesn't say which language they read.
@@ -25,6 +25,7 @@ class ReportsTable(Table):
             past it only its header.
         copy_to: who gets a copy of every bounce.
         address: whom reports to domains are from; None: the administrator.
+        tls: whether domains that ask for it are told how TLS with their mail hosts went.
         dmarc: whether domains that ask for it are told what DMARC found of mail in their name.
         inbox: accounts of this host whose INBOX is looked through for reports about DMARC and TLS.
         about: domains besides those of this host that such reports are kept about.
@@ -37,6 +38,7 @@ class ReportsTable(Table):
     copy_to: Mailbox | None = None
     address: Mailbox | None = None
     dmarc: bool = True
+    tls: bool = True
     inbox: Annotated[tuple[Mailbox, ...], BeforeValidator(one_or_more), Field(max_length=MOST_INBOXES)] = ()
     about: Annotated[tuple[Domain, ...], BeforeValidator(sequence)] = ()
     after_reading: Literal["keep", "trash", "delete"] = "keep"

@@ -29,6 +29,7 @@ from twistedmail_mta.model import (
     id_text,
 )
 from twistedmail_mta.smtp.xforward import Forwarded
+from twistedmail_mta.tags import DESPITE_TLS
 
 MAX_SESSIONS: Final = 2
 """Sessions that got as far as a transaction, in one attempt."""
@@ -71,7 +72,7 @@ class DeliveryAgent:
             return await self._local[next_hop.local].deliver(message, recipients, next_hop, wanted)
         attempt = Attempt(message, recipients, wanted)
         try:
-            found = await self._hosts.targets(next_hop)
+            found = await self._hosts.targets(next_hop, demanding=DESPITE_TLS not in message.tags)
         except MailError as error:
             kind = Failed if isinstance(error, PermanentError) else Deferred
             attempt.unreached(kind(error.reply))
@@ -93,7 +94,8 @@ class DeliveryAgent:
             if await self._transact(attempt, kept):
                 return True
         try:
-            call = await self._pool.call(next_hop, target, originator)
+            counted = DESPITE_TLS not in attempt.message.tags
+            call = await self._pool.call(next_hop, target, originator, counted=counted)
         except TemporaryError as error:
             self._log_unreached(attempt.message, target, error)
             attempt.unreached(Deferred(error.reply, str(target), unreached=not isinstance(error, Unproven)))

@@ -97,6 +97,7 @@ class ClientProtocol(Protocol):
         self._paused = False
         self._leaving = False
         self._resting = False
+        self._own_address = ""
 
     @property
     def is_usable(self) -> bool:
@@ -157,12 +158,18 @@ class ClientProtocol(Protocol):
         if self.connected and not self.gone.done:
             self._wire.abortConnection()
 
+    @property
+    def own_address(self) -> str:
+        """Where the connection comes from, an IP address; empty for a unix socket."""
+        return self._own_address
+
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Turn Nagle's delay off and go on where `made` is awaited."""
         self._wire = ITCPTransport(self.transport)
         self._outlet = Outlet(self._wire)
         if not isinstance(self._wire.getPeer(), UNIXAddress):
             self._wire.setTcpNoDelay(True)
+            self._own_address = str(getattr(self._wire.getHost(), "host", ""))
         if self.session.encrypted:
             self._start_tls()
         self.made.resolve(None)

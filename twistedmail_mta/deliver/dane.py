@@ -66,7 +66,8 @@ class DANE:
                 answer = await self._resolver.tlsa(f"_{target.port}._tcp.{base}")
                 if answer.authentic and answer.records:
                     names = dict.fromkeys((base, target.host, next_hop.host))
-                    return Demand("DANE", usable(answer.records), tuple(names), base)
+                    published = tuple(answer.records)
+                    return Demand("DANE", usable(published), tuple(names), base, published=published)
         except TemporaryError:
             return RECORDS_UNSURE
         return None

@@ -12,7 +12,9 @@ from twistedmail_mta.deliver.dane import DANE
 from twistedmail_mta.deliver.demand import Demand
 from twistedmail_mta.deliver.sts import STS
 from twistedmail_mta.deliver.target import Target
+from twistedmail_mta.deliver.tls_results import refusal, unfetched
 from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.interfaces import ITLSSessions
 from twistedmail_mta.model import NextHop, Reply
 
 NOT_NAMED: Final = Reply(451, "4.7.5", "MTA-STS: the policy of the recipient's domain names none of its mail hosts")
@@ -25,10 +27,12 @@ class Demands:
     Attributes:
         dane: knows TLSA records; None: DANE is off.
         sts: knows MTA-STS policies; None: it is off.
+        sessions: counts what never becomes a session, for want of a policy or a host that it names; None: nobody does.
     """
 
     dane: DANE | None = None
     sts: STS | None = None
+    sessions: ITLSSessions | None = None
 
     log: ClassVar[Logger] = Logger()
 
@@ -52,22 +56,40 @@ class Demands:
             for host, demand in (await self._by_policy(self.sts, next_hop.host, unproven)).items():
                 if found.get(host) is None or _is_strict(demand):
                     found[host] = demand
-        return _left(targets, found) if found else targets
+        if not found:
+            return targets
+        self._count_refused(next_hop, found)
+        return _left(targets, found)
 
     async def _by_policy(self, sts: STS, domain: str, targets: Sequence[Target]) -> dict[str, Demand | Reply | None]:
         """Return what the domain's policy demands of hosts that DANE proves nothing of (RFC 8461 section 2)."""
         policy = await sts.policy(domain) if targets else None
+        if policy is None:
+            self._count_unfetched(sts, domain)
         if policy is None or policy.mode == "none":
             return {}
         is_strict = policy.mode == "enforce"
         demanded: dict[str, Demand | Reply | None] = {}
         for host in dict.fromkeys(target.host for target in targets):
             if policy.names(host):
-                demanded[host] = Demand("MTA-STS", is_strict=is_strict)
+                demanded[host] = Demand("MTA-STS", is_strict=is_strict, policy=policy)
             else:
-                demanded[host] = NOT_NAMED if is_strict else None
+                tested = Demand("MTA-STS", is_strict=False, is_named=False, policy=policy)
+                demanded[host] = NOT_NAMED if is_strict else tested
                 self._log_unnamed(domain, host, is_strict=is_strict)
         return demanded
+
+    def _count_refused(self, next_hop: NextHop, found: Mapping[str, Demand | Reply | None]) -> None:
+        if self.sessions is None or not next_hop.mx:
+            return
+        for host, reply in found.items():
+            if isinstance(reply, Reply):
+                self.sessions.note(next_hop.host, *refusal(next_hop.host, host, reply, by_dns=reply is not NOT_NAMED))
+
+    def _count_unfetched(self, sts: STS, domain: str) -> None:
+        problem = sts.problem(domain) if self.sessions is not None else None
+        if self.sessions is not None and problem is not None:
+            self.sessions.note(domain, *unfetched(domain, *problem))
 
     def _log_unnamed(self, domain: str, host: str, *, is_strict: bool) -> None:
         self.log.info(

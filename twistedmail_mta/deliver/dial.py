@@ -18,7 +18,9 @@ from twistedmail_mta.deliver.connection import ClientProtocol, Timeouts
 from twistedmail_mta.deliver.demand import Demand
 from twistedmail_mta.deliver.sources import Source, Sources
 from twistedmail_mta.deliver.target import Target
+from twistedmail_mta.deliver.tls_results import came_to_tls, failure_of, is_counted, policy_of
 from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.interfaces import ITLSSessions
 from twistedmail_mta.model import NextHop, RelayLogin, Reply, TLSLevel
 from twistedmail_mta.sasl.client import Credentials
 from twistedmail_mta.smtp.client import ClientSession
@@ -64,7 +66,12 @@ class Dialer:
     log: ClassVar[Logger] = Logger()
 
     def __init__(
-        self, reactor: IReactorDelivery, outbound: Outbound, security: ClientTLS, secret: Callable[[str], str]
+        self,
+        reactor: IReactorDelivery,
+        outbound: Outbound,
+        security: ClientTLS,
+        secret: Callable[[str], str],
+        sessions: ITLSSessions | None = None,
     ) -> None:
         """Make a dialer.
 
@@ -73,18 +80,22 @@ class Dialer:
             outbound: how we appear to others.
             security: makes TLS connections.
             secret: reads a password from its source; may raise OSError or ValueError.
+            sessions: counts how TLS went; None: nobody does.
         """
         self._reactor = reactor
         self._outbound = outbound
         self._security = security
         self._secret = secret
+        self._sessions = sessions
         self._connections: WeakSet[ClientProtocol] = WeakSet()
 
     def source(self, target: Target, originator: str) -> Source | None:
         """Return where a connection would come from, or None for the system's choice."""
         return self._outbound.sources.source(target.address, originator)
 
-    async def call(self, next_hop: NextHop, target: Target, source: Source | None = None) -> ClientProtocol:
+    async def call(
+        self, next_hop: NextHop, target: Target, source: Source | None = None, *, counted: bool = True
+    ) -> ClientProtocol:
         """Return a connection with a session that is ready for a transaction.
 
         Where TLS is opportunistic and nothing secret is sent, a broken
@@ -94,12 +105,14 @@ class Dialer:
             next_hop: how it wants to be spoken to.
             target: which of its hosts.
             source: where the connection comes from.
+            counted: how TLS went is told to who counts that, if the next hop's domain may want to know.
 
         Raises:
             TemporaryError: there is none, and why.
         """
+        counted = counted and self._sessions is not None and is_counted(next_hop)
         try:
-            return await self._open(next_hop, target, source, _level(next_hop, target))
+            return await self._open(next_hop, target, source, _level(next_hop, target), counted=counted)
         except TLSBroken as broken:
             if not _may_be_clear(next_hop, target):
                 raise
@@ -119,7 +132,9 @@ class Dialer:
         for protocol in connected:
             await protocol.gone
 
-    async def _open(self, next_hop: NextHop, target: Target, source: Source | None, tls: TLSLevel) -> ClientProtocol:
+    async def _open(
+        self, next_hop: NextHop, target: Target, source: Source | None, tls: TLSLevel, *, counted: bool = False
+    ) -> ClientProtocol:
         protocol = self._protocol(next_hop, target, source, tls)
         try:
             await self._connect(target, source, protocol)
@@ -127,6 +142,8 @@ class Dialer:
         except Cancelled:
             protocol.abort()
             raise
+        if counted:
+            self._count(next_hop, target, protocol)
         demand = target.demand
         if failure is None and demand is not None:
             failure = _shortcoming(protocol, demand)
@@ -138,9 +155,15 @@ class Dialer:
             raise Unproven(Reply(failure.code, failure.status, f"{demand.by}: {failure.text}"))
         raise TLSBroken(failure) if protocol.session.is_unproven else TemporaryError(failure)
 
+    def _count(self, next_hop: NextHop, target: Target, protocol: ClientProtocol) -> None:
+        """Have it counted how TLS went in a session that has begun, or come to nothing."""
+        if self._sessions is not None and came_to_tls(protocol.session):
+            failure = failure_of(protocol, target)
+            self._sessions.note(next_hop.host, policy_of(next_hop, target.demand), failure)
+
     def _log_testing(self, target: Target, demand: Demand, protocol: ClientProtocol) -> None:
         """Say what would be refused if the policy weren't tried out only (RFC 8461 section 5)."""
-        if demand.is_strict or protocol.security.proven:
+        if demand.is_strict or protocol.security.proven or not demand.proves:
             return
         self.log.info(
             "{remote} isn't what the {by} policy of its domain says, which is only tested: {problem}",

@@ -56,7 +56,7 @@ class Hosts:
     prefers: Literal[4, 6] | None = None
     demands: Demands = NO_DEMANDS
 
-    async def targets(self, next_hop: NextHop) -> Sequence[Target]:
+    async def targets(self, next_hop: NextHop, *, demanding: bool = True) -> Sequence[Target]:
         """Return what to try for a next hop, best first; at least one, at most five.
 
         Hosts of equal preference are shuffled, and so are the addresses of a
@@ -65,13 +65,15 @@ class Hosts:
 
         Args:
             next_hop: a mail domain (`mx`) or a host; an explicit host may be anywhere.
+            demanding: else nothing is demanded but what the site file says.
 
         Raises:
             PermanentError: the domain can't get mail: it or its hosts don't
                 exist, it wants none, or its mail leads back to us.
             TemporaryError: the DNS doesn't say now, or no host can be trusted.
         """
-        return await self.demands.put(next_hop, await self._found(next_hop))
+        found = await self._found(next_hop)
+        return await self.demands.put(next_hop, found) if demanding else found
 
     async def _found(self, next_hop: NextHop) -> Sequence[Target]:
         if not next_hop.mx:

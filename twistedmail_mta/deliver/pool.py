@@ -127,14 +127,14 @@ class Pool:
             call.connection.finish()
         return None
 
-    async def call(self, next_hop: NextHop, target: Target, originator: str) -> Call:
-        """Lend a new connection for an originator's mail.
+    async def call(self, next_hop: NextHop, target: Target, originator: str, *, counted: bool = True) -> Call:
+        """Lend a new connection for an originator's mail; see `Dialer.call`.
 
         Raises:
             TemporaryError: there is none, and why.
         """
         way = self._way(next_hop, target, originator)
-        connection = await self._dialer.call(next_hop, target, way[2])
+        connection = await self._dialer.call(next_hop, target, way[2], counted=counted)
         most = self._messages_of(next_hop) or self._reuse.messages
         return Call(connection, way, most, self._clock.seconds() + self._reuse.age)
 

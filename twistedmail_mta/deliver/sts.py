@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from twistedmail_mta.deliver.sts_rows import Kept, find_policy, keep_policy, old_policies
-from twistedmail_mta.errors import HTTPError, TemporaryError
+from twistedmail_mta.errors import HTTPError, TemporaryError, UntrustedServerError
 from twistedmail_mta.interfaces import IDatabase, IHTTPClient, IResolver
 from twistedmail_mta.model import HTTPAnswer
 from twistedmail_mta.mta_sts.policy import MAX_SIZE, MEDIA_TYPE, PATH, Policy, parse_policy, policy_host
 from twistedmail_mta.mta_sts.record import policy_id, record_name
 from twistedmail_mta.tasks import Cancelled, Task, TaskGroup, sleep
+from twistedmail_mta.tls_report.report import ResultType
 
 FETCH_TIMEOUT: Final = 60.0
 """Seconds for a policy (RFC 8461 section 3.3)."""
@@ -26,6 +28,15 @@ MOST_KNOWN: Final = 10_000
 MOST_FETCHES: Final = 50
 """Policies that are fetched at once; mail to further domains goes by what is known of them."""
 REFRESH_INTERVAL: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """Why a policy can't be had, and until when, on the clock, it isn't asked for again."""
+
+    until: float
+    result: ResultType
+    reason: str
 
 
 class STS:
@@ -66,7 +77,7 @@ class STS:
         self._tasks = tasks
         self._known: OrderedDict[str, Kept | None] = OrderedDict()  # what the database has, the longest unused first
         self._fetches: dict[str, Task[Kept | None]] = {}
-        self._failed: OrderedDict[str, float] = OrderedDict()  # until when, on the clock
+        self._failed: OrderedDict[str, _Trouble] = OrderedDict()
         self._refresher: Task[None] | None = None
 
     async def policy(self, domain: str) -> Policy | None:
@@ -78,6 +89,13 @@ class STS:
         if kept is None or kept.expires_at <= self._now():
             return None
         return kept.policy
+
+    def problem(self, domain: str) -> tuple[ResultType, str] | None:
+        """Return why an announced policy can't be had now, as reports tell it; None: it can, or there is none."""
+        trouble = self._failed.get(domain)
+        if trouble is None or trouble.until <= self._clock.seconds():
+            return None
+        return trouble.result, trouble.reason
 
     def start(self) -> None:
         """Fetch policies anew from now on before their time is over."""
@@ -113,7 +131,7 @@ class STS:
 
     async def _fetched(self, domain: str, announced: str) -> Kept | None:
         """Fetch a policy, once for all who wait for it; None when it can't be had now."""
-        if self._failed.get(domain, 0.0) > self._clock.seconds():
+        if self.problem(domain) is not None:
             return None
         task = self._fetches.get(domain)
         if task is None:
@@ -125,11 +143,15 @@ class STS:
         return await task
 
     async def _fetch(self, domain: str, announced: str) -> Kept | None:
+        result: ResultType = "sts-policy-fetch-error"
         try:
             text = await fetched_text(self._web, domain, FETCH_TIMEOUT)
+            result = "sts-policy-invalid"
             policy = parse_policy(text)
         except (HTTPError, ValueError) as error:
-            self._note_failure(domain, error)
+            self._note_failure(
+                domain, error, "sts-webpki-invalid" if isinstance(error, UntrustedServerError) else result
+            )
             return None
         finally:
             self._fetches.pop(domain, None)
@@ -149,8 +171,8 @@ class STS:
             )
         return kept
 
-    def _note_failure(self, domain: str, error: Exception) -> None:
-        self._failed[domain] = self._clock.seconds() + FAILED_FOR
+    def _note_failure(self, domain: str, error: Exception, result: ResultType) -> None:
+        self._failed[domain] = _Trouble(self._clock.seconds() + FAILED_FOR, result, str(error))
         self._failed.move_to_end(domain)
         if len(self._failed) > MOST_KNOWN:
             self._failed.popitem(last=False)

@@ -39,6 +39,12 @@ class Policy:
     max_age: int
     patterns: tuple[str, ...] = ()
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Return it in lines, as it may have been written."""
+        return ("version: STSv1", f"mode: {self.mode}", *(f"mx: {each}" for each in self.patterns),
+                f"max_age: {self.max_age}")  # fmt: skip
+
     def names(self, host: str) -> bool:
         """Return whether a host, in lower case, is one of the domain's."""
         _, _, below = host.partition(".")

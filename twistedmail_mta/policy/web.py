@@ -27,7 +27,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer, IPolicyForHTTPS, IResponse
 from zope.interface import implementer
 
-from twistedmail_mta.errors import HTTPError
+from twistedmail_mta.errors import HTTPError, UntrustedServerError
 from twistedmail_mta.interfaces import IHTTPClient, ReadInPieces
 from twistedmail_mta.model import HTTPAnswer
 from twistedmail_mta.plugin_calls import in_time
@@ -114,7 +114,9 @@ class WebClient:
         except SchemeNotSupported as error:
             raise ValueError(f"{place} is neither http: nor https:") from error
         except Exception as error:
-            raise HTTPError(f"{method} {place}: {_reason(error)}") from error
+            cause = _cause(error)
+            kind = UntrustedServerError if isinstance(cause, SSL.Error) else HTTPError
+            raise kind(f"{method} {place}: {_words(cause)}") from error
 
     async def _ask(self, method: bytes, url: bytes, fields: Headers, sent: _Sent | None, most: int) -> HTTPAnswer:
         response: IResponse = await promise_of(self._agent.request(method, url, fields, sent))
@@ -227,12 +229,16 @@ def _joined(headers: Headers) -> dict[str, str]:
     }
 
 
-def _reason(error: BaseException) -> str:
+def _cause(error: BaseException) -> BaseException:
     """Return what went wrong: Twisted wraps it in failures of requests and answers."""
     while isinstance(
         error, RequestGenerationFailed | RequestTransmissionFailed | ResponseFailed | ResponseNeverReceived
     ):
         error = _first(error.reasons)
+    return error
+
+
+def _words(error: BaseException) -> str:
     if isinstance(error, SSL.Error):
         return f"TLS failed: {failure_reason(error)}"
     return str(error) or type(error).__name__

@@ -91,6 +91,11 @@ class ClientSession:
         return self._opening.encrypted
 
     @property
+    def lacks_tls(self) -> bool:
+        """Whether TLS was wanted, and the host doesn't offer it, or doesn't do it."""
+        return self._opening.lacks_tls
+
+    @property
     def phase(self) -> Phase:
         """Which time limit holds now (RFC 5321 section 4.5.3.2)."""
         if self._in_body:

@@ -30,6 +30,7 @@ class Opening:
         extensions: what the host offers, as its last EHLO reply said.
         encrypted: TLS is in use.
         authenticated: we logged in.
+        lacks_tls: TLS was wanted, and the host doesn't offer it, or doesn't do it.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Opening:
         self.extensions = Extensions()
         self.encrypted = encrypted
         self.authenticated = False
+        self.lacks_tls = False
         self._hello = hello.encode("ascii", "replace")
         self._tls = tls
         self._credentials = credentials
@@ -65,8 +67,10 @@ class Opening:
             return self._respond()
         if awaited is Awaited.EHLO and reply.code in UNKNOWN_COMMAND:
             return Awaited.HELO, b"HELO " + self._hello
-        if awaited is Awaited.STARTTLS and not reply.accepts and self._may_stay_in_clear(reply):
-            return self._log_in()
+        if awaited is Awaited.STARTTLS and not reply.accepts:
+            self.lacks_tls = True
+            if self._may_stay_in_clear(reply):
+                return self._log_in()
         if not reply.accepts:
             return OUT_OF_STEP if reply.code < 400 else host_refusal(awaited, reply)
         return self._accepted(awaited, reply)
@@ -89,6 +93,7 @@ class Opening:
         if not self.encrypted and self._tls != "none":
             if "STARTTLS" in self.extensions:
                 return Awaited.STARTTLS, b"STARTTLS"
+            self.lacks_tls = True
             if self._tls == "required":
                 return TLS_NOT_OFFERED
         return self._log_in()

@@ -24,13 +24,13 @@ from zope.interface import implementer
 
 from twistedmail_mta.dane.matching import anchors, is_named, whole_keys
 from twistedmail_mta.dane.records import TLSA
+from twistedmail_mta.tls_report.report import ResultType
 
 NO_RECORD: Final = "no TLSA record means the certificate"
 NOT_VALID: Final = "the authority of the TLSA record doesn't vouch for the certificate"
-MOST_ANCHORS: Final = 8
-"""That are tried, those that the host shows first: a zone has room for many, and each costs CPU."""
 MOST_BITS: Final = 8192
 """Of an RSA key in a record: longer ones cost more than they prove."""
+_FAULTS: Final[dict[str, ResultType]] = {NO_RECORD: "validation-failure", NOT_VALID: "certificate-not-trusted"}
 _STRONG: Final = (SHA256, SHA384, SHA512)
 
 
@@ -61,6 +61,13 @@ class RecordsConnectionCreator:
         self._records = records
         self._names = names
         self._path: dict[int, bytes] = {}
+
+    @property
+    def fault(self) -> ResultType | None:
+        """Return what was wrong with the certificate, as reports name it (RFC 8460 section 4.3.1)."""
+        if not self.problem:
+            return None
+        return _FAULTS.get(self.problem, "certificate-host-mismatch")
 
     def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:  # noqa: ARG002, N802, N803 - Twisted's names
         """Begin a connection."""
@@ -94,7 +101,7 @@ def problem_of(leaf: bytes, issuers: Sequence[bytes], records: Sequence[TLSA], n
     of_records = anchors(records, issuers) or _below_keys(records, [leaf, *issuers][-1])
     if not of_records:
         return NO_RECORD
-    if not any(_vouches(anchor, leaf, issuers) for anchor in of_records[:MOST_ANCHORS]):
+    if not any(_vouches(anchor, leaf, issuers) for anchor in of_records):
         return NOT_VALID
     known = list(names)
     return "" if _is_for(load_der_x509_certificate(leaf), known) else f"the certificate is not for {' or '.join(known)}"

@@ -18,12 +18,11 @@ from zope.interface import implementer
 from twistedmail_mta.dane.records import TLSA
 from twistedmail_mta.tls.by_records import RecordsConnectionCreator
 from twistedmail_mta.tls.certificates import CertificateError
+from twistedmail_mta.tls_report.report import ResultType
 
 _LEGACY_SERVER_CONNECT: Final = 0x4
 """OpenSSL's option, unnamed in pyOpenSSL: talk to servers that know no secure renegotiation."""
 _OPTIONS: Final = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION
-_DEPTH: Final = 8
-"""Certificates between a host's own and the topmost: each costs the check of a signature, by any key."""
 _OPPORTUNISTIC_CIPHERS: Final = b"DEFAULT:@SECLEVEL=1"
 """Weak keys of old servers are still better than clear text."""
 
@@ -78,12 +77,14 @@ class ClientConnectionCreator:
     Attributes:
         problem: what was wrong with the certificate; empty when nothing was, or nobody looked.
         proven: the certificate was looked at, and is the host's own.
+        fault: what was wrong with it, as reports name it (RFC 8460 section 4.3.1); None: nothing that has a name.
     """
 
     def __init__(self, context: SSL.Context, host: str, *, verify: bool, strict: bool = True) -> None:
         """Prepare a connection; see `ClientTLS.connection_to`."""
         self.problem = ""
         self.proven = False
+        self.fault: ResultType | None = None
         self._strict = strict
         self._context = context
         self._host = host
@@ -101,8 +102,10 @@ class ClientConnectionCreator:
     def _judge(self, _connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
         if not ok:
             self.problem = f"no trusted authority vouches for the certificate (OpenSSL: {_name_of(error)})"
+            self.fault = _fault_of(error)
         elif depth == 0 and not _is_for(certificate, self._host):
             self.problem = self.problem or f"the certificate is not for {self._host}"
+            self.fault = self.fault or "certificate-host-mismatch"
         elif depth == 0:
             self.proven = not self.problem
         return not (self._strict and self.problem)
@@ -132,8 +135,15 @@ def _context() -> SSL.Context:
     context.set_options(_OPTIONS)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    context.set_verify_depth(_DEPTH)
     return context
+
+
+def _fault_of(error: int) -> ResultType:
+    is_dated = error in (
+        SSL.X509VerificationCodes.ERR_CERT_HAS_EXPIRED,
+        SSL.X509VerificationCodes.ERR_CERT_NOT_YET_VALID,
+    )
+    return "certificate-expired" if is_dated else "certificate-not-trusted"
 
 
 def _name_of(error: int) -> str:

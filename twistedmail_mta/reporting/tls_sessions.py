@@ -1,0 +1,177 @@
+"""TLS sessions of mail that is sent: counted in memory, and added to rows now and then.
+
+Nobody waits for a row: a session costs a look into two dicts.  What wasn't
+written yet when the process dies is lost, at most half a minute of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from typing import ClassVar, Final
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.interfaces import IDatabase, ITLSSessions
+from twistedmail_mta.reporting.tls_rows import Entry, add_entries, failure_text, policy_text
+from twistedmail_mta.tasks import Task, TaskGroup
+from twistedmail_mta.tls_report.report import DAY, Failure, Policy
+
+WRITE_AFTER: Final = 20.0
+"""Seconds from the first session until it is written."""
+MOST_WAITING: Final = 8 << 20
+"""Octets in memory, about; sessions that there is no room for aren't counted."""
+AT_ONCE: Final = 50
+"""Policies of one write: they are put into words on the reactor's thread, in half a millisecond."""
+_TALLY: Final = 600
+_FAILURE: Final = 500
+"""Octets that a policy and a failure take without their longer words."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What waits of one domain, day and policy."""
+
+    successful: int = 0
+    failures: dict[Failure, int] = field(default_factory=dict)
+
+
+_Key = tuple[int, str, Policy]
+
+
+@implementer(ITLSSessions)
+class TLSSessions:
+    """Counts for all deliveries of a site; what can't be written is tried again."""
+
+    log: ClassVar[Logger] = Logger()
+
+    def __init__(self, database: IDatabase, clock: IReactorTime, now: Callable[[], float]) -> None:
+        """Begin.
+
+        Args:
+            database: has the rows.
+            clock: for the time until they are written.
+            now: seconds since the epoch.
+        """
+        self._database = database
+        self._clock = clock
+        self._now = now
+        self._tallies: dict[_Key, _Tally] = {}
+        self._waiting = 0
+        self._left_out = 0
+        self._timer: IDelayedCall | None = None
+        self._tasks = TaskGroup()
+        self._writing: Task[None] | None = None
+
+    def note(self, domain: str, policy: Policy, failure: Failure | None) -> None:
+        """See `ITLSSessions.note`."""
+        self._count((int(self._now()) // DAY, domain, policy), failure, 1)
+
+    def _count(self, key: _Key, failure: Failure | None, sessions: int) -> None:
+        tally = self._tallies.get(key)
+        if tally is None:
+            if not self._takes_room(_tally_size(key), sessions):
+                return
+            tally = self._tallies[key] = _Tally()
+            self._write_in(WRITE_AFTER)
+        if failure is None:
+            tally.successful += sessions
+        elif failure in tally.failures or self._takes_room(_failure_size(failure), sessions):
+            tally.failures[failure] = tally.failures.get(failure, 0) + sessions
+
+    def _takes_room(self, octets: int, sessions: int) -> bool:
+        """Take room, and return whether there was any."""
+        if self._waiting >= MOST_WAITING:
+            self._left_out += sessions
+            return False
+        self._waiting += octets
+        return True
+
+    def _write_in(self, seconds: float) -> None:
+        if self._timer is None or not self._timer.active():
+            self._timer = self._clock.callLater(seconds, self._wake)
+
+    def _wake(self) -> None:
+        self._tasks.start("reporting.tls", self._write_or_wait())
+
+    async def stop(self) -> None:
+        """Write what is counted, if it can be written."""
+        await self._tasks.finish()
+        await self._write_or_wait()
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+
+    async def _write_or_wait(self) -> None:
+        try:
+            await self.keep()
+        except TemporaryError as error:
+            self.log.warn("TLS sessions are written later: {why}", event="tls.unwritten", why=str(error.reply))
+            self._write_in(WRITE_AFTER)
+
+    async def keep(self) -> None:
+        """Write what is counted until now.
+
+        Raises:
+            TemporaryError: it can't be written now; it is kept, and tried again.
+        """
+        while self._writing is not None and not self._writing.done:
+            await self._writing  # what it took isn't in the database yet
+        self._writing = Task("reporting.tls", self._write())
+        await self._writing
+
+    async def _write(self) -> None:
+        self._log_left_out()
+        while self._tallies:
+            batch = self._taken()
+            entries = [_entry(key, tally) for key, tally in batch]
+            try:
+                await self._database.write(partial(add_entries, entries=entries))
+            except TemporaryError:
+                for key, tally in batch:
+                    self._put_back(key, tally)
+                raise
+
+    def _taken(self) -> list[tuple[_Key, _Tally]]:
+        """Take some of what waits, and give its room back."""
+        batch = [(key, self._tallies.pop(key)) for key in list(islice(self._tallies, AT_ONCE))]
+        for key, tally in batch:
+            self._waiting -= _tally_size(key) + sum(map(_failure_size, tally.failures))
+        return batch
+
+    def _put_back(self, key: _Key, tally: _Tally) -> None:
+        if tally.successful:
+            self._count(key, None, tally.successful)
+        for failure, sessions in tally.failures.items():
+            self._count(key, failure, sessions)
+
+    def _log_left_out(self) -> None:
+        if self._left_out:
+            self.log.warn(
+                "{sessions} TLS sessions aren't counted: there were too many different ones",
+                sessions=self._left_out,
+                event="tls.left_out",
+            )
+            self._left_out = 0
+
+
+def _tally_size(key: _Key) -> int:
+    """Return about how many octets a policy takes."""
+    policy = key[2]
+    return _TALLY + sum(map(len, policy.lines)) + sum(map(len, policy.mx_hosts))
+
+
+def _failure_size(failure: Failure) -> int:
+    """Return about how many octets a failure takes."""
+    return _FAILURE + len(failure.reason)
+
+
+def _entry(key: _Key, tally: _Tally) -> Entry:
+    day, domain, policy = key
+    bare = policy_text(Policy(policy.type, policy.domain))
+    failures = [(failure_text(failure), sessions) for failure, sessions in tally.failures.items()]
+    return Entry(day, domain, policy_text(policy), bare, tally.successful, failures)
