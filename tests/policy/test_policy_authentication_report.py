@@ -133,9 +133,9 @@ def test_mail_that_comes_again_is_counted_when_it_does() -> None:
     assert noted(around, sender=f"ann@{BANK}", options={"on_temperror": "defer"}) == []
 
 
-@pytest.mark.parametrize("policy", ["p=reject", "p=reject; rua=https", "p=reject; ruf=mailto:f@bank.test"])
+@pytest.mark.parametrize("policy", ["p=reject", "p=reject; rua=https://bank.test/", "p=reject; ruf=mailto:f@bank.test"])
 def test_who_asks_for_nothing_is_told_nothing(policy: str) -> None:
-    """Only rua= asks."""
+    """Only rua= asks, and only mail is sent."""
     assert noted(surroundings(policy)) == []
 
 
@@ -143,6 +143,20 @@ def test_mail_of_no_policy() -> None:
     """Nobody asks."""
     around = surroundings()
     assert noted(around, TEXT.replace(b"bank.test", b"free.test")) == []
+
+
+def test_a_client_without_an_address() -> None:
+    """A row is about an address, so it has none."""
+    assert noted(surroundings("p=reject" + RUA), host="") == []
+
+
+@pytest.mark.parametrize(
+    ("host", "source"),
+    [("::ffff:192.0.2.10", "192.0.2.10"), ("fe80::1%eth0", "fe80::1"), ("2001:DB8::1", "2001:db8::1")],
+)
+def test_addresses_are_those_of_others(host: str, source: str) -> None:
+    """They look as RFC 3986 has them, however the system writes them."""
+    assert case("p=none", host=host).source == source
 
 
 def test_mail_of_logins_is_not_told_of() -> None:

@@ -16,7 +16,7 @@ from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.model import Reply
 from twistedmail_mta.reporting import dmarc_rows, evaluations
 from twistedmail_mta.reporting.dmarc_form import case_of, case_text, published_of, published_text
-from twistedmail_mta.reporting.dmarc_rows import forget_some
+from twistedmail_mta.reporting.dmarc_rows import FORGET_CASES, forget_some
 from twistedmail_mta.reporting.evaluations import WRITE_AFTER
 
 FULL = TemporaryError(Reply(452, "4.3.1", "disk full"))
@@ -179,6 +179,14 @@ def test_old_days_are_forgotten() -> None:
     assert counting.counts(DAY) == {}
     assert counting.counts(DAY + 1) == {"bank.test": {"192.0.2.1": 1}}
     assert counting.around.database.rows("SELECT count(*) FROM dmarc_case") == [(1,)]
+
+
+def test_forgetting_looks_at_what_goes() -> None:
+    """It is done each minute, so it must not look through all that stays."""
+    counting = Counting()
+    plan = [row[3] for row in counting.around.database.rows(f"EXPLAIN QUERY PLAN {FORGET_CASES}", 0, 1)]
+    assert any("SEARCH" in step for step in plan)
+    assert not [step for step in plan if step.startswith("SCAN")]
 
 
 @given(cases, published)

@@ -66,7 +66,7 @@ class Authentication:
     def _count(self, client: Client, message: Arriving, findings: Findings, decision: Decision) -> None:
         """Have the author's domain told of a message, if it wants to be."""
         dmarc, evaluations = findings.dmarc, self._kit.evaluations
-        if evaluations is None or dmarc.record is None or not is_wanted(findings, decision):
+        if evaluations is None or dmarc.record is None or not is_wanted(client.host, findings, decision):
             return
         case = case_of(client.host, message.envelope, findings, decision)
         evaluations.note(published_at(dmarc.found_at, dmarc.record), case, is_report(message.header))

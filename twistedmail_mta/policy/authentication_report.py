@@ -11,6 +11,7 @@ from twistedmail_mta.dmarc.evaluation import SILENT, Verdict
 from twistedmail_mta.dmarc.report import Case, Disposition, Override, SenderResult, SignatureResult
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.model import Address, Envelope
+from twistedmail_mta.networks import address_of
 from twistedmail_mta.policy.authentication_decision import Decision
 from twistedmail_mta.policy.authenticity import Findings
 from twistedmail_mta.spf.identity import Checked
@@ -23,15 +24,16 @@ _REPORT: Final = re.compile(rb"\s*Report\s+Domain:", re.IGNORECASE)
 """How the Subject of aggregate reports begins, those about TLS too (RFC 9990 section 3.5.2, RFC 8460 section 5.3)."""
 
 
-def is_wanted(findings: Findings, decision: Decision) -> bool:
-    """Return whether a domain asked to be told of a message.
+def is_wanted(host: str, findings: Findings, decision: Decision) -> bool:
+    """Return whether a domain asked to be told of a message, by mail.
 
-    One that is refused for now isn't told of: it comes again.
+    One that is refused for now isn't told of: it comes again.  Nor is one
+    whose client has no address.
     """
     record = findings.dmarc.record
-    if record is None or not record.aggregate:
+    if record is None or not any(uri[:7].lower() == "mailto:" for uri in record.aggregate):
         return False
-    return decision.refusal is None or decision.refusal.code >= 500
+    return (decision.refusal is None or decision.refusal.code >= 500) and address_of(host) is not None
 
 
 def is_report(header: Header) -> bool:
@@ -50,7 +52,7 @@ def case_of(host: str, envelope: Envelope, findings: Findings, decision: Decisio
     """
     dmarc = findings.dmarc
     return Case(
-        source=host,
+        source=str(address_of(host)),  # a zone, and how IPv4 looks on an IPv6 socket, mean nothing to others
         disposition=_disposition(dmarc, decision),
         dkim="pass" if _is_aligned(dmarc, "dkim") else "fail",
         spf="pass" if _is_aligned(dmarc, "spf") else "fail",

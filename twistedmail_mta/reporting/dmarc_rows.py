@@ -15,6 +15,12 @@ MOST_CASES: Final = 5_000
 SLICE: Final = 1_000
 """Rows that one read returns, or one transaction deletes."""
 
+FORGET_CASES: Final = """
+DELETE FROM dmarc_case WHERE (day_id, text) IN (
+    SELECT day_id, text FROM dmarc_case WHERE day_id IN (SELECT id FROM dmarc_day WHERE day < ?) LIMIT ?
+)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -131,11 +137,7 @@ def forget_some(tx: Transaction, before: int) -> bool:
     Returns:
         Whether there is more.
     """
-    tx.execute(
-        "DELETE FROM dmarc_case WHERE (day_id, text) IN (SELECT day_id, text FROM dmarc_case"
-        " JOIN dmarc_day ON dmarc_day.id = day_id WHERE day < ? LIMIT ?)",
-        (before, SLICE),
-    )
+    tx.execute(FORGET_CASES, (before, SLICE))
     if tx.changes() == SLICE:
         return True
     tx.execute("DELETE FROM dmarc_day WHERE day < ?", (before,))
