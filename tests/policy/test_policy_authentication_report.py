@@ -123,6 +123,7 @@ def test_what_the_dns_does_not_say() -> None:
     assert note.case.overrides == (Override("other", "the DNS doesn't answer"),)
     assert note.case.sender is not None
     assert note.case.sender.word == "temperror"
+    assert note.case.spf == "fail"
 
 
 def test_mail_that_comes_again_is_counted_when_it_does() -> None:

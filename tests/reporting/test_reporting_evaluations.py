@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from reporting_kit import CASE, DAY, Counting
+from reporting_kit import BANK, CASE, DAY, Counting
 from reports_made import cases, published
 
 from twistedmail_mta.dmarc.report import Case, Published
@@ -17,7 +17,8 @@ from twistedmail_mta.model import Reply
 from twistedmail_mta.reporting import dmarc_rows, evaluations
 from twistedmail_mta.reporting.dmarc_form import case_of, case_text, published_of, published_text
 from twistedmail_mta.reporting.dmarc_rows import FORGET_CASES, forget_some
-from twistedmail_mta.reporting.evaluations import WRITE_AFTER
+from twistedmail_mta.reporting.evaluations import WRITE_AFTER, Evaluations
+from twistedmail_mta.tasks import Promise, Task
 
 FULL = TemporaryError(Reply(452, "4.3.1", "disk full"))
 
@@ -107,6 +108,32 @@ def test_what_cannot_be_written_is_kept() -> None:
     counting.clock.advance(WRITE_AFTER)
 
     assert counting.counts() == {"bank.test": {"192.0.2.1": 2}}
+
+
+class Slow:
+    """A database whose writes end when a test says so."""
+
+    def __init__(self) -> None:
+        self.writes: list[Promise[None]] = []
+
+    async def write(self, function: Any, urgent: bool = False, size: int = 0) -> None:
+        self.writes.append(Promise())
+        await self.writes[-1]
+
+
+def test_what_is_on_its_way_is_waited_for() -> None:
+    """Whoever lays a day out has to find all of it in the database, also what another coroutine writes just then."""
+    counting, database = Counting(), Slow()
+    waiting: Any = database
+    evaluations = Evaluations(waiting, counting.clock, counting.around.now)
+    evaluations.note(BANK, CASE, False)
+    counting.clock.advance(WRITE_AFTER)
+    kept = Task("test", evaluations.keep())
+
+    assert len(database.writes) == 1
+    assert not kept.done
+    database.writes[0].resolve(None)
+    assert kept.done
 
 
 def test_a_stop_while_nothing_can_be_written() -> None:

@@ -100,7 +100,7 @@ class DMARCReports:
     async def _places(self, domain: str) -> list[Address]:
         records = Records(self.resolver.texts)
         record = await records.at(domain)
-        if record is None or not record.aggregate:
+        if record is None:
             return []
         found = await destinations(Found(domain, record), records, self.resolver.texts)
         places = [each for each in found.addresses if await self._takes_mail(each.domain)]
