@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from authentication_kit import BANK, BANK_HOST, EVIL_HOST, signed, surroundings
+from authentication_kit import BANK, BANK_HOST, EVIL_HOST, chain_with, signed, surroundings
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
@@ -30,6 +32,8 @@ HEAD = (
 LINE = b"The quick brown fox jumps over the lazy dog, and  then it rests for a\twhile. \r\n"
 ROUNDS = 2000
 
+T = TypeVar("T")
+
 
 def cost(text: bytes, host: str, sender: str, helo: str, policy: str = "p=reject") -> tuple[float, float]:
     """Return what a message costs, in milliseconds of CPU: on average, and the dearest."""
@@ -44,6 +48,42 @@ def cost(text: bytes, host: str, sender: str, helo: str, policy: str = "p=reject
         finished(plugin.message(who, message))
         costs.append((time.process_time() - begun) * 1000)
     return sum(costs) / ROUNDS, sorted(costs)[ROUNDS * 99 // 100]
+
+
+@dataclass
+class Pieces:
+    """Threads that note the most CPU time of a call: no single piece keeps the interpreter for longer."""
+
+    pool: WorkerPool
+    longest: float = 0.0
+
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call it on a thread."""
+        return await self.pool.run(self._timed, function, *arguments)
+
+    def _timed(self, function: Callable[..., T], *arguments: Any) -> T:
+        begun = time.thread_time()
+        try:
+            return function(*arguments)
+        finally:
+            self.longest = max(self.longest, (time.thread_time() - begun) * 1000)
+
+
+async def longest_piece(reactor: Any, text: bytes) -> tuple[float, float]:
+    """Return the most CPU that the reactor's thread, and another thread, spent in one piece on a message, in ms."""
+    rig = Rig(Authentication, surroundings=surroundings())
+    pieces = Pieces(WorkerPool(reactor, "bench", 2, 10))
+    rig.plugin._examiner._in_thread = pieces.run
+    rig.plugin._examiner._clock = reactor
+    done = Deferred.fromCoroutine(rig.plugin.message(client(EVIL_HOST), arriving(text)))
+    longest, last = 0.0, time.thread_time()
+    while not done.called:
+        await sleep(reactor, 0)
+        now = time.thread_time()
+        longest, last = max(longest, now - last), now
+    await done
+    pieces.pool.stop()
+    return longest * 1000, pieces.longest
 
 
 async def longest_stall(reactor: Any, text: bytes) -> tuple[float, float]:
@@ -85,6 +125,16 @@ def shapes() -> Iterator[tuple[str, bytes]]:
     yield "one line", signed(HEAD + b"x" * size + b"\r\n")
 
 
+def hostile() -> Iterator[tuple[str, bytes]]:
+    """Yield headers that are dear: of 64 KB, with hundreds of signatures, with a chain of 50 sets."""
+    yield "a header of 900 fields", signed(b"X-Field: some words of no use to anybody\r\n" * 900 + HEAD + LINE)
+    yield "200 signatures", signed(HEAD + LINE, BANK, *["evil.test"] * 199)
+    text = HEAD + LINE
+    for _ in range(50):
+        text = chain_with(text, b"mx.example.org; dmarc=pass header.from=bank.test")
+    yield "a chain of 50 sets", signed(text)
+
+
 def main() -> None:
     """Print all."""
     four = HEAD + LINE * 46
@@ -96,14 +146,21 @@ def main() -> None:
 
     sys.setswitchinterval(1e-4)  # as the server has it
 
-    async def stalls(reactor: Any) -> None:
+    async def stalls() -> None:
         print(f"2 s of nothing: others waited {await idle(reactor, 2.0):.1f} ms at most")
         for name, text in shapes():
             found = [await longest_stall(reactor, text) for _ in range(7)]
             worst, took = min(found)  # other programs only add to it
             print(f"20 MB of {name}: {took:.0f} ms, others waited {worst:.1f} ms at most, in the best of 7 tries")
+            await tell_pieces(f"20 MB of {name}", text)
+        for name, text in hostile():
+            await tell_pieces(name, text)
 
-    react(lambda reactor: Deferred.fromCoroutine(stalls(reactor)), [])
+    async def tell_pieces(name: str, text: bytes) -> None:
+        own, threads = min([await longest_piece(reactor, text) for _ in range(3)])
+        print(f"{name}: the longest piece is {own:.1f} ms of CPU on the reactor's thread, {threads:.1f} ms on another")
+
+    react(lambda _: Deferred.fromCoroutine(stalls()), [])
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def test_a_plain_message() -> None:
         (b"X: 1\r\n" * FEW_LINES + TEXT, {"reading_of", "_judged"}),
         (signed(TEXT, *["evil.test"] * (FEW + 1)), {"_judged"}),
         (chain_with(TEXT, b"mx; none"), {"_judged"}),
-        (signed(TEXT + b"x" * (SMALL + 1)), {"add"}),
+        (signed(TEXT + b"x" * (SMALL + 1)), {"add", "finish"}),
     ],
 )
 def test_what_takes_long_is_done_on_threads(text: bytes, called: set[str]) -> None:
@@ -99,7 +99,24 @@ def test_a_large_body() -> None:
     assert found.dmarc.result == "pass"
     assert max(body.read_at_once) == PIECE
     assert sum(body.read_at_once) == body.size
-    assert threads.called == ["add"] * len(body.read_at_once)
+    assert threads.called == [*["add"] * len(body.read_at_once), "finish"]
+
+
+def test_empty_lines_that_count_at_the_end() -> None:
+    """What makes a million held lines count is hashed on a thread, too, though it is small."""
+    lines = b"\r\n" * 1_000_000
+    for end in (b"x\r\n", b"\r"):
+        _, threads, body = examined(signed(TEXT + lines + end))
+
+        assert len(body.read_at_once) > 1
+        assert threads.called == [*["add"] * len(body.read_at_once), "finish"]
+
+
+def test_a_large_body_without_signatures() -> None:
+    """It is neither read nor hashed."""
+    _, threads, body = examined(TEXT + b"x" * (SMALL + 1))
+
+    assert (threads.called, body.read_at_once) == ([], [])
 
 
 def test_a_hostile_message() -> None:

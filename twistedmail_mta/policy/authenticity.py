@@ -195,16 +195,20 @@ class Examiner:
         return (await self._resolver_in_time().addresses(domain, "A")).status != "missing"
 
     async def _hashes(self, forms: set[Form], body: Body) -> Mapping[Form, BodyHash]:
-        """Hash a body as it is read, a piece at a time."""
-        hasher = BodyHasher(forms)
+        """Hash a body as it is read, a piece at a time.
+
+        The last octets of a large one may cost as much as millions of empty
+        lines before them, which are hashed only then.
+        """
+        hasher, is_large = BodyHasher(forms), body.size > SMALL
         offset = 0
         while forms and offset < body.size:
             piece = await body.read(offset, PIECE)
             if not piece:
                 raise EOFError(f"the body ends at {offset} of {body.size} octets")
-            await self._on_thread_if(len(piece) > SMALL, hasher.add, piece)
+            await self._on_thread_if(is_large, hasher.add, piece)
             offset += len(piece)
-        return hasher.finish()
+        return await self._on_thread_if(is_large and bool(forms), hasher.finish)
 
 
 def _judged(
