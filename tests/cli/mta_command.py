@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 from twistedmail_mta.cli.main import mta
 from twistedmail_mta.privileges import running_user
 
+CHECK = ("check", "--offline", *(word for each in ("ports", "machine", "disk", "clock") for word in ("--skip", each)))
+"""What of `mta check` is the same on every machine."""
 SITE = f"""\
 config_version = 1
 [server]
@@ -50,4 +52,4 @@ class Command:
 
     def worries(self) -> list[Any]:
         """Return what `mta check` finds wrong with a site that can be used."""
-        return [each for each in self.json("check")["findings"] if each["level"] != "note"]
+        return [each for each in self.json(*CHECK)["findings"] if each["level"] != "note"]

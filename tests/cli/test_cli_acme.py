@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from mta_command import SITE, Command
+from mta_command import CHECK, SITE, Command
 
 from twistedmail_mta.acme import application
 from twistedmail_mta.acme.files import provide_for, write_identity, write_record
@@ -68,7 +68,7 @@ def failed(site: Command) -> None:
 
 def findings(site: Command) -> list[tuple[str, str]]:
     """Return what `mta check` says of it."""
-    found = site.json("check")["findings"]
+    found = site.json(*CHECK)["findings"]
     return [(each["level"], each["text"]) for each in found if each["path"] == "acme"]
 
 
@@ -77,7 +77,7 @@ def test_before_the_first_start(site: Command) -> None:
     assert findings(site) == [
         ("note", f"{HOST} has no certificate of an authority yet; it is asked for when the server runs")
     ]
-    assert site("check").exit_code == 0
+    assert site(*CHECK).exit_code == 0
     (status,) = site.json("acme", "status")
     assert (status["state"], status["expires_at"], status["error"]) == ("none", None, None)
 
@@ -155,7 +155,7 @@ def test_libraries_that_are_missing(site: Command, monkeypatch: pytest.MonkeyPat
     """An error that says what to install."""
     monkeypatch.setattr(application, "_LIBRARIES", ("no_such_library",))
 
-    result = site("check")
+    result = site(*CHECK)
 
     assert result.exit_code == 1
     assert "error: acme: needs more: pip install 'twistedmail-mta[acme]'" in result.output

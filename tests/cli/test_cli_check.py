@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 import trustme
-from mta_command import SITE, Command
+from mta_command import CHECK, SITE, Command
 
 from twistedmail_mta.directory import site_logins
 from twistedmail_mta.privileges import running_user
@@ -18,12 +18,12 @@ from twistedmail_mta.tls.certificates import write_self_signed
 
 def test_good_site(command: Command) -> None:
     """Nothing is wrong: exit status 0."""
-    result = command("check")
+    result = command(*CHECK)
 
     note = f"{command.file.parent / 'cert.pem'} is self-signed: mail programs ask before they trust it"
     assert result.exit_code == 0
     assert result.output == f"note: tls: {note}\n{command.file} is ready to be used.\n"
-    assert command.json("check") == {
+    assert command.json(*CHECK) == {
         "file": str(command.file),
         "ok": True,
         "findings": [{"level": "note", "subject": "certificates", "path": "tls", "text": note, "mend": ""}],
@@ -34,7 +34,7 @@ def test_every_mistake_of_the_file(command: Command) -> None:
     """All of them at once, each with its key path; exit status 1."""
     command.file.write_text(SITE.replace("hostname", "hostnam").replace("mx", "nntp"))
 
-    result = command("check")
+    result = command(*CHECK)
 
     assert result.exit_code == 1
     assert "error: server.hostname: is missing" in result.output
@@ -62,21 +62,21 @@ def test_certificate_for_policies(command: Command, tmp_path: Path) -> None:
         "warning: mta_sts: no certificate is for mta-sts.example.org, so nobody can fetch that policy\n"
         '    name one that is in tls.names."mta-sts.example.org"\n'
     )
-    before = command("check")
+    before = command(*CHECK)
 
     write_self_signed(tmp_path / "sts.pem", tmp_path / "sts.key", ["mta-sts.example.org"], datetime.now(UTC))
     table = '[tls.names."mta-sts.example.org"]\ncertificate = "sts.pem"\nkey = "sts.key"\n'
     command.file.write_text(SITE + STS + table)
 
     assert (before.exit_code, warning in before.output) == (0, True)
-    assert "mta_sts" not in command("check").output
+    assert "mta_sts" not in command(*CHECK).output
 
 
 def test_file_that_is_not_there(command: Command) -> None:
     """What is wrong with the file as a whole has no key, and no gap for one."""
     command.file.unlink()
 
-    assert command("check").output.startswith("error: can't be read: No such file or directory\n")
+    assert command(*CHECK).output.startswith("error: can't be read: No such file or directory\n")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -87,7 +87,7 @@ def test_state_directory_behind_a_closed_door(command: Command, tmp_path: Path) 
     text = SITE.replace('"state"', '"closed/state"').replace(f'user = "{running_user().name}"', 'user = "nobody"')
     command.file.write_text(text)
 
-    result = command("check")
+    result = command(*CHECK)
 
     assert result.exit_code == 1
     assert f"error: server.state_dir: nobody can't get at it: {closed} is closed to that user" in result.output
@@ -104,7 +104,7 @@ def test_what_a_reload_could_not_read(command: Command, tmp_path: Path) -> None:
     for file in (command.file, folder / "one.py"):
         file.chmod(0o600)
 
-    output = command("check").output
+    output = command(*CHECK).output
 
     assert f"warning: server.user: nobody can't read {command.file}, so it couldn't be reloaded" in output
     assert f"warning: plugin_path[0]: nobody can't read {folder / 'one.py'}, so a reload couldn't import it" in output
@@ -115,13 +115,13 @@ def test_staying_root_is_warned_of(command: Command) -> None:
     """A site file that names nobody to become."""
     command.file.write_text(SITE.replace(f'user = "{running_user().name}"\n', ""))
 
-    assert "warning: server.user: is missing, so the server stays root" in command("check").output
+    assert "warning: server.user: is missing, so the server stays root" in command(*CHECK).output
 
 
 def test_options_behind_the_command(command: Command) -> None:
     """The site file's name belongs before it; other mistakes are told as ever."""
-    assert "belongs before the command: mta --config FILE" in command("check", "--config", "x").output
-    assert "No such option" in command("check", "--colour").output
+    assert "belongs before the command: mta --config FILE" in command(*CHECK, "--config", "x").output
+    assert "No such option" in command(*CHECK, "--colour").output
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("acount", "account"), ("mailboxes", "mailbox"), ("chek", "check")])
@@ -132,7 +132,7 @@ def test_mistyped_command(command: Command, typed: str, meant: str) -> None:
 
 def added(command: Command, text: str) -> str:
     command.file.write_text(SITE + text)
-    result = command("check")
+    result = command(*CHECK)
     assert result.exit_code == ("error: " in result.output)
     return result.output
 
@@ -183,7 +183,7 @@ def test_state_directory_of_somebody_else(command: Command) -> None:
     command.state_dir.mkdir(mode=0o700)
     os.chown(command.state_dir, 65534, 65534)
 
-    output = command("check").output
+    output = command(*CHECK).output
 
     user = running_user().name
     assert f"warning: server.state_dir: {command.state_dir} doesn't belong to {user}" in output
@@ -266,7 +266,7 @@ def test_certificate_for_another_name(command: Command) -> None:
     """Clients would complain, but the server can start."""
     command.file.write_text(SITE.replace("mail.example.org", "mx.example.org"))
 
-    result = command("check")
+    result = command(*CHECK)
 
     assert result.exit_code == 0
     assert "is not for mx.example.org, only for mail.example.org" in result.output
@@ -277,7 +277,7 @@ def test_no_site_file(command: Command, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("MTA_CONFIG", str(command.file))
     command.file.unlink()
 
-    result = command("check")
+    result = command(*CHECK)
 
     assert result.exit_code == 1
     assert "can't be read: No such file or directory" in result.output
@@ -293,10 +293,10 @@ def hosted(command: Command, *names: str, **keys: str) -> None:
 def test_aliases_file(command: Command) -> None:
     """One that isn't there or can't be understood keeps the server from starting."""
     hosted(command, "example.org", aliases_file="aliases")
-    assert "aliases_file: " in command("check").output
+    assert "aliases_file: " in command(*CHECK).output
 
     (command.file.parent / "aliases").write_text("a: b\nroot: |cmd\n")
-    result = command("check")
+    result = command(*CHECK)
 
     assert result.exit_code == 1
     assert 'error: domains."example.org".aliases_file: ' in result.output
@@ -309,7 +309,7 @@ def test_domain_in_both_places(command: Command) -> None:
     command("account", "add", "postmaster@example.org", "--external")
     hosted(command, "example.org")
 
-    result = command("check")
+    result = command(*CHECK)
 
     assert result.exit_code == 1
     assert 'error: domains."example.org": stands in the site file and in the database' in result.output
@@ -382,17 +382,17 @@ def test_a_filter_without_a_way_back(command: Command) -> None:
     """Worth a warning: what the filter gives back would be refused."""
     command.file.write_text(f'{SITE}plugins = ["amavis"]\n{FILTER}')
     text = "plugins.amavis: sends mail to a content filter, and no listener of role reinject takes it back"
-    assert f"warning: {text}\n" in command("check").output
+    assert f"warning: {text}\n" in command(*CHECK).output
 
     command.file.write_text(f'{SITE}plugins = ["amavis"]\n{FILTER}{BACK}:interface=127.0.0.1"\n')
-    assert "reinject" not in command("check").output
+    assert "reinject" not in command(*CHECK).output
 
 
 def test_a_way_back_for_others(command: Command) -> None:
     """Whoever is trusted there can send anything: it is said each time."""
     command.file.write_text(f'{SITE}{BACK}"\ntrusted = ["10.0.0.7", "10.1.0.0/24"]\n')
 
-    result = command("check")
+    result = command(*CHECK)
 
     assert result.exit_code == 0
     text = "whoever connects from 10.0.0.7/32, 10.1.0.0/24 can send anything to anybody: no login is asked for"

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from mta_command import SITE, Command
+from mta_command import CHECK, SITE, Command
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -134,7 +134,7 @@ def test_nobody_asks(with_plugins: Command) -> None:
     """Worth a warning, no more."""
     write(with_plugins, "", use(judge="Judge"))
 
-    for command in (("plugin", "check"), ("check",)):
+    for command in (("plugin", "check"), CHECK):
         result = with_plugins(*command)
         assert result.exit_code == 0
         assert "warning: plugins.judge: is asked by no listener\n    name it in the plugins of one\n" in result.output
@@ -162,7 +162,7 @@ def test_one_that_could(with_plugins: Command) -> None:
     """What nobody asks is said, by the list, too: a listener's list doesn't count."""
     write(with_plugins, 'plugins = ["office"]\n', use(office="Office"))
 
-    for command in (("plugin", "check"), ("check",)):
+    for command in (("plugin", "check"), CHECK):
         result = with_plugins(*command)
         assert result.exit_code == 0
         text = "can let strangers' mail be sent on, and never does: relay.plugins doesn't name it"
@@ -176,7 +176,7 @@ def test_one_that_can_not(with_plugins: Command) -> None:
     tables = use(office="Office", judge="Judge") + '[relay]\nplugins = ["office", "judge"]\n'
     write(with_plugins, 'plugins = ["judge"]\n', tables)
 
-    for command in (("plugin", "check"), ("check",)):
+    for command in (("plugin", "check"), CHECK):
         result = with_plugins(*command)
         assert result.exit_code == 1
         assert "error: relay.plugins[1]: judge provides no IRelayGrant" in result.output
@@ -189,7 +189,7 @@ def test_relay_without_a_listener_that_asks(with_plugins: Command) -> None:
         'plugin_path = ["plugins"]\n' + site + use(office="Office") + '[relay]\nplugins = ["office"]\n'
     )
 
-    result = with_plugins("check")
+    result = with_plugins(*CHECK)
 
     assert result.exit_code == 0
     assert (
@@ -209,7 +209,7 @@ def test_what_the_server_would_not_start_with(with_plugins: Command, kind: str, 
     """Named by both commands, with exit status 1; the list shows it without stages."""
     write(with_plugins, "", use(x=kind, notes="Notes"))
 
-    for command in (("plugin", "check"), ("check",)):
+    for command in (("plugin", "check"), CHECK):
         result = with_plugins(*command)
         assert result.exit_code == 1
         assert f"error: plugins.x: {words}\n" in result.output
@@ -222,7 +222,7 @@ def test_what_is_not_there(with_plugins: Command) -> None:
     """The site file can't be read then, as `mta check` says at length."""
     write(with_plugins, "", use(x="None"))
 
-    result = with_plugins("check")
+    result = with_plugins(*CHECK)
 
     assert result.exit_code == 1
     assert "error: plugins.x.use: cli_test_plugins, which is " in result.output
@@ -296,10 +296,10 @@ def test_folders_that_others_can_write_to(with_plugins: Command) -> None:
     (folder / "cli_test_plugins.py").chmod(0o664)
     with_plugins.file.write_text(with_plugins.file.read_text().replace('["plugins"]', '["plugins", "none"]'))
 
-    result = with_plugins("check")
+    result = with_plugins(*CHECK)
 
     assert result.exit_code == 0
     assert f"warning: plugin_path[0]: {folder / 'cli_test_plugins.py'} can be changed by others" in result.output
     assert f"warning: plugin_path[1]: there is no folder {folder.parent / 'none'}" in result.output
     folder.chmod(0o777)
-    assert f"warning: plugin_path[0]: {folder} can be changed by others" in with_plugins("check").output
+    assert f"warning: plugin_path[0]: {folder} can be changed by others" in with_plugins(*CHECK).output

@@ -11,62 +11,88 @@ import click
 
 from twistedmail_mta.checks.finding import Finding, as_object, errors_of
 from twistedmail_mta.checks.local import findings_of, findings_of_file
+from twistedmail_mta.checks.outbound import WELL_KNOWN
+from twistedmail_mta.cli.dns_presence import shown_certificates
 from twistedmail_mta.cli.making import findings_of_plugins
-from twistedmail_mta.cli.offline import finished
-from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json
-from twistedmail_mta.composition.demanding import is_dane_wanted
-from twistedmail_mta.composition.settings import nameservers_of, probe_of
+from twistedmail_mta.cli.preflight import (
+    ASKING,
+    SKIPPABLE,
+    Callee,
+    as_callee,
+    findings_as_owner,
+    findings_as_root,
+    findings_of_others,
+)
+from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, printable
 from twistedmail_mta.config.problems import ConfigError, key_path
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.directory.domain_rows import list_domains
 from twistedmail_mta.directory.expansion import Places
 from twistedmail_mta.directory.inspection import Shortcoming, shortcomings, unkept
 from twistedmail_mta.directory.site_domains import SiteDomains, site_domains
-from twistedmail_mta.dns.blocking import BlockingServer
-from twistedmail_mta.dns.validation import verdict_on_all
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.store.files import DATABASE_NAME
 from twistedmail_mta.store.owner import act_as_owner_of
 from twistedmail_mta.store.sync import look_into
 
 _MEND_OF_FILE: Final = "correct it in the site file; etc/mta.toml explains every key"
-PATIENCE: Final = 2.0
-"""Seconds that a name server gets for an answer, if the site file doesn't say less."""
 
 
 @click.command()
+@click.option("--offline", is_flag=True, help="Ask nobody else: no name server, no other host.")
+@click.option(
+    "--skip",
+    "skipped",
+    type=click.Choice(SKIPPABLE),
+    multiple=True,
+    help="Leave something out; may be repeated.",
+)
+@click.option("--strict", is_flag=True, help="Exit status 1 for warnings, too.")
+@click.option(
+    "--call",
+    metavar="HOST[:PORT]",
+    callback=as_callee,
+    help=f"Whom to call, to see whether mail can leave; {WELL_KNOWN}.",
+)
 @pass_invocation
-def check(invocation: Invocation) -> None:
-    """Validate the site file, the certificates and the directories.
+def check(invocation: Invocation, *, offline: bool, skipped: Sequence[str], strict: bool, call: Callee | None) -> None:
+    """Look whether the site can be served, before it is: file, machine, network, DNS.
 
     Exit status 0: the server can be started (there may be warnings); 1: it
     can't.  Run it as root, so that it can look with the eyes of the user whom
-    the server runs as.
+    the server runs as.  It takes half a minute at most.
     """
-    source, findings = _look(invocation)
+    left_out = frozenset(skipped) | (ASKING if offline else frozenset())
+    source, findings = _look(invocation, left_out, call)
     refused = bool(errors_of(findings))
     if invocation.as_json:
-        items = list(map(as_object, findings))
-        print_json({"file": source, "ok": not refused, "findings": items})
+        print_json({"file": source, "ok": not refused, "findings": list(map(as_object, findings))})
     else:
         for finding in findings:
-            click.echo(str(finding))
+            click.echo("\n".join(map(printable, str(finding).split("\n"))))
         click.echo(_verdict(source, refused=refused))
-    sys.exit(1 if refused else 0)
+    sys.exit(1 if refused or (strict and any(each.level == "warning" for each in findings)) else 0)
 
 
-def _look(invocation: Invocation) -> tuple[str | None, Sequence[Finding]]:
+def _look(
+    invocation: Invocation, left_out: frozenset[str], callee: Callee | None
+) -> tuple[str | None, Sequence[Finding]]:
     try:
         chosen = invocation.chosen_site()
     except ConfigError as error:
         return error.source, [Finding("error", item.path, item.text, _MEND_OF_FILE) for item in error.problems]
     if chosen.source is None:
         return None, []
-    findings = [*findings_of(chosen.site, datetime.now(UTC)), *findings_of_file(chosen.source, chosen.site)]
-    if not errors_of(findings):
-        findings += _findings_of_directory(chosen.site)
-        findings += findings_of_plugins(chosen.site)
-        findings += _findings_of_servers(chosen.site)
+    site = chosen.site
+    findings = [*findings_of(site, datetime.now(UTC)), *findings_of_file(chosen.source, site)]
+    usable = not errors_of(findings)
+    findings += findings_as_root(site, left_out)
+    if usable:
+        shown = shown_certificates(site)  # before root is given up
+        findings += _findings_of_directory(site)
+        findings += findings_of_plugins(site)
+        findings += findings_as_owner(site, left_out)
+        findings += findings_of_others(site, shown, left_out, callee)
     return str(chosen.source), findings
 
 
@@ -92,21 +118,6 @@ def _findings_of_quarantine(site: Site, of_site: SiteDomains, tx: Transaction) -
     text = f"{problem}, so what is quarantined waits in the queue, for `mta quarantine`"
     mend = "name a mailbox that is kept here, or make one: mta account add"
     return [Finding("warning", "quarantine.mailbox", text, mend, "domains")] if problem else []
-
-
-def _findings_of_servers(site: Site) -> list[Finding]:
-    """Ask the name servers whether they validate, if DANE is to rely on that."""
-    if not is_dane_wanted(site) or site.dns.dnssec == "trust":
-        return []
-    timeout = min(site.dns.timeout, PATIENCE)
-    trusted = [server for server in nameservers_of(site) if server.trusted]
-    askers = [(server.address, BlockingServer(server, timeout)) for server in trusted]
-    verdict = finished(verdict_on_all(askers, probe_of(site)))
-    if verdict.state == "proven":
-        return []
-    text = f"the name servers aren't known to validate, so DANE is off: {verdict.reason}"
-    mend = 'let a validating resolver such as unbound run on this host, and name it: nameservers = ["127.0.0.1"]'
-    return [Finding("warning", "dns.dnssec", text, mend, "resolver")]
 
 
 def _finding(item: Shortcoming) -> Finding:

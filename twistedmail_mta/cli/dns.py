@@ -78,12 +78,13 @@ def _asked(site: Site, presence: Presence, *, check: bool) -> tuple[Presence, li
     """Ask the DNS for what is needed: to print, whether zones of certificates' names are signed; that needs little."""
     if not check and not presence.certificates:
         return presence, []
-    return waited_for(lambda reactor: _ask(cast(IReactorDemands, reactor), site, presence, check=check))
+    return waited_for(lambda reactor: compared(cast(IReactorDemands, reactor), site, presence, check=check))
 
 
-async def _ask(
+async def compared(
     reactor: IReactorDemands, site: Site, presence: Presence, *, check: bool
 ) -> tuple[Presence, list[Finding]]:
+    """Ask the DNS which zones are signed and, to `check`, whether all is there that should be."""
     resolver = make_resolver(reactor, nameservers_of(site), site.dns.timeout)
     tls = ClientTLS(site.outbound.ca_file)
     web = WebClient(with_names(reactor, OwnNames(resolver, lambda _: False)), tls, keep=False)  # this host, too

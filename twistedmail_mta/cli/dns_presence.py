@@ -107,7 +107,7 @@ def shown_certificates(site: Site) -> Shown:
 def _hosts(site: Site, known: Known, hidden: Sequence[str]) -> Iterator[Host]:
     """Yield the names in EHLO; mail of a family without a source of its own leaves from where mail comes in."""
     hostname = site.server.hostname
-    if not _sends_itself(site):
+    if not sends_itself(site):
         yield Host(hostname, known.addresses, ())
         return
     sources = site.outbound.source_addresses
@@ -122,7 +122,7 @@ def _hosts(site: Site, known: Known, hidden: Sequence[str]) -> Iterator[Host]:
         yield Host(name, tuple(dict.fromkeys((*incoming, *outgoing))), tuple(outgoing))
 
 
-def _sends_itself(site: Site) -> bool:
+def sends_itself(site: Site) -> bool:
     """Return whether any mail goes to MX hosts: not if a route takes all of it before."""
     for each in site.route:
         hop = each.route(site.outbound)
