@@ -177,6 +177,27 @@ def test_sighup_does_the_same(server: Server) -> None:
     assert server.says() == "450 4.7.1 VERSION 2"
 
 
+def test_what_it_would_change(server: Server) -> None:
+    """`mta diff` says it before, and nothing after; also of a server that has ended."""
+    assert server.site.mta("diff").stdout == "Nothing would change.\n"
+    server.write(2)
+    server.change('use = "limits"', 'use = "limits"\naccount.day.recipients = 9')
+
+    would = server.site.mta("diff", check=False)
+
+    assert would.stdout.splitlines()[:2] == ["A reload changes:", "  + plugins.limits.account.day = { recipients = 9 }"]
+    assert would.stdout.splitlines()[-2:] == [
+        "Plugins that begin: greeting, limits",
+        "Plugins that end with the sessions that run: greeting, limits",
+    ]
+    assert would.returncode == 1
+    assert server.says() == "450 4.7.1 VERSION 1"
+    server.site.mta("reload")
+    assert server.site.mta("diff").stdout == "Nothing would change.\n"
+    server.site.stop()
+    assert server.site.mta("diff").stdout == "Nothing would change.\n"
+
+
 def broken_code(server: Server) -> None:
     server.write("(")
 

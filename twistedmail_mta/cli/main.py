@@ -43,6 +43,7 @@ _COMMANDS: Final = {
     "limits": Entry("twistedmail_mta.cli.limits:limits", "Show and reset what an account has used of its limits."),
     "plugin": Entry("twistedmail_mta.cli.plugin:plugin", "List and check the plugins of the site; begin a new one."),
     "reload": Entry("twistedmail_mta.cli.reload:reload", "Let the running server read its site file again."),
+    "diff": Entry("twistedmail_mta.cli.diff:diff", "Show what a reload of the site file would change."),
     "queue": Entry("twistedmail_mta.cli.queue:queue", "Look at the mail that waits, and act on it."),
     "quarantine": Entry(
         "twistedmail_mta.cli.quarantine:quarantine", "Look at the mail that plugins kept back; release or delete it."

@@ -230,6 +230,7 @@ class Parts:
         self._behind = self._everything_behind()
         await self.sweep.give_back_claims()
         await self.mailboxes.undo_unfinished()
+        await self._reloading.note_use()
         self.changes.start()
         self._demanding.start()
         self.queue.start()

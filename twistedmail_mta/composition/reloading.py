@@ -16,7 +16,9 @@ from twistedmail_mta.checks.finding import Finding, errors_of
 from twistedmail_mta.checks.local import findings_of
 from twistedmail_mta.composition.generations import Generation, Generations
 from twistedmail_mta.composition.sending import Sending
+from twistedmail_mta.composition.settings import release
 from twistedmail_mta.config.changes import differences, in_effect
+from twistedmail_mta.config.in_use import write_in_use
 from twistedmail_mta.config.problems import ConfigError, Problem
 from twistedmail_mta.config.secrets import is_credential
 from twistedmail_mta.config.site import Site
@@ -178,7 +180,7 @@ class Reloading:
         grants = plugins.grants(reading.site.relay.plugins)
         await plugins.start()
         take_domains = await self._directory.prepared(reading.domains)
-        # From here on nothing waits, and nothing fails.
+        # Until all of it is changed nothing waits, and nothing fails.
         take_domains()
         self._sending.follow(reading.site)
         if self._tls is not None and reading.certificates is not None:
@@ -188,6 +190,16 @@ class Reloading:
         self._generations.follow(generation)
         serve()
         self._logins.reload()
+        await self.note_use()
+
+    async def note_use(self) -> None:
+        """Write down what counts now, for `mta diff`; it isn't worth a failure."""
+        try:
+            await self._threads.run(write_in_use, self._generations.now.site, release())
+        except OSError as error:
+            self.log.warn(
+                "what the server runs with can't be written down: {reason}", event="site.use.failed", reason=str(error)
+            )
 
     def stop(self) -> None:
         """Read no more."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
-
-from pydantic import BaseModel
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from twistedmail_mta.config.listening import ListenTable
-from twistedmail_mta.config.plugging import PluginTable
 from twistedmail_mta.config.problems import key_path
 from twistedmail_mta.config.site import Site
+
+Said = Mapping[str, Any]
+"""What a site file says, as JSON has it: see `said_by`."""
 
 _LIVE: Final = frozenset(
     {
@@ -35,15 +35,39 @@ class Difference:
     Attributes:
         path: the key, or a table that came or went.
         is_live: a running server can take it up; else it needs a restart.
+        steps: what the path consists of.
+        before: its value, as `said_by` has it; None: there was none.
+        after: the value that it has now.
     """
 
     path: str
     is_live: bool
+    steps: tuple[str, ...] = field(default=(), compare=False)
+    before: Any = field(default=None, compare=False)
+    after: Any = field(default=None, compare=False)
+
+
+def said_by(site: Site) -> Said:
+    """Return all keys of a site with their values, defaults too, as JSON has them.
+
+    Options of plugins stand beside their other keys, as in the file.
+    """
+    said = site.model_dump(mode="json", by_alias=True)
+    said["plugins"] = {name: {**table.pop("options"), **table} for name, table in said["plugins"].items()}
+    return said
 
 
 def differences(old: Site, new: Site) -> list[Difference]:
     """Return what differs, in the order of the model."""
-    return [Difference(key_path(steps), _is_live(steps, old, new)) for steps in _differing(old, new, ())]
+    return differences_in(said_by(old), said_by(new))
+
+
+def differences_in(old: Said, new: Said) -> list[Difference]:
+    """Return what differs in what two files say."""
+    return [
+        Difference(key_path(steps), _is_live(steps, old, new), steps, before, after)
+        for steps, before, after in _differing(old, new, ())
+    ]
 
 
 def in_effect(old: Site, new: Site) -> Site:
@@ -58,7 +82,7 @@ def in_effect(old: Site, new: Site) -> Site:
         said, says = getattr(old, table), getattr(new, table)
         if said is not None and says is not None:
             fixed[table] = says.model_copy(update={key: getattr(said, key) for key in keys})
-    if _comes_or_goes(old, new):
+    if _comes_or_goes(said_by(old), said_by(new)):
         fixed |= {"tls": old.tls, "acme": old.acme}
     listen = {name: _listener(table, new.listen.get(name)) for name, table in old.listen.items()}
     needed = {name for table in listen.values() for name in table.plugins} - new.plugins.keys()
@@ -75,35 +99,31 @@ def _listener(old: ListenTable, new: ListenTable | None) -> ListenTable:
     return new.model_copy(update={name: getattr(old, name) for name in _FIXED_OF_LISTENER})
 
 
-def _comes_or_goes(old: Site, new: Site) -> bool:
+def _comes_or_goes(old: Said, new: Said) -> bool:
     """Whether there is TLS in one of them only, or from elsewhere: what listeners offer depends on it."""
-    return (old.tls is None, old.acme is None) != (new.tls is None, new.acme is None)
+    return any((old[name] is None) != (new[name] is None) for name in ("tls", "acme"))
 
 
-def _is_live(steps: Sequence[str], old: Site, new: Site) -> bool:
+def _is_live(steps: Sequence[str], old: Said, new: Said) -> bool:
     match steps:
         case [table, key] if key in _FIXED.get(table, ()):
             return False
         case ["tls" | "acme", *_]:
             return not _comes_or_goes(old, new)
         case ["listen", name, key, *_]:
-            return old.listen[name].role == new.listen[name].role and key not in _FIXED_OF_LISTENER
+            return bool(old["listen"][name]["role"] == new["listen"][name]["role"]) and key not in _FIXED_OF_LISTENER
         case ["listen", *_]:
             return False
     return steps[0] in _LIVE
 
 
-def _differing(old: object, new: object, steps: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Yield the keys that lead to what differs."""
-    if isinstance(old, BaseModel) and type(old) is type(new):
-        for name in type(old).model_fields:
-            inside = isinstance(old, PluginTable) and name == "options"  # which stand beside its other keys
-            yield from _differing(getattr(old, name), getattr(new, name), steps if inside else (*steps, name))
-    elif isinstance(old, Mapping) and isinstance(new, Mapping):
+def _differing(old: object, new: object, steps: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object, object]]:
+    """Yield the keys that lead to what differs, and both values."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
         for name in {**old, **new}:
             if name in old and name in new:
                 yield from _differing(old[name], new[name], (*steps, name))
             else:
-                yield (*steps, name)
+                yield (*steps, name), old.get(name), new.get(name)
     elif old != new:
-        yield steps
+        yield steps, old, new

@@ -172,12 +172,12 @@ def _keys_below(model: type[BaseModel], steps: Sequence[int | str]) -> list[str]
             kind = get_args(kind)[-1] if get_origin(kind) is dict else get_args(kind)[0]
         else:
             table = _table_in(kind)
-            kind = _fields(table)[str(step)].annotation if table is not None else None
+            kind = fields_of(table)[str(step)].annotation if table is not None else None
     table = _table_in(kind)
-    return list(_fields(table)) if table is not None else []
+    return list(fields_of(table)) if table is not None else []
 
 
-def _fields(table: type[BaseModel]) -> dict[str, FieldInfo]:
+def fields_of(table: type[BaseModel]) -> dict[str, FieldInfo]:
     """Return the fields of a table by the keys that the file has for them."""
     return {field.alias or name: field for name, field in table.model_fields.items()}
 
@@ -191,7 +191,7 @@ def _chosen(kind: object, use: int | str) -> type[BaseModel] | None:
 
 
 def _all_paths(model: type[BaseModel], above: str = "") -> Iterator[str]:
-    for name, field in _fields(model).items():
+    for name, field in fields_of(model).items():
         yield above + name
         inner = _table_in(field.annotation)
         if inner is not None:

@@ -53,6 +53,23 @@ def format_size(octets: int) -> str:
     return f"{octets} B" if unit == "B" else f"{amount:.1f} {unit}"
 
 
+def written_duration(seconds: float) -> str:
+    """Return a time as people write it, in the largest unit that needs no fraction: "90s", "5m", "5d"."""
+    for unit in ("d", "h", "m", "s", "ms"):
+        amount = round(seconds / _SECONDS[unit], 6)
+        if amount >= 1 and amount.is_integer():
+            return f"{int(amount)}{unit}"
+    return f"{seconds:g}s"
+
+
+def written_size(octets: int) -> str:
+    """Return a size as people write it in the site file: "1500B", "50MB"."""
+    for unit in ("TB", "GB", "MB", "KB"):
+        if octets and not octets % _OCTETS[unit]:
+            return f"{octets // _OCTETS[unit]}{unit}"
+    return f"{octets}B"
+
+
 def _split(text: object, units: dict[str, float] | dict[str, int], wanted: str) -> tuple[float, float]:
     match = _AMOUNT.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None or match[2] not in units:
