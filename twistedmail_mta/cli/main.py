@@ -40,6 +40,7 @@ _COMMANDS: Final = {
     "mailbox": Entry("twistedmail_mta.cli.mailbox:mailbox", "List mailboxes; import and export mail."),
     "auth": Entry("twistedmail_mta.cli.auth:auth", "Find out whether mail is whose it says it is."),
     "dns": Entry("twistedmail_mta.cli.dns:dns", "Print the DNS records that the site needs, or check them."),
+    "report": Entry("twistedmail_mta.cli.report:report", "Read what others report about our domains: DMARC and TLS."),
     "limits": Entry("twistedmail_mta.cli.limits:limits", "Show and reset what an account has used of its limits."),
     "plugin": Entry("twistedmail_mta.cli.plugin:plugin", "List and check the plugins of the site; begin a new one."),
     "reload": Entry("twistedmail_mta.cli.reload:reload", "Let the running server read its site file again."),
