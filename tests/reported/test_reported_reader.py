@@ -6,6 +6,7 @@ import gzip
 import json
 
 import pytest
+from dkim_made import rsa_record
 from dmarc_reports_seen import GOOGLE, MICROSOFT
 from mail_at_rest import run
 from reported_lab import ACCOUNT, AT, Lab, packed_mail, report_mail, signed, started
@@ -75,6 +76,16 @@ def test_proofs(mail: bytes, proof: str) -> None:
     lab.look()
 
     assert lab.kept("proof") == [(proof,)]
+
+
+def test_keys_for_reports_alone() -> None:
+    """A key that is for TLS reports alone signs them, and no others."""
+    lab = Lab()
+    lab.names.add("r._domainkey.google.com", "TXT", rsa_record(tags="v=DKIM1; s=tlsrpt; "))
+    lab.receive(signed(packed_mail(GOOGLE_TLS, name="g.json.gz")), signed(packed_mail(GOOGLE)))
+    lab.look()
+
+    assert lab.kept("kind, proof") == [("tls", "pass"), ("dmarc", "fail")]
 
 
 def test_dns_that_doesnt_answer() -> None:

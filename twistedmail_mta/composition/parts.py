@@ -191,7 +191,7 @@ class Parts:
             self._observation,
             self.tls,
         )
-        self._report_threads = WorkerPool(reactor, "reports", REPORT_THREADS, REPORT_BACKLOG)
+        self._report_threads = WorkerPool(reactor, "reported", REPORT_THREADS, REPORT_BACKLOG)
         self.reported = report_reader(
             site, reactor, self._resolver, self.database, self.mailboxes, self._report_threads, hosts
         )

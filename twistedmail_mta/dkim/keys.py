@@ -21,6 +21,10 @@ Kind = Literal["rsa", "ed25519"]
 
 LEAST_BITS: Final = 1024
 MOST_BITS: Final = 4096
+MAIL: Final = frozenset({b"*", b"email"})
+"""What a key has to be for, so that it may sign any mail."""
+TLS_REPORTS: Final = frozenset({b"tlsrpt", *MAIL})
+"""What one has to be for, so that it may sign mail with reports about TLS (RFC 8460 section 3)."""
 _MOST_EXPONENT_BITS: Final = 64
 _MOST_RECORD: Final = 8192
 """Octets; a key of 4096 bits has 736 letters."""
@@ -44,8 +48,12 @@ class Key:
     strict: bool = False
 
 
-def parse_key(record: bytes) -> Key:
+def parse_key(record: bytes, services: frozenset[bytes] = MAIL) -> Key:
     """Return the key in a record, if signatures of mail by SHA-256 may be held against it.
+
+    Args:
+        record: the text.
+        services: it must be for one of them.
 
     Raises:
         Unverified: it is no key, revoked, or for something else.
@@ -60,7 +68,7 @@ def parse_key(record: bytes) -> Key:
         raise Unverified("permerror", "version of the key record not known")
     if b"h" in tags and b"sha256" not in (part.lower() for part in parts_of(tags[b"h"])):
         raise Unverified("permerror", "key isn't for SHA-256")
-    if b"s" in tags and not {b"*", b"email"} & {part.lower() for part in parts_of(tags[b"s"])}:
+    if b"s" in tags and not services & {part.lower() for part in parts_of(tags[b"s"])}:
         raise Unverified("permerror", "key isn't for mail")
     flags = {part.lower() for part in parts_of(tags.get(b"t", b""))}
     return Key(_kind(tags.get(b"k", b"rsa")), _public(tags.get(b"p")), b"y" in flags, b"s" in flags)

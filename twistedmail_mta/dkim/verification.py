@@ -20,7 +20,7 @@ from typing import Final
 
 from twistedmail_mta.dkim.body import BodyHash, Form
 from twistedmail_mta.dkim.fields import Field, selected
-from twistedmail_mta.dkim.keys import Key, parse_key, verify
+from twistedmail_mta.dkim.keys import MAIL, Key, parse_key, verify
 from twistedmail_mta.dkim.results import Result, Unverified, Word
 from twistedmail_mta.dkim.signature import Claims, Signature, claims_of, signature_of, tags_of
 from twistedmail_mta.errors import TemporaryError
@@ -99,12 +99,13 @@ async def fetch(names: Iterable[str], texts: Texts) -> Keys:
     return keys
 
 
-def judged(
+def judged(  # noqa: PLR0913, PLR0917 - what there is to hold a signature against
     signatures: Iterable[Candidate],
     fields: Sequence[Field],
     hashes: Mapping[Form, BodyHash],
     keys: Keys,
     now: float,
+    services: frozenset[bytes] = MAIL,
 ) -> tuple[Result, ...]:
     """Return what came of each signature.
 
@@ -114,12 +115,18 @@ def judged(
         hashes: of the body, for `forms_of`.
         keys: of `names_of`.
         now: seconds since the epoch.
+        services: keys must be for one of them.
     """
-    return tuple(_judged(each, fields, hashes, keys, now) for each in signatures)
+    return tuple(_judged(each, fields, hashes, keys, now, services) for each in signatures)
 
 
-def _judged(
-    candidate: Candidate, fields: Sequence[Field], hashes: Mapping[Form, BodyHash], keys: Keys, now: float
+def _judged(  # noqa: PLR0913, PLR0917 - those of `judged`
+    candidate: Candidate,
+    fields: Sequence[Field],
+    hashes: Mapping[Form, BodyHash],
+    keys: Keys,
+    now: float,
+    services: frozenset[bytes],
 ) -> Result:
     signature, claims = candidate.signature, candidate.claims
     if isinstance(signature, Unverified):
@@ -127,7 +134,7 @@ def _judged(
     claims = Claims(signature.domain, signature.selector, signature.identity, signature.algorithm, claims.begin)
     try:
         check_times(signature, now)
-        usable = keys_for(signature.key_name, keys)
+        usable = keys_for(signature.key_name, keys, services)
     except Unverified as refusal:
         return _result(claims, refusal)
     results = [_held_against(key, signature, claims, fields, hashes) for key in usable]
@@ -167,7 +174,7 @@ def check_times(signature: Signature, now: float) -> None:
         raise Unverified("fail", "signature is from the future")
 
 
-def keys_for(name: str, keys: Keys) -> tuple[Key, ...]:
+def keys_for(name: str, keys: Keys, services: frozenset[bytes] = MAIL) -> tuple[Key, ...]:
     """Return the keys of a name; there is at least one (RFC 6376 section 6.1.2).
 
     Raises:
@@ -180,7 +187,7 @@ def keys_for(name: str, keys: Keys) -> tuple[Key, ...]:
     refusals: list[Unverified] = []
     for record in answer.records[:MOST_RECORDS]:
         try:
-            usable.append(parse_key(record))
+            usable.append(parse_key(record, services))
         except Unverified as reason:
             refusals.append(reason)
     if not usable:

@@ -12,6 +12,7 @@ from twistedmail_mta.arc.chain import Chain, chain_of, validated
 from twistedmail_mta.arc.chain import Verdict as ChainVerdict
 from twistedmail_mta.dkim.body import BodyHash, BodyHasher, Form
 from twistedmail_mta.dkim.fields import Field, fields_of
+from twistedmail_mta.dkim.keys import MAIL
 from twistedmail_mta.dkim.results import Result
 from twistedmail_mta.dkim.verification import Candidate, Keys, forms_of, judged, names_of, signatures_of
 from twistedmail_mta.dmarc.author import Author, author_of
@@ -123,7 +124,14 @@ class Examiner:
     takes more than a fraction of a millisecond is done on threads.
     """
 
-    def __init__(self, resolver: IResolver, clock: IReactorTime, patience: float, in_thread: Threads) -> None:
+    def __init__(
+        self,
+        resolver: IResolver,
+        clock: IReactorTime,
+        patience: float,
+        in_thread: Threads,
+        services: frozenset[bytes] = MAIL,
+    ) -> None:
         """Begin.
 
         Args:
@@ -131,11 +139,13 @@ class Examiner:
             clock: for the time that the answers have.
             patience: seconds for all questions about a message.
             in_thread: calls what takes long.
+            services: keys of signatures must be for one of them.
         """
         self._resolver = resolver
         self._clock = clock
         self._patience = patience
         self._in_thread = in_thread
+        self._services = services
 
     async def findings(self, visit: Visit, sender: Address, header: Header, body: Body) -> Findings:
         """Return what can be found of a message.
@@ -158,7 +168,9 @@ class Examiner:
         try:
             hashes = await self._hashes(reading.forms, body)
             is_much = is_large or len(reading.signatures) > FEW or bool(reading.chain.sets)
-            signatures, chain = await self._on_thread_if(is_much, _judged, reading, hashes, await keys, visit.now)
+            signatures, chain = await self._on_thread_if(
+                is_much, _judged, reading, hashes, await keys, visit.now, self._services
+            )
             by_mail, by_helo = await spf
             dmarc = await evaluated(await policy, dict.fromkeys(_identifiers(by_mail, signatures)), records)
         finally:
@@ -212,10 +224,10 @@ class Examiner:
 
 
 def _judged(
-    reading: Reading, hashes: Mapping[Form, BodyHash], keys: Keys, now: float
+    reading: Reading, hashes: Mapping[Form, BodyHash], keys: Keys, now: float, services: frozenset[bytes]
 ) -> tuple[tuple[Result, ...], ChainVerdict]:
     """Verify signatures and chain: a plain function, for any thread."""
-    results = judged(reading.signatures, reading.fields, hashes, keys, now)
+    results = judged(reading.signatures, reading.fields, hashes, keys, now, services)
     return results, validated(reading.chain, reading.fields, hashes, keys, now)
 
 

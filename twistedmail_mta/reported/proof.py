@@ -6,11 +6,13 @@ from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
+from twistedmail_mta.dkim.keys import TLS_REPORTS
 from twistedmail_mta.dmarc.author import author_of
 from twistedmail_mta.interfaces import IResolver
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.model import NULL_PATH
 from twistedmail_mta.policy.authenticity import Examiner, Findings, Threads
+from twistedmail_mta.reported.entry import Kind
 from twistedmail_mta.reported.rows import Mailing, Word
 from twistedmail_mta.spf.identity import Visit
 from twistedmail_mta.stages import Body
@@ -34,14 +36,18 @@ class Prover:
             in_thread: calls what takes long.
             host: our name.
         """
-        self._examiner = Examiner(resolver, clock, PATIENCE, in_thread)
+        self._examiners: dict[Kind, Examiner] = {
+            "dmarc": Examiner(resolver, clock, PATIENCE, in_thread),
+            "tls": Examiner(resolver, clock, PATIENCE, in_thread, TLS_REPORTS),
+        }
         self._clock = clock
         self._host = host
 
-    async def mailing(self, header: Header, body: Body, received_at: int) -> Mailing:
+    async def mailing(self, kind: Kind, header: Header, body: Body, received_at: int) -> Mailing:
         """Return how a mail came.
 
         Args:
+            kind: of the reports in it.
             header: of the mail.
             body: what follows.
             received_at: when it came, in seconds since the epoch; signatures must have been good then.
@@ -51,10 +57,11 @@ class Prover:
         """
         author = author_of(header.get_all(b"From")).domain
         visit = Visit("", "", self._host, float(received_at))
-        proof, signer = _proof(author, await self._examiner.findings(visit, NULL_PATH, header, body))
+        examiner = self._examiners[kind]
+        proof, signer = _proof(author, await examiner.findings(visit, NULL_PATH, header, body))
         if proof == "unknown":
             await sleep(self._clock, AGAIN_AFTER)
-            proof, signer = _proof(author, await self._examiner.findings(visit, NULL_PATH, header, body))
+            proof, signer = _proof(author, await examiner.findings(visit, NULL_PATH, header, body))
         return Mailing(received_at, author, proof, signer)
 
 

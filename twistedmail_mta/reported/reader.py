@@ -16,7 +16,7 @@ from twistedmail_mta.mailbox.described import Column
 from twistedmail_mta.mailbox.store import MailboxStore
 from twistedmail_mta.mailbox.stored import Stored
 from twistedmail_mta.reported.documents import Document, documents_in_mail, may_hold_reports
-from twistedmail_mta.reported.entry import Entry
+from twistedmail_mta.reported.entry import Entry, Kind
 from twistedmail_mta.reported.proof import Prover
 from twistedmail_mta.reported.rows import (
     FORGOTTEN_AT_ONCE,
@@ -168,7 +168,8 @@ class ReportReader:
                 self._complain(uid, each.name, f"{each.left_out} of its lines say too little, and don't count")
         if not read:
             return False
-        mailing = await self._prover.mailing(Header(stored.head), _Octets(body), stored.internal_date)
+        kind: Kind = "tls" if all(entry.kind == "tls" for entry in read) else "dmarc"
+        mailing = await self._prover.mailing(kind, Header(stored.head), _Octets(body), stored.internal_date)
         kept = [await self._keep(entry, mailing, uid) for entry in read]
         return all(kept) and len(read) == len(documents)
 
