@@ -52,6 +52,8 @@ CERTIFICATES_EVERY: Final = 30.0
 """Seconds between two looks whether certificates are to be asked for."""
 REPORTS_EVERY: Final = 60.0
 """Seconds between two looks for reports to other domains that are due."""
+HISTORY_EVERY: Final = 60.0
+"""Seconds between two looks for what of the history is too old, where no mail comes."""
 EXPIRE_EVERY: Final = 600.0
 """Seconds between two looks for what has been in quarantine long enough; fewer where that isn't long."""
 EXPIRY_STEP: Final = 1.0
@@ -176,6 +178,7 @@ class SiteService(Service):
         self._tasks.start("site.claims", self._repeat(CLAIMS_EVERY, parts.sweep.give_back_claims))
         self._tasks.start("site.orphans", self._repeat(ORPHANS_EVERY, parts.sweep.remove_orphans))
         self._tasks.start("site.released", self._repeat(ORPHANS_EVERY, parts.mailboxes.release))
+        self._tasks.start("site.history", self._repeat(HISTORY_EVERY, parts.history.recorder.clear))
         self._tasks.start("site.dkim", self._repeat(KEYS_EVERY, parts.rotation.look))
         self._tasks.start("site.reports", self._repeat(REPORTS_EVERY, parts.reporting.look))
         self._tasks.start("site.posts", self._repeat(REPORTS_EVERY, parts.reporting.post))

@@ -37,6 +37,9 @@ BROKEN: Final = Reply(451, "4.3.0", "Mail can't be judged now, please try again 
 
 _Answer = Reply | Changes | Grant | Via | None
 
+Heard = Callable[[str, str, str], None]
+"""Told of answers: which plugin, at which stage, and what it said."""
+
 Method = Callable[..., Coroutine[Any, Any, Any]]
 
 
@@ -57,6 +60,16 @@ class _Question:
     method: str
     ask: Method
     tally: Tally
+
+
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    """No answer, since the plugin failed or rests, and the site file says that it abstains then."""
+
+    why: str
+
+
+_RESTS: Final = _Nothing("not asked: it rests after failures")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +116,13 @@ class Pipeline:
         """Whether there is a stage at which anybody is asked, or told."""
         return bool(self._stages)
 
-    async def refusal(self, stage: type[Interface], *values: object) -> Reply | None:
+    async def refusal(self, stage: type[Interface], *values: object, heard: Heard | None = None) -> Reply | None:
         """Ask at a stage; return the first refusal, or None when nobody refuses.
 
         Args:
             stage: its interface.
             values: what its method is told.
+            heard: told what those answer who don't abstain.
         """
         for question in self._stages.get(stage, ()):
             answer = self._ask(question, values)
@@ -116,14 +130,23 @@ class Pipeline:
                 continue
             if isinstance(answer, _Waiting):
                 answer = await self._wait(question, answer)
+            if heard is not None and answer is not None:
+                heard(question.plugin.name, question.method, _told(answer))
             if isinstance(answer, Reply):
                 return None if answer.accepts else self._refused(question, answer)
         return None
 
-    async def judgement(self, stage: type[Interface], *values: object) -> tuple[Reply | None, Sequence[Asked]]:
+    async def judgement(
+        self, stage: type[Interface], *values: object, heard: Heard | None = None
+    ) -> tuple[Reply | None, Sequence[Asked]]:
         """Ask at a stage whose plugins may change something; return the refusal, and the changes.
 
         All are told what came: no plugin sees another's changes.
+
+        Args:
+            stage: its interface.
+            values: what its method is told.
+            heard: as for `refusal`.
         """
         asked: list[Asked] = []
         for question in self._stages.get(stage, ()):
@@ -132,6 +155,8 @@ class Pipeline:
                 continue
             if isinstance(answer, _Waiting):
                 answer = await self._wait(question, answer)
+            if heard is not None and answer is not None:
+                heard(question.plugin.name, question.method, _told(answer))
             if isinstance(answer, Reply):
                 return (None, asked) if answer.accepts else (self._refused(question, answer), ())
             if isinstance(answer, tuple):
@@ -217,14 +242,14 @@ class Pipeline:
         )
         return reply
 
-    def _ask(self, question: _Question, values: Sequence[object]) -> _Answer | _Waiting:
+    def _ask(self, question: _Question, values: Sequence[object]) -> _Answer | _Nothing | _Waiting:
         """Return what a plugin answers, or instead of a failure what the site file says; or that it has to wait.
 
         Most never wait: they need neither a task nor a timer.
         """
         plugin = question.plugin
         if plugin.rests_until and plugin.rests(self._clock.seconds()):
-            return None if plugin.abstains else BROKEN
+            return _RESTS if plugin.abstains else BROKEN
         question.tally.number += 1
         try:
             coroutine = question.ask(*values)
@@ -236,7 +261,7 @@ class Pipeline:
             return self._instead(question, harmless(error))
         return _Waiting(coroutine, awaited)
 
-    async def _wait(self, question: _Question, waiting: _Waiting) -> _Answer:
+    async def _wait(self, question: _Question, waiting: _Waiting) -> _Answer | _Nothing:
         """Return what a plugin answers that had to wait, or what counts instead."""
         try:
             answer = await in_time(self._clock, question.plugin.timeout, _rest(question, waiting))
@@ -246,19 +271,19 @@ class Pipeline:
             return self._instead(question, error)
         return self._checked(question, answer)
 
-    def _checked(self, question: _Question, answer: object) -> _Answer:
+    def _checked(self, question: _Question, answer: object) -> _Answer | _Nothing:
         if fits(question.stage, answer):
             return cast(_Answer, answer)
         return self._instead(question, TypeError(f"{question.method} returned {safe_repr(answer):.100}"))
 
-    def _instead(self, question: _Question, error: Exception) -> Reply | None:
+    def _instead(self, question: _Question, error: Exception) -> Reply | _Nothing:
         """Note a failure; return what counts instead of an answer."""
         plugin = question.plugin
         reply = error.reply if isinstance(error, MailError) and is_refusal(error.reply) else None
         if reply is not None and not plugin.abstains:
             return reply  # what it raised, or a pool that was full
         plugin.note_failure(question.method, error, reply, self._clock.seconds())
-        return None if plugin.abstains else BROKEN
+        return _Nothing(f"failed: {type(error).__name__}") if plugin.abstains else BROKEN
 
     def failed(self, stage: type[Interface], plugin: Plugin, error: Exception) -> Reply | None:
         """Note that what a plugin answered turned out to be none; return what counts instead.
@@ -269,7 +294,18 @@ class Pipeline:
             error: what is wrong with it.
         """
         question = next(each for each in self._stages[stage] if each.plugin is plugin)
-        return self._instead(question, error)
+        instead = self._instead(question, error)
+        return instead if isinstance(instead, Reply) else None
+
+
+def _told(answer: _Answer | _Nothing) -> str:
+    """Return what an answer is, without what it says of the mail: of changes their kinds."""
+    if isinstance(answer, _Nothing):
+        return answer.why
+    if isinstance(answer, tuple):
+        kinds = dict.fromkeys(type(each).__name__ for each in answer)
+        return f"changed: {', '.join(kinds)}" if kinds else "changed nothing"
+    return str(answer)
 
 
 async def _rest(question: _Question, waiting: _Waiting) -> Any:  # noqa: ANN401, ARG001 - its answer; see `ASKING`

@@ -48,6 +48,7 @@ class SiteCommands:
             "queue.lanes": self._lanes_of,
             "directory.changed": self._directory_changed,
             "mailbox.changed": self._mailbox_changed,
+            "history.flush": self._flush_history,
             "site.reload": self._reload_site,
             "acme.renew": self._renew_certificates,
             "plugin.ask": self._ask_plugin,
@@ -96,6 +97,12 @@ class SiteCommands:
             raise CommandError("mailbox.changed needs mailbox and sequence")
         if (parts := self._parts()) is not None:
             parts.mailboxes.look(mailbox, sequence)
+        return {}
+
+    async def _flush_history(self, _: Object) -> Object:
+        """Write what is known of mail until now, so that `mta trace` finds it."""
+        if (parts := self._parts()) is not None:
+            await parts.history.recorder.flushed()
         return {}
 
     async def _ask_plugin(self, arguments: Object) -> Object:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
+import click
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from twistedmail_mta.control.client import tell
+from twistedmail_mta.history.acts import acts_in
 from twistedmail_mta.interfaces import IDatabase, Transaction
 from twistedmail_mta.model import Reply
 from twistedmail_mta.spool.control import QueueControl, Wishes
@@ -84,7 +86,8 @@ def quarantine_hand(database: SyncDatabase, state_dir: Path) -> Quarantine:
 
     clock = cast(IReactorTime, WallClock())
     return Quarantine(
-        ImmediateDatabase(database), body_store(state_dir), clock, time.monotonic, boot_name(), wake_server
+        *(ImmediateDatabase(database), body_store(state_dir), clock, time.monotonic, boot_name(), wake_server),
+        acts_in(state_dir, _warn),
     )
 
 
@@ -100,5 +103,10 @@ def queue_control(database: SyncDatabase, state_dir: Path) -> QueueControl:
 
     clock = cast(IReactorTime, WallClock())
     return QueueControl(
-        ImmediateDatabase(database), bodies, clock, time.monotonic, boot_name(), tell_server, wake_server
+        *(ImmediateDatabase(database), bodies, clock, time.monotonic, boot_name(), tell_server, wake_server),
+        acts_in(state_dir, _warn),
     )
+
+
+def _warn(words: str) -> None:
+    click.echo(f"Warning: {words}", err=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar, Final
 from weakref import WeakKeyDictionary
 
@@ -100,9 +100,15 @@ class PluginQueue:
         await self._runner.accept(await self._own_mail.signed(message))
 
 
-def account_mail(queue: PluginQueue, database: Database, bodies: BodyStore, clock: IReactorTime) -> AccountMail:
+def account_mail(
+    queue: PluginQueue,
+    database: Database,
+    bodies: BodyStore,
+    clock: IReactorTime,
+    record: Callable[[str, Iterable[int]], None],
+) -> AccountMail:
     """Return the hand that plugins have on the queued mail of accounts."""
-    control = QueueControl(database, bodies, clock, time.monotonic, boot_name(), queue.note, queue.look)
+    control = QueueControl(database, bodies, clock, time.monotonic, boot_name(), queue.note, queue.look, record)
     return AccountMail(control)
 
 

@@ -24,6 +24,7 @@ from twistedmail_mta.config.site import Site
 from twistedmail_mta.directory.live_logins import LiveLogins
 from twistedmail_mta.directory.quotas import Quotas
 from twistedmail_mta.directory.resolution import Directory
+from twistedmail_mta.history.scribe import History
 from twistedmail_mta.interfaces import IAuthenticator, IReturnPaths, ISigning
 from twistedmail_mta.mailbox.store import MailboxStore
 from twistedmail_mta.model import LocalMail, Message, Reply, id_text
@@ -55,6 +56,7 @@ class Behind:
         return_paths: know the senders that mail was forwarded with; None: with none of ours.
         stored: told what went into mailboxes.
         shortage: says whether memory is too short for plugins to be asked.
+        history: takes note of what is taken and refused.
     """
 
     tls: ServerTLS | None
@@ -73,6 +75,7 @@ class Behind:
     return_paths: IReturnPaths | None
     stored: Callable[[Message, LocalMail], None]
     shortage: Callable[[], Reply | None]
+    history: History
     clock: IReactorTime
     tasks: TaskGroup
 
@@ -118,6 +121,7 @@ def incoming_listener(generation: Generation, name: str, behind: Behind) -> List
         shortage=behind.shortage if table.plugins else _no_shortage,
         quarantine_mailbox=site.quarantine.mailbox,
         signing=behind.signing,
+        history=behind.history,
         presence=generation.presence,
     )
 

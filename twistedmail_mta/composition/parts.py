@@ -20,6 +20,7 @@ from twistedmail_mta.composition.extending import PluginQueue, PluginThreads, ac
 from twistedmail_mta.composition.generations import Generation, Generations
 from twistedmail_mta.composition.listeners import Behind, imap_listener, incoming_listener, pop3_listener
 from twistedmail_mta.composition.reloading import Reloaded, Reloading
+from twistedmail_mta.composition.remembering import make_history
 from twistedmail_mta.composition.reported import report_reader
 from twistedmail_mta.composition.reporting import IReactorReporting, Reporting
 from twistedmail_mta.composition.sending import Sending
@@ -41,6 +42,7 @@ from twistedmail_mta.directory.site_domains import site_domains
 from twistedmail_mta.directory.site_logins import SiteLogins
 from twistedmail_mta.directory.tables import add_account, find_account
 from twistedmail_mta.dns.resolver import make_resolver
+from twistedmail_mta.history.recorder import IReactorHistory
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.mailbox.maildrop import open_maildrop
 from twistedmail_mta.mailbox.store import MailboxStore
@@ -75,7 +77,7 @@ PROCESS: Final = 0
 """The number of the only process there is."""
 
 
-class IReactorSite(IReactorCore, IReactorDelivery, IReactorLogins, IReactorDemands, IReactorReporting):
+class IReactorSite(IReactorCore, IReactorDelivery, IReactorLogins, IReactorDemands, IReactorReporting, IReactorHistory):
     """What of the reactor a site uses."""
 
 
@@ -136,7 +138,8 @@ class Parts:
         checks = self._sending.checks_of(site)
         self._quotas = Quotas(self.database, self.directory)
         self._return_paths = _return_paths(site, self.database)
-        self.mailboxes = MailboxStore(self.database, self.bodies, self.tasks, time.time)
+        self.history = make_history(reactor, site)
+        self.mailboxes = MailboxStore(self.database, self.bodies, self.tasks, time.time, self.history.delivered_here)
         self.changes.subscribe(self.mailboxes.look_at_all)
         self._live_logins = LiveLogins(self.database, self.changes, reactor)
         self._logins = SiteLogins(
@@ -172,7 +175,7 @@ class Parts:
             self._http,
             self.database,
             self._plugin_threads.of,
-            account_mail(self._plugin_queue, self.database, self.bodies, reactor),
+            account_mail(self._plugin_queue, self.database, self.bodies, reactor, self.history.acted),
             notices(self._plugin_queue, site),
             self._plugin_threads.end,
             self.reporting.evaluations,
@@ -190,6 +193,7 @@ class Parts:
             self._logins,
             self._observation,
             self.tls,
+            self.history.recorder,
         )
         self._report_threads = WorkerPool(reactor, "reported", REPORT_THREADS, REPORT_BACKLOG)
         self.reported = report_reader(
@@ -215,8 +219,12 @@ class Parts:
         self.sweep = Sweep(self.database, self.bodies, self.tenure)
         most = self.site.quarantine.max_size
         room = UNBOUNDED if most is None else most
-        self.spool = Spool(self.database, self.bodies, self.tasks, self.tenure, self.mailboxes.note, room)
-        self.quarantine = Quarantine(self.database, self.bodies, self._reactor, time.monotonic, boot_name())
+        self.spool = Spool(
+            self.database, self.bodies, self.tasks, self.tenure, self.mailboxes.note, room, self.history.filed
+        )
+        self.quarantine = Quarantine(
+            self.database, self.bodies, self._reactor, time.monotonic, boot_name(), record=self.history.acted
+        )
         mailbox_agent = MailboxAgent(self.directory, self.mailboxes, self.bodies, self._reactor)
         self.queue = self._sending.queue(
             self.spool,
@@ -226,6 +234,7 @@ class Parts:
             self._own_mail,
             self._return_paths,
             self._signing,
+            self.history,
         )
         self._behind = self._everything_behind()
         await self.sweep.give_back_claims()
@@ -263,6 +272,7 @@ class Parts:
             return_paths=self._return_paths,
             stored=self._observation.stored,
             shortage=self._memory.refusal,
+            history=self.history,
             clock=self._reactor,
             tasks=self.tasks,
         )
@@ -354,6 +364,7 @@ class Parts:
             await self.tenure.end()
         await self.bodies.close()
         await self.database.close()
+        self.history.recorder.close()
         self._plugin_threads.stop()
         self._signing_threads.stop()
         self._report_threads.stop()

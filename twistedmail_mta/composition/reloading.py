@@ -15,6 +15,7 @@ from twistedmail_mta.acme.files import provide
 from twistedmail_mta.checks.finding import Finding, errors_of
 from twistedmail_mta.checks.local import findings_of
 from twistedmail_mta.composition.generations import Generation, Generations
+from twistedmail_mta.composition.remembering import keep_of
 from twistedmail_mta.composition.sending import Sending
 from twistedmail_mta.composition.settings import release
 from twistedmail_mta.config.changes import differences, in_effect
@@ -27,6 +28,7 @@ from twistedmail_mta.directory.resolution import Directory
 from twistedmail_mta.directory.site_domains import SiteDomains, site_domains
 from twistedmail_mta.directory.site_logins import SiteLogins
 from twistedmail_mta.errors import MailError
+from twistedmail_mta.history.recorder import Recorder
 from twistedmail_mta.interfaces import IRecipientCheck
 from twistedmail_mta.plugins import UnusablePlugins
 from twistedmail_mta.policy.observing import Observation
@@ -98,7 +100,9 @@ class Reloading:
         logins: SiteLogins,
         observation: Observation,
         tls: ServerTLS | None,
+        recorder: Recorder,
     ) -> None:
+        self._recorder = recorder
         self._threads = WorkerPool(reactor, "reload", 1, _BACKLOG)
         self._generations = generations
         self._supplies = supplies
@@ -183,6 +187,7 @@ class Reloading:
         # Until all of it is changed nothing waits, and nothing fails.
         take_domains()
         self._sending.follow(reading.site)
+        self._recorder.keep(keep_of(reading.site))
         if self._tls is not None and reading.certificates is not None:
             self._tls.use(reading.certificates)
         generation = Generation(reading.site, plugins, grants, reading.checks)

@@ -36,6 +36,7 @@ from twistedmail_mta.deliver.providers import shipped_providers
 from twistedmail_mta.deliver.sealing import Sealing, Seals
 from twistedmail_mta.directory.recipients import RecipientFile
 from twistedmail_mta.directory.return_paths import ReturnPaths
+from twistedmail_mta.history.scribe import History
 from twistedmail_mta.interfaces import IDeliveryAgent, IRecipientCheck, IResolver, ITLSSessions
 from twistedmail_mta.model import Message, Settlement
 from twistedmail_mta.queue.asking import Lender
@@ -122,6 +123,7 @@ class Sending:
         own_mail: OwnMail,
         return_paths: ReturnPaths | None,
         seals: Seals,
+        history: History,
     ) -> QueueRunner:
         """Return the queue; it doesn't run yet.
 
@@ -133,6 +135,7 @@ class Sending:
             own_mail: signs reports.
             return_paths: make senders of forwarded mail; None: it keeps its own.
             seals: has the keys that forwarded mail is sealed with.
+            history: takes note of attempts.
         """
         site = self._site
         maildir_agent = MaildirAgent(self._io, self._bodies, site.server.hostname, time.time())
@@ -152,6 +155,7 @@ class Sending:
             observe=observe,
             plugins=plugins,
             own_mail=own_mail,
+            history=history,
         )
 
     def _forwarding(self, agent: DeliveryAgent, return_paths: ReturnPaths | None, seals: Seals) -> IDeliveryAgent:

@@ -15,7 +15,7 @@ Said = Mapping[str, Any]
 
 _LIVE: Final = frozenset(
     {
-        *("acme", "domains", "listen", "limits", "mta_sts", "plugin_path", "plugins", "quarantine", "relay"),
+        *("acme", "domains", "history", "listen", "limits", "mta_sts", "plugin_path", "plugins", "quarantine", "relay"),
         *("route", "tls"),
     }
 )

@@ -15,7 +15,7 @@ T = TypeVar("T")
 _NONE: Final = "none"
 
 
-def _or_none(reader: Callable[[object], T]) -> BeforeValidator:
+def or_none(reader: Callable[[object], T]) -> BeforeValidator:
     """Read a value with its unit, or "none": without a limit."""
 
     def read(value: object) -> T | None:
@@ -38,6 +38,6 @@ class QuarantineTable(Table):
         mailbox: an address kept here whose mailbox gets it at once; None: it waits for an operator.
     """
 
-    keep: Annotated[Annotated[float, Field(gt=0)] | None, _or_none(parse_duration)] = 30 * 86400.0
-    max_size: Annotated[Annotated[int, Field(gt=0)] | None, _or_none(parse_size)] = 1 << 30
+    keep: Annotated[Annotated[float, Field(gt=0)] | None, or_none(parse_duration)] = 30 * 86400.0
+    max_size: Annotated[Annotated[int, Field(gt=0)] | None, or_none(parse_size)] = 1 << 30
     mailbox: Mailbox | None = None

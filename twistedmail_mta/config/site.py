@@ -19,6 +19,7 @@ from twistedmail_mta.config.mta_sts import MTASTSTable
 from twistedmail_mta.config.plugging import Found, PluginPath, PluginTable
 from twistedmail_mta.config.quarantining import QuarantineTable
 from twistedmail_mta.config.relaying import RelayTable
+from twistedmail_mta.config.remembering import HistoryTable
 from twistedmail_mta.config.reporting import ReportsTable
 from twistedmail_mta.config.sending import OutboundTable, QueueTable, RouteTable
 from twistedmail_mta.config.signing import DKIMTable
@@ -119,6 +120,7 @@ class Site(Table):
     dkim: DKIMTable = DKIMTable()
     forwarding: ForwardingTable = ForwardingTable()
     quarantine: QuarantineTable = QuarantineTable()
+    history: HistoryTable = HistoryTable()
     route: Annotated[tuple[RouteTable, ...], BeforeValidator(sequence)] = ()
     lane: Annotated[tuple[LaneTable, ...], BeforeValidator(sequence), AfterValidator(distinct)] = ()
     plugin_path: PluginPath = ()

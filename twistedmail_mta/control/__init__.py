@@ -25,6 +25,7 @@ Messages:
     queue.lanes: `domains`, a list of at most 50; answers with `lanes`, an object of their
         names, without those that don't go by MX or can't be named now.
     directory.changed: domains, accounts or aliases were changed in the database.
+    history.flush: write now what is known of mail; answered when it is in the history, or lost.
     mailbox.changed: another process has changed what is in the mailbox of the id
         `mailbox`; `sequence` is the MODSEQ of its last change.
     plugin.ask: puts `question`, an object, to the plugin whose name in the site file is `plugin`;

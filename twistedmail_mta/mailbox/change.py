@@ -6,8 +6,10 @@ missed one notices at the next.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from twistedmail_mta.model import Delivery, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +51,11 @@ class Removed:
 
 
 Change = Added | Flagged | Removed
+
+
+Filed = Callable[[Message, Sequence[Delivery], Sequence[int]], None]
+"""Told which mailboxes have got a message, and its UID in each."""
+
+
+def filed_for_nobody(_: Message, __: Sequence[Delivery], ___: Sequence[int]) -> None:
+    """Nobody wants to know."""

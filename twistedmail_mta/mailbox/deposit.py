@@ -60,6 +60,8 @@ SPECIAL: Final = (
 def deposit(tx: Transaction, rows: DeliveryRows) -> list[Added]:
     """Put a message into mailboxes in the transaction that accepts it; its body's row counts that already.
 
+    Returns what came into each, in the order of the places.
+
     Raises:
         TemporaryError: an account is gone.
     """
@@ -97,6 +99,7 @@ def _into_mailboxes(tx: Transaction, rows: DeliveryRows) -> list[Added]:
     assigned = list(tx.executemany(ASSIGN, rows.places))
     if len(assigned) < len(rows.places):
         assigned += _assign_in_new(tx, rows, {row[0] for row in assigned})
+        assigned.sort()  # as the places are
     content, arrivals = rows.content[0], rows.arrivals
     list(tx.executemany(MAIL, [(mailbox, uid, modseq, 0, content) for _, mailbox, uid, modseq in assigned]))
     list(tx.executemany(ARRIVAL, [(mailbox, uid, *arrivals[n]) for n, mailbox, uid, _ in assigned]))

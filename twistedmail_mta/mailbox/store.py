@@ -15,7 +15,7 @@ from twistedmail_mta.interfaces import IBodyStore, IDatabase, IMailboxDelivery, 
 from twistedmail_mta.mail.mailbox_names import mailbox_name
 from twistedmail_mta.mailbox import appending, deposit, flagging, gathering, mailboxes, remembered, removal, searching
 from twistedmail_mta.mailbox.appending import Incoming, incoming_rows
-from twistedmail_mta.mailbox.change import Change, Flagged, Removed
+from twistedmail_mta.mailbox.change import Change, Filed, Flagged, Removed, filed_for_nobody
 from twistedmail_mta.mailbox.copying import REFERRED_AT_ONCE, Way
 from twistedmail_mta.mailbox.described import Column, read_described
 from twistedmail_mta.mailbox.flagging import Flagging, Wanted
@@ -56,7 +56,14 @@ class MailboxStore:
 
     log: ClassVar[Logger] = Logger()
 
-    def __init__(self, database: IDatabase, bodies: IBodyStore, tasks: TaskGroup, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        database: IDatabase,
+        bodies: IBodyStore,
+        tasks: TaskGroup,
+        now: Callable[[], float],
+        filed: Filed = filed_for_nobody,
+    ) -> None:
         """Make the service of this process.
 
         Args:
@@ -64,7 +71,9 @@ class MailboxStore:
             bodies: where large bodies are.
             tasks: what is left to do after a commit runs here.
             now: seconds since the epoch.
+            filed: told which mailboxes the queue has put a message into, and its UID in each.
         """
+        self._filed = filed
         self._database = database
         self._bodies = bodies
         self._tasks = tasks
@@ -159,7 +168,12 @@ class MailboxStore:
         if not rows.places:
             return
         progress = [] if done is None else [(*done, account, mailbox) for _, account, mailbox, _ in rows.places]
-        await self._writing.changes(lambda tx: deposit.deposit_spooled(tx, rows, progress), size=len(message.header))
+        added = await self._writing.changes(
+            lambda tx: deposit.deposit_spooled(tx, rows, progress), size=len(message.header)
+        )
+        meant = {(each.account, each.mailbox): each for each in local.deliveries}
+        filed = [meant[account, mailbox] for _, account, mailbox, _ in rows.places]
+        self._filed(message, filed, [each.uids[0] for each in added])
 
     async def append(self, mailbox: int, messages: Sequence[Incoming]) -> Sequence[int]:
         """Put messages into a mailbox as they are, in one transaction; return their UIDs.

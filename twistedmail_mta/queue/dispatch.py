@@ -217,14 +217,18 @@ class Dispatch:
 
     def _put_off(self, transfer: Transfer, outcome: Deferred) -> None:
         """Defer a transfer to a next hop that was found out of reach just now."""
-        self._settle_unsent(transfer.message, transfer.claims, outcome)
+        self._settle_unsent(transfer.message, transfer.claims, outcome, transfer.next_hop)
 
-    def _settle_unsent(self, message: Message, claims: Sequence[Claim], outcome: Outcome) -> None:
+    def _settle_unsent(
+        self, message: Message, claims: Sequence[Claim], outcome: Outcome, hop: NextHop | None = None
+    ) -> None:
         outcomes = [outcome if self._spool.wanted(claim) else Withdrawn() for claim in claims]
-        self._settle(message, claims, outcomes)
+        self._settle(message, claims, outcomes, hop)
 
-    def _settle(self, message: Message, claims: Sequence[Claim], outcomes: Sequence[Outcome]) -> None:
-        self.settles.start("queue.settle", self._settler.settle(message, claims, outcomes))
+    def _settle(
+        self, message: Message, claims: Sequence[Claim], outcomes: Sequence[Outcome], hop: NextHop | None = None
+    ) -> None:
+        self.settles.start("queue.settle", self._settler.settle(message, claims, outcomes, hop))
 
     def _begin(self, transfer: Transfer) -> None:
         self._attempts.start("queue.attempt", self._attempt(transfer))
@@ -235,7 +239,7 @@ class Dispatch:
         except Cancelled:
             self.release(transfer.claims)
         else:
-            self._settle(transfer.message, transfer.claims, outcomes)
+            self._settle(transfer.message, transfer.claims, outcomes, transfer.next_hop)
             self._note_pace(transfer, outcomes)
         self.lanes.ended(transfer)
 

@@ -12,12 +12,13 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.history.scribe import History
 from twistedmail_mta.interfaces import IAcceptance, IDeliveryAgent, ILanePlan, IRouter, ISpool
 from twistedmail_mta.model import Claim, Detention, LocalMail, Message, Route, Settlement, id_text
 from twistedmail_mta.pipeline import Pipeline
 from twistedmail_mta.queue.asking import Lasting, Lender
 from twistedmail_mta.queue.bell import Bell
-from twistedmail_mta.queue.bounce import Reports
+from twistedmail_mta.queue.bounce import LOCAL, Reports
 from twistedmail_mta.queue.dispatch import Dispatch
 from twistedmail_mta.queue.lanes import EachItsOwn, LaneLimits
 from twistedmail_mta.queue.leases import Leases
@@ -88,6 +89,7 @@ class QueueRunner:
         observe: Callable[[Message, Settlement], None] = lambda _message, _settlement: None,
         plugins: Lender | None = None,
         own_mail: OwnMail | None = None,
+        history: History | None = None,
     ) -> None:
         """Make a runner; nothing happens before `start`.
 
@@ -105,6 +107,7 @@ class QueueRunner:
             observe: told what became of each recipient that was tried; must not raise.
             plugins: has those that are asked which way mail goes; None: nobody is.
             own_mail: signs reports; None: they aren't signed.
+            history: takes note of attempts, and of what this host writes; None: nobody does.
         """
         self._spool = spool
         self._clock = clock
@@ -115,8 +118,9 @@ class QueueRunner:
         self._precedence = Precedence(clock.seconds, burden)
         alerts = Alerts(self._pause, self._resume, self._room_again, self.poke, self._due_at, self._sweep_later)
         self._settler = Settler(
-            spool, reports, self._leases, clock, now, spread, alerts, observe, own_mail or OwnMail()
+            spool, reports, self._leases, clock, now, spread, alerts, observe, own_mail or OwnMail(), history
         )
+        self._history = history
         plan = plan or EachItsOwn()
         self._suspensions = Suspensions(spool, plan)
         self._dispatch = Dispatch(
@@ -175,6 +179,11 @@ class QueueRunner:
         self, message: Message, local: LocalMail | None = None, detention: Detention | None = None
     ) -> None:
         """See `IAcceptance.accept`; the first attempt follows without a look at the table."""
+        await self._take_in(message, local, detention)
+        if self._history is not None and message.origin.protocol == LOCAL:
+            self._history.own(message)
+
+    async def _take_in(self, message: Message, local: LocalMail | None, detention: Detention | None) -> None:
         self._precedence.note_arrival()
         recipients = message.envelope.recipients
         if detention is not None or not recipients:

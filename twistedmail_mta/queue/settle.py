@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.history.scribe import History
 from twistedmail_mta.interfaces import ISpool
 from twistedmail_mta.model import (
     Claim,
@@ -18,6 +19,7 @@ from twistedmail_mta.model import (
     Failed,
     FailedRecipient,
     Message,
+    NextHop,
     Outcome,
     Report,
     Settlement,
@@ -82,7 +84,9 @@ class Settler:
         alerts: Alerts,
         observe: Callable[[Message, Settlement], None],
         own_mail: OwnMail,
+        history: History | None = None,
     ) -> None:
+        self._history = history
         self._observe = observe
         self._own_mail = own_mail
         self._spool = spool
@@ -95,8 +99,17 @@ class Settler:
         self._failing = 0
         self._unreported: set[int] = set()
 
-    async def settle(self, message: Message, claims: Sequence[Claim], outcomes: Sequence[Outcome]) -> None:
-        """Write down what became of claims of one message, and tell its sender what is due to be told."""
+    async def settle(
+        self, message: Message, claims: Sequence[Claim], outcomes: Sequence[Outcome], hop: NextHop | None = None
+    ) -> None:
+        """Write down what became of claims of one message, and tell its sender what is due to be told.
+
+        Args:
+            message: whose claims they are.
+            claims: that end.
+            outcomes: what became of each.
+            hop: where they went; None where they went nowhere.
+        """
         now = self._now()
         is_report = message.envelope.sender.is_null
         settlements = [
@@ -106,6 +119,8 @@ class Settler:
         for settlement in settlements:
             self._log(message, settlement)
             self._observe(message, settlement)
+            if self._history is not None:
+                self._history.settled(message, settlement, hop)
         for group in self._apart(message, settlements):
             await self._settle(message, group, now)
 
@@ -163,6 +178,8 @@ class Settler:
     async def park(self, claims: Sequence[Claim], suspension: int) -> None:
         """Let claims wait for the end of a suspension."""
         await self._written(lambda: self._spool.park(claims, suspension))
+        if self._history is not None:
+            self._history.parked(claims)
         for claim in claims:
             self._leases.end(claim.message_id, 1)
         self._alerts.room()
@@ -267,6 +284,8 @@ class Settler:
                 self._alerts.unreported()
             return
         self._unreported.discard(report.about)
+        if self._history is not None:
+            self._history.reported(report)
         if report.message is None:
             self.log.warn(
                 "nobody is told of failures of {queue_id}", queue_id=id_text(report.about), event="queue.untold"

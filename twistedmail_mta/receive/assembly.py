@@ -108,7 +108,7 @@ class Assembly:
             peer=client.host,
             host=listener.hostname,
             transmission=protocol,
-            tls=client.describe_tls() if client.describe_tls is not None else "",
+            tls=client.tls,
             hide_client=listener.hide_client and client.submitter is not None,
         )
         return received_field(trace, id_text(self.id), only, self.date(at))

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from twistedmail_mta import stages
+from twistedmail_mta.history.story import Verdict, short
 from twistedmail_mta.interfaces import ISubmitter
+
+_MOST_VERDICTS: Final = 50
+_OF_SESSION: Final = frozenset({"connected", "greeted", "logged_in"})
+"""Stages whose answers hold for all mail of a session."""
 
 
 @dataclass(slots=True)
@@ -27,6 +33,7 @@ class Client:
         port: the client's.
         local_host: the address of ours that it reached.
         local_port: the port there.
+        verdicts: what plugins answered about this session, and the mail under way.
     """
 
     host: str
@@ -40,12 +47,21 @@ class Client:
     port: int = 0
     local_host: str = ""
     local_port: int = 0
+    verdicts: tuple[Verdict, ...] = ()
     _seen: stages.Client | None = field(default=None, init=False)
+    _tls: str = field(default="", init=False)
 
     @property
     def encrypted(self) -> bool:
         """Whether the connection is protected by TLS."""
         return self.describe_tls is not None
+
+    @property
+    def tls(self) -> str:
+        """Version and cipher of the connection; empty in clear."""
+        if not self._tls and self.describe_tls is not None:
+            self._tls = self.describe_tls()
+        return self._tls
 
     @property
     def account(self) -> str | None:
@@ -66,7 +82,7 @@ class Client:
             host=self.host,
             helo=self.helo,
             extended=self.extended,
-            tls=self.describe_tls() if self.describe_tls is not None else "",
+            tls=self.tls,
             account=self.account,
             mechanism=self.mechanism if self.submitter is not None else "",
             port=self.port,
@@ -74,6 +90,16 @@ class Client:
             local_port=self.local_port,
             has_spoken=self.has_spoken,
         )
+
+    def hear(self, plugin: str, stage: str, answer: str) -> None:
+        """Note what a plugin answered."""
+        if len(self.verdicts) < _MOST_VERDICTS:
+            self.verdicts += (Verdict(plugin, stage, short(answer)),)
+
+    def forget_mail(self) -> None:
+        """Drop what was answered about mail that is over."""
+        if self.verdicts:
+            self.verdicts = tuple(each for each in self.verdicts if each.stage in _OF_SESSION)
 
     def greet(self, name: str, *, extended: bool) -> None:
         """Note what it calls itself, and whether it did so with EHLO."""
@@ -88,7 +114,7 @@ class Client:
     def encrypt(self, describe_tls: Callable[[], str]) -> None:
         """Note that the connection is encrypted from now on."""
         self.describe_tls = describe_tls
-        self._seen = None
+        self._seen, self._tls = None, ""
 
     def forget(self) -> None:
         """Drop what was said in clear, as RFC 3207 section 4.2 demands."""
@@ -97,4 +123,4 @@ class Client:
 
     def leave(self) -> None:
         """Note that the connection is gone: nothing can be asked of it any more."""
-        self.describe_tls = None
+        self.describe_tls, self._tls = None, ""

@@ -13,6 +13,7 @@ from twistedmail_mta.model import Reply
 from twistedmail_mta.networks import is_in
 from twistedmail_mta.receive import replies
 from twistedmail_mta.receive.client import Client
+from twistedmail_mta.receive.history import note_knock
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.receive.login import Login
 from twistedmail_mta.receive.returning import NOT_RETURNED, returned
@@ -90,6 +91,7 @@ class Dialogue:
             self._session.send_reply(replies.TRY_LATER)
 
     async def _refuse(self, event: smtp.Event, reply: Reply) -> None:
+        self._note_refusal(event, reply)
         await self._tell_of_refusal(reply)
         self._session.send_reply(reply)
         self.log.info(
@@ -103,6 +105,19 @@ class Dialogue:
             code=reply.code,
             status=reply.status,
         )
+
+    def _note_refusal(self, event: smtp.Event, reply: Reply) -> None:
+        """Let the history know; of a message that is refused the transaction itself tells it."""
+        match event:
+            case smtp.BodyEnd():
+                pass
+            case smtp.Rcpt() if self._transaction is not None:
+                self._transaction.note_refused(event.address, reply)
+            case smtp.Mail():
+                note_knock(self._listener, self._client, "MAIL", reply, str(event.address))
+                self._client.forget_mail()
+            case _:
+                note_knock(self._listener, self._client, _words(event), reply)
 
     async def _tell_of_refusal(self, reply: Reply) -> None:
         """Let plugins take note of a refusal, and the client wait for them."""
@@ -185,6 +200,7 @@ class Dialogue:
 
     async def _answered(self, event: smtp.Answered) -> None:
         if event.reply.is_permanent:
+            note_knock(self._listener, self._client, "a command that the session itself answered", event.reply)
             await self._tell_of_refusal(event.reply)
 
     async def _body_block(self, event: smtp.BodyBlock) -> None:
@@ -197,12 +213,26 @@ class Dialogue:
             return
         try:
             if event.fault is not None:
+                transaction.note_reply(event.fault)
                 raise PermanentError(event.fault)
-            accepted = await transaction.finish()
+            accepted = await self._finished(transaction)
             self._session.send_reply(*(transaction.answers(accepted) if self._listener.role.lmtp else (accepted,)))
             self._commands_at_message = self._session.commands
         finally:
             self.drop()
+
+    @staticmethod
+    async def _finished(transaction: Transaction) -> Reply:
+        try:
+            return await transaction.finish()
+        except MailError as error:
+            transaction.note_reply(error.reply)
+            raise
+        except Cancelled:
+            raise
+        except Exception:
+            transaction.note_reply(replies.TRY_LATER)
+            raise
 
     # Logging in, TLS and the rest
 
@@ -219,6 +249,8 @@ class Dialogue:
             raise RuntimeError("the session gave a response without an exchange")
         outcome = await login.step(response)
         if isinstance(outcome, Reply):
+            if outcome.code >= 400:
+                note_knock(self._listener, self._client, f"AUTH {login.mechanism}", outcome)
             self._session.send_reply(outcome)
             return
         self._client.log_in(outcome, login.mechanism)

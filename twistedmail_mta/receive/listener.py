@@ -13,6 +13,7 @@ from twistedmail_mta import stages
 from twistedmail_mta.config.limits import ListenerLimits
 from twistedmail_mta.config.roles import Role
 from twistedmail_mta.errors import MailError
+from twistedmail_mta.history.scribe import History
 from twistedmail_mta.interfaces import (
     IAcceptance,
     IAuthenticator,
@@ -60,6 +61,7 @@ class Listener:
         shortage: says why no mail is taken for now; None: it is.
         quarantine_mailbox: whose mailbox gets what plugins want quarantined; None: it waits for an operator.
         signing: signs what logins submit; None: nobody does.
+        history: takes note of what is taken and refused; None: nobody does.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Listener:
     quarantine_mailbox: Address | None = None
     presence: Presence = field(default_factory=Presence)
     signing: ISigning | None = None
+    history: History | None = None
 
     def seen(self, client: Client) -> stages.Client:
         """Return a client as plugins are told of it."""
@@ -110,6 +113,6 @@ class Listener:
             MailError: one of them refuses.
         """
         if self.plugins.asks(stage):
-            refusal = await self.plugins.refusal(stage, self.seen(client), *values)
+            refusal = await self.plugins.refusal(stage, self.seen(client), *values, heard=client.hear)
             if refusal is not None:
                 raise MailError(refusal)

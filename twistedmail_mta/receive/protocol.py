@@ -21,6 +21,7 @@ from twistedmail_mta.networks import is_in
 from twistedmail_mta.outlet import Outlet
 from twistedmail_mta.receive.client import Client
 from twistedmail_mta.receive.dialogue import Dialogue
+from twistedmail_mta.receive.history import note_knock
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.receive.replies import (
     BROKEN,
@@ -148,13 +149,15 @@ class ServerProtocol(Protocol):
         """Ask the plugins whether the client is let in; what it says meanwhile waits."""
         client, listener = self._client, self._listener
         assert client is not None
-        refusal = await listener.plugins.refusal(IConnectPolicy, listener.seen(client))
+        refusal = await listener.plugins.refusal(IConnectPolicy, listener.seen(client), heard=client.hear)
         self._serving = None
         if self._closing:
             return
         if refusal is not None:
             code = 554 if refusal.is_permanent else 421  # RFC 5321 section 4.2.3
-            self._give_up(Reply(code, refusal.status, refusal.text))
+            answer = Reply(code, refusal.status, refusal.text)
+            note_knock(listener, client, "connect", answer)
+            self._give_up(answer)
             return
         self._say_hello()
         self._read(wanted=True)
@@ -170,6 +173,7 @@ class ServerProtocol(Protocol):
         self.log.info(
             "{peer} turned away: {reply}", event="smtp.turned_away", peer=host, reply=refusal, code=refusal.code
         )
+        note_knock(self._listener, Client(host, ""), "connect", refusal)
         if not self._listener.implicit_tls:
             self._outlet.write(encode_reply(refusal))
         self._close()

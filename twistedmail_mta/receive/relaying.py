@@ -38,6 +38,7 @@ async def may_relay(
     if answer is None:
         return False
     plugin, grant = answer
+    client.hear(plugin.name, "may_relay", f"granted for {address}: {grant.reason}")
     _log.info(
         "plugin {plugin} lets {peer} send {queue_id} from <{sender}> on to <{recipient}>: {reason}",
         event="relay.granted",

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 
 from twistedmail_mta import stages
 from twistedmail_mta.errors import MailError, PermanentError
+from twistedmail_mta.history.story import short
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.mail.structure import structure_of
 from twistedmail_mta.mailbox.intake import Intake
@@ -37,6 +38,7 @@ from twistedmail_mta.receive.admission import MayRelay
 from twistedmail_mta.receive.assembly import Assembly
 from twistedmail_mta.receive.body_text import BodyText
 from twistedmail_mta.receive.client import Client
+from twistedmail_mta.receive.history import MOST_REFUSED, added_signatures, visit_of
 from twistedmail_mta.receive.judgement import Judgement
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.receive.naming import Named
@@ -101,6 +103,10 @@ class Transaction:
         self._tags = before.former.tags
         self._taken = False
         self._mail_from: stages.MailFrom | None = None
+        self._refused: list[tuple[str, str]] = []
+        self._reply: Reply | None = None
+        self._signatures = b""
+        self._discarded = False
 
     async def add_recipient(self, address: Address, parameters: RcptParameters) -> None:
         """Take one more recipient; one that is there already stays one.
@@ -140,6 +146,15 @@ class Transaction:
 
     def _relay_question(self, parameters: RcptParameters) -> MayRelay:
         return partial(may_relay, self._listener, self._client, self.mail_from, parameters)
+
+    def note_refused(self, address: Address, reply: Reply) -> None:
+        """Note a recipient that wasn't taken, and the answer."""
+        if len(self._refused) < MOST_REFUSED:
+            self._refused.append((str(address), short(str(reply))))
+
+    def note_reply(self, reply: Reply) -> None:
+        """Note why the message isn't taken."""
+        self._reply = reply
 
     @property
     def mail_from(self) -> stages.MailFrom:
@@ -238,9 +253,17 @@ class Transaction:
         facts = (self._client.session, message, local, len(self._addressees), self._detention, self._before.ident)
         after_writes(self._listener.clock, log_accepted, self.log, *facts)  # the client's answer goes first
 
+    def _note_accepted(self, message: Message, local: LocalMail | None) -> None:
+        history = self._listener.history
+        if history is not None and history.wants:
+            visit = visit_of(self._listener, self._client, self._refused)
+            recipients = [str(each) for each in self._addressees]
+            history.accepted(visit, message, recipients, local, self._detention, self._signatures)
+
     async def _hand_over(self, message: Message, local: LocalMail | None, reserved: Reservations) -> None:
         try:
             await self._listener.acceptance.accept(message, local, self._detention)
+            self._note_accepted(message, local)
             if local is not None:
                 self._listener.stored(message, local)
         except BaseException:
@@ -283,7 +306,9 @@ class Transaction:
             drafts.begin,
         )
         seen = listener.seen(self._client)
-        refusal, changes = await listener.plugins.judgement(stages.IMessagePolicy, seen, arriving)
+        refusal, changes = await listener.plugins.judgement(
+            stages.IMessagePolicy, seen, arriving, heard=self._client.hear
+        )
         if refusal is not None:
             raise MailError(refusal)
         if not changes:
@@ -332,7 +357,7 @@ class Transaction:
 
     def _discard(self) -> None:
         """Forget a message that plugins have left no recipient."""
-        self._taken = True
+        self._taken = self._discarded = True
         self.abandon()
         self.log.info("{queue_id} discarded by plugins", event="smtp.discarded", queue_id=id_text(self.id))
 
@@ -380,6 +405,7 @@ class Transaction:
         recipients = [each.recipient for each in self._addressees.values()]
         came_back = self._assembly.origin is not None
         header = await signed(signing, text.header, text.body, self._sender, recipients, came_back=came_back)
+        self._signatures = added_signatures(header, text.header)
         return replace(text, header=header)
 
     @property
@@ -412,7 +438,22 @@ class Transaction:
     def end(self) -> None:
         """Abandon what wasn't accepted, and tell the plugins that it is over; called once."""
         self.abandon()
+        self._note_end()
         listener = self._listener
         if listener.plugins.asks(stages.IEndedObserver):
             seen = listener.seen(self._client)
             listener.plugins.tell_soon(listener.tasks, stages.IEndedObserver, seen, self.mail_from, self._taken)
+
+    def _note_end(self) -> None:
+        """Let the history know of what wasn't accepted, and forget what plugins said of it."""
+        history, client = self._listener.history, self._client
+        if history is not None and history.wants and (self._discarded or not self._taken):
+            visit, sender = visit_of(self._listener, client, self._refused), str(self._sender)
+            recipients = [str(each) for each in self._addressees]
+            if self._discarded:
+                history.discarded(self.id, visit, sender, recipients)
+            elif self._reply is not None:
+                history.refused(self.id, visit, sender, recipients, "the message", self._reply)
+            else:
+                history.abandoned(self.id, visit, sender, recipients)
+        client.forget_mail()

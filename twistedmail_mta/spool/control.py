@@ -31,6 +31,10 @@ def _seen_by_nobody() -> None:
     """No server runs here either."""
 
 
+def recorded_by_nobody(_: str, __: Iterable[int]) -> None:
+    """There is no history here."""
+
+
 class QueueControl:
     """Looks at the queue and changes it, a piece at a time."""
 
@@ -43,6 +47,7 @@ class QueueControl:
         boot: str,
         note: Callable[[Wishes, bool], None] = _heard_by_nobody,
         look: Callable[[], None] = _seen_by_nobody,
+        record: Callable[[str, Iterable[int]], None] = recorded_by_nobody,
     ) -> None:
         """Control the queue in `database`.
 
@@ -56,7 +61,9 @@ class QueueControl:
                 of a running server.
             look: asks a running server to look at suspensions, failures and
                 what is due.
+            record: told what was done, in a word or two, and the id of the message of each recipient it was done to.
         """
+        self._record = record
         self._database = database
         self._bodies = bodies
         self._clock = clock
@@ -131,7 +138,7 @@ class QueueControl:
         Raises:
             TemporaryError: the database can't be written; what was done so far stays.
         """
-        done = await self._change(CHANGES[action], selection)
+        done = await self._change(CHANGES[action], selection, action)
         if done and action == "bounce":
             self._look()
         return done
@@ -150,7 +157,7 @@ class QueueControl:
         Raises:
             TemporaryError: as `change`.
         """
-        done = await self._change(reroute(via, tls), selection)
+        done = await self._change(reroute(via, tls), selection, f"reroute to {via}" if via else "reroute back")
         self._look()
         return done
 
@@ -167,7 +174,7 @@ class QueueControl:
         suspension = await self._database.write(lambda tx: suspensions.add(tx, what, now), urgent=True)
         self._look()
         if what.kind != "lane":
-            await self._change(suspensions.park(suspension.id), _waiting_for(what))
+            await self._change(suspensions.park(suspension.id), _waiting_for(what), "suspend")
         return await self._database.read(lambda tx: suspensions.how_many(tx, suspension.id))
 
     async def resume(self, what: Suspended) -> int | None:
@@ -190,20 +197,22 @@ class QueueControl:
 
         return await self._database.read(read)
 
-    async def _change(self, change: Change, selection: Selection) -> int:
+    async def _change(self, change: Change, selection: Selection, act: str) -> int:
         wanted, place, done = query(replace(selection, quarantined=False)), START, 0
         while place != END:
             keys, place = await self._database.read(partial(find, wanted=wanted, after=place, limit=SLICE))
             if keys:
-                done += await self._change_slice(change, keys)
+                done += await self._change_slice(change, keys, act)
         return done
 
-    async def _change_slice(self, change: Change, keys: list[Key]) -> int:
+    async def _change_slice(self, change: Change, keys: list[Key], act: str) -> int:
         at = Moment(self._clock.seconds(), await self._running_time())
         changed = await self._database.write(lambda tx: change(tx, keys, at), urgent=True)
         concerned = changed.keys if changed.wanted else [key for key in changed.keys if key[2] is not None]
         if concerned:
             self._note(concerned, changed.wanted)
+        if changed.keys:
+            self._record(act, [message for message, _, _ in changed.keys])
         if changed.files:
             await self._bodies.remove(changed.files)
         return len(changed.keys)

@@ -89,8 +89,8 @@ def drop(tx: Transaction, messages: Sequence[int]) -> Dropped:
     return Dropped(lifted, drop_empty(tx, lifted))
 
 
-def release(tx: Transaction, messages: Sequence[int], to: Address | None, at: Moment) -> int:
-    """Let messages out of quarantine as if they had come now; return how many.
+def release(tx: Transaction, messages: Sequence[int], to: Address | None, at: Moment) -> tuple[int, ...]:
+    """Let messages out of quarantine as if they had come now; return which.
 
     Args:
         tx: the transaction.
@@ -105,7 +105,7 @@ def release(tx: Transaction, messages: Sequence[int], to: Address | None, at: Mo
     else:
         _each(tx, _FORGET_RECIPIENTS, [(message,) for message in lifted])
         _each(tx, _SEND_TO, [(message, to.local, to.domain, at.now, at.running) for message in lifted])
-    return len(lifted)
+    return lifted
 
 
 def _lift(tx: Transaction, messages: Iterable[int]) -> tuple[int, ...]:

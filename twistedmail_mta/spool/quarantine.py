@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import ClassVar, Final
 
@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from twistedmail_mta.interfaces import IBodyStore, IDatabase
 from twistedmail_mta.model import Address, Body, Message, id_text
 from twistedmail_mta.spool import detentions, operator, owners, tables
+from twistedmail_mta.spool.control import recorded_by_nobody
 from twistedmail_mta.spool.operator import QueuedMessage
 from twistedmail_mta.spool.operator_change import Moment
 from twistedmail_mta.spool.operator_selection import Selection
@@ -38,6 +39,7 @@ class Quarantine:
         uptime: Callable[[], float],
         boot: str,
         look: Callable[[], None] = _seen_by_nobody,
+        record: Callable[[str, Iterable[int]], None] = recorded_by_nobody,
     ) -> None:
         """Lay a hand on the quarantine in `database`.
 
@@ -48,7 +50,9 @@ class Quarantine:
             uptime: as for `begin_tenure`.
             boot: `boot_name()`.
             look: asks a running server to look at what is due.
+            record: told what was done to which messages.
         """
+        self._record = record
         self._database = database
         self._bodies = bodies
         self._clock = clock
@@ -94,7 +98,9 @@ class Quarantine:
             for some in _slices(ids):
                 at = await self._moment()
                 change = partial(detentions.release, messages=some, to=to, at=at)
-                number += await self._database.write(change, urgent=True)
+                released = await self._database.write(change, urgent=True)
+                number += len(released)
+                self._record("release from quarantine" + (f" to {to}" if to else ""), released)
         finally:
             if number:
                 self._look()
@@ -106,7 +112,7 @@ class Quarantine:
         Raises:
             TemporaryError: as `release`.
         """
-        return sum([len(await self._drop(some)) for some in _slices(ids)])
+        return sum([len(await self._drop(some, "delete from quarantine")) for some in _slices(ids)])
 
     async def expire(self, keep: float) -> int:
         """Delete what has been in quarantine for longer than `keep` seconds; return how many messages.
@@ -116,15 +122,17 @@ class Quarantine:
         """
         number, before = 0, self._clock.seconds() - keep
         while ids := await self._database.read(partial(detentions.old, before=before, limit=AT_ONCE)):
-            dropped = await self._drop(ids)
+            dropped = await self._drop(ids, "delete from quarantine, its time was over")
             number += len(dropped)
             for each in dropped:
                 self.log.info("{queue_id} deleted from the quarantine, its time is over", event="quarantine.expired",
                               queue_id=id_text(each))  # fmt: skip
         return number
 
-    async def _drop(self, ids: Sequence[int]) -> tuple[int, ...]:
+    async def _drop(self, ids: Sequence[int], act: str) -> tuple[int, ...]:
         dropped = await self._database.write(partial(detentions.drop, messages=ids), urgent=True)
+        if dropped.messages:
+            self._record(act, dropped.messages)
         if dropped.files:
             await self._bodies.remove(dropped.files)
         return dropped.messages

@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IBodyStore, IDatabase, ISpool, Transaction
-from twistedmail_mta.mailbox.change import Added
+from twistedmail_mta.mailbox.change import Added, Filed, filed_for_nobody
 from twistedmail_mta.mailbox.deposit import deposit
 from twistedmail_mta.mailbox.rows import DeliveryRows, delivery_rows
 from twistedmail_mta.model import (
@@ -77,6 +77,7 @@ class Spool:
         tenure: Tenure,
         note: Callable[[Sequence[Added]], None] = _noted_by_nobody,
         quarantine_size: int = UNBOUNDED,
+        filed: Filed = filed_for_nobody,
     ) -> None:
         """Make the spool of this process.
 
@@ -87,7 +88,9 @@ class Spool:
             tenure: what entitles this process to claims.
             note: told, in the order of the commits, what came into mailboxes: `MailboxStore.note`.
             quarantine_size: octets that the quarantine may hold.
+            filed: told which mailboxes have got a message, and its UID in each.
         """
+        self._filed = filed
         self._quarantine_size = quarantine_size
         self._note = note
         self.lease = tenure.lease
@@ -114,10 +117,11 @@ class Spool:
         )
         if detention is not None and detention.kind == "quarantine":
             await self._quarantine(message, rows)
-        elif deliveries is None:
+        elif deliveries is None or local is None:
             await self._database.write(lambda tx: tables.insert(tx, rows), size=message.octets_in_memory)
         else:
-            await self._keep(message, rows, deliveries)
+            added = await self._keep(message, rows, deliveries)
+            self._filed(message, local.deliveries, [each.uids[0] for each in added])
         if not claim:
             return ()
         return [
@@ -130,12 +134,14 @@ class Spool:
         rows = message_rows(message, self._tenure.running_time(), None)
         return lambda tx: tables.insert(tx, rows)
 
-    async def _keep(self, message: Message, rows: MessageRows, deliveries: DeliveryRows) -> None:
+    async def _keep(self, message: Message, rows: MessageRows, deliveries: DeliveryRows) -> Sequence[Added]:
         def keep(tx: Transaction) -> list[Added]:
             tables.insert(tx, rows)
             return deposit(tx, deliveries)
 
-        self._note(await self._database.write(keep, size=message.octets_in_memory))
+        added = await self._database.write(keep, size=message.octets_in_memory)
+        self._note(added)
+        return added
 
     async def _quarantine(self, message: Message, rows: MessageRows) -> None:
         most = self._quarantine_size

@@ -1,0 +1,1 @@
+"""What became of each message, and why: noted beside the mail, and found again."""
