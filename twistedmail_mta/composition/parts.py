@@ -220,7 +220,14 @@ class Parts:
         most = self.site.quarantine.max_size
         room = UNBOUNDED if most is None else most
         self.spool = Spool(
-            self.database, self.bodies, self.tasks, self.tenure, self.mailboxes.note, room, self.history.filed
+            self.database,
+            self.bodies,
+            self.tasks,
+            self.tenure,
+            self.mailboxes.note,
+            room,
+            self.history.filed,
+            self.history.own,
         )
         self.quarantine = Quarantine(
             self.database, self.bodies, self._reactor, time.monotonic, boot_name(), record=self.history.acted

@@ -59,6 +59,10 @@ def _noted_by_nobody(_: Sequence[Added]) -> None:
     """Nobody looks at mailboxes here."""
 
 
+def _written_for_nobody(_: Message) -> None:
+    """There is no history here."""
+
+
 @implementer(ISpool)
 class Spool:
     """Mail this host has accepted and not yet settled, and this process's claims on it.
@@ -78,6 +82,7 @@ class Spool:
         note: Callable[[Sequence[Added]], None] = _noted_by_nobody,
         quarantine_size: int = UNBOUNDED,
         filed: Filed = filed_for_nobody,
+        own: Callable[[Message], None] = _written_for_nobody,
     ) -> None:
         """Make the spool of this process.
 
@@ -89,8 +94,10 @@ class Spool:
             note: told, in the order of the commits, what came into mailboxes: `MailboxStore.note`.
             quarantine_size: octets that the quarantine may hold.
             filed: told which mailboxes have got a message, and its UID in each.
+            own: told of messages of this host that are kept in a transaction of others.
         """
         self._filed = filed
+        self._own = own
         self._quarantine_size = quarantine_size
         self._note = note
         self.lease = tenure.lease
@@ -132,6 +139,7 @@ class Spool:
     def insertion(self, message: Message) -> Callable[[Transaction], None]:
         """Return what keeps a message of this host in a transaction of others; the queue finds it due then."""
         rows = message_rows(message, self._tenure.running_time(), None)
+        self._own(message)
         return lambda tx: tables.insert(tx, rows)
 
     async def _keep(self, message: Message, rows: MessageRows, deliveries: DeliveryRows) -> Sequence[Added]:
