@@ -21,7 +21,10 @@ from twistedmail_mta.reporting import dmarc_kind
 from twistedmail_mta.reporting.daily import DailyReports
 from twistedmail_mta.reporting.dmarc_form import case_text
 from twistedmail_mta.reporting.dmarc_kind import DMARCReports, Reporter
+from twistedmail_mta.reporting.dmarc_rows import forget_some
+from twistedmail_mta.reporting.kind import ReportKind
 from twistedmail_mta.reporting.outgoing import Outgoing
+from twistedmail_mta.reporting.unwanted import Unwanted
 from twistedmail_mta.tasks import Task
 from twistedmail_mta.testing.surroundings import AtOnce
 
@@ -51,8 +54,18 @@ class Site:
         self._run(self.counting.evaluations.stop())
         self.counting = Counting(self.around)
         self.note = self.counting.note
+        self._begin(self._reports())
+
+    def turn_off(self) -> None:
+        """Let another process begin, whose site file wants no reports."""
+        self._run(self.counting.evaluations.stop())
+        self._begin(Unwanted("dmarc", forget_some))
+
+    def _reports(self) -> DMARCReports:
         reporter = Reporter(HOST, str(OURS), "twistedmail-mta 1")
-        kind = DMARCReports(self.counting.evaluations, self.around.database, self.names, AtOnce().run, reporter)
+        return DMARCReports(self.counting.evaluations, self.around.database, self.names, AtOnce().run, reporter)
+
+    def _begin(self, kind: ReportKind) -> None:
         outgoing = Outgoing(OURS, HOST, self._new_id, self.around.now, _sign, self._insertion, lambda: None)
         self.daily = DailyReports([kind], self.around.database, outgoing, self.around.now, lambda: 0.0)
 
@@ -300,5 +313,21 @@ def test_days_are_forgotten(site: Site) -> None:
     site.note()
     for _ in range(6):
         site.next_day()
+    for table in ("dmarc_day", "dmarc_case", "report_due"):
+        assert site.around.database.rows(f"SELECT count(*) FROM {table}") == [(0,)]
+
+
+def test_turned_off(site: Site) -> None:
+    """Nothing is sent any more, also of what was due; what was counted goes like that of other days."""
+    site.note()
+    site.names.broken.add("_dmarc.bank.test")
+    site.next_day()
+    site.note()
+    site.names.broken.clear()
+    site.turn_off()
+    for _ in range(6):
+        site.next_day()
+
+    assert site.told == []
     for table in ("dmarc_day", "dmarc_case", "report_due"):
         assert site.around.database.rows(f"SELECT count(*) FROM {table}") == [(0,)]

@@ -15,6 +15,7 @@ from twistedmail_mta.interfaces import IDatabase, IHTTPClient, IResolver
 from twistedmail_mta.model import Address
 from twistedmail_mta.queue.own_mail import OwnMail
 from twistedmail_mta.queue.runner import QueueRunner
+from twistedmail_mta.reporting import dmarc_rows, tls_rows
 from twistedmail_mta.reporting.daily import DailyReports
 from twistedmail_mta.reporting.dmarc_kind import DMARCReports, Reporter
 from twistedmail_mta.reporting.evaluations import Evaluations
@@ -23,6 +24,7 @@ from twistedmail_mta.reporting.outgoing import Outgoing
 from twistedmail_mta.reporting.posting import Posting
 from twistedmail_mta.reporting.tls_reports import Submitter, TLSReports
 from twistedmail_mta.reporting.tls_sessions import TLSSessions
+from twistedmail_mta.reporting.unwanted import Unwanted
 from twistedmail_mta.spool.spool import Spool
 from twistedmail_mta.tasks import WorkerPool
 
@@ -79,10 +81,13 @@ class Reporting:
         self._daily = DailyReports(kinds, self._database, outgoing, time.time, SystemRandom().random)
 
     def _kinds(self, reporter: Reporter, author: Address) -> Iterator[ReportKind]:
-        if self.evaluations is not None:
+        if self.evaluations is None:
+            yield Unwanted("dmarc", dmarc_rows.forget_some)
+        else:
             yield DMARCReports(self.evaluations, self._database, self._resolver, self._threads.run, reporter)
-
-        if self.sessions is not None:
+        if self.sessions is None:
+            yield Unwanted("tls", tls_rows.forget)
+        else:
             submitter = Submitter(author, reporter.host)
             yield TLSReports(self.sessions, self._database, self._resolver, self._threads, submitter)
 
