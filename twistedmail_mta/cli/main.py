@@ -9,9 +9,11 @@ from importlib import import_module
 from typing import Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from twistedmail_mta.cli.site import Invocation
 
+NAME: Final = "mta"
 _CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -50,6 +52,7 @@ _COMMANDS: Final = {
     "quarantine": Entry(
         "twistedmail_mta.cli.quarantine:quarantine", "Look at the mail that plugins kept back; release or delete it."
     ),
+    "completion": Entry("twistedmail_mta.cli.completion:completion", "Let a shell complete these commands."),
 }
 
 
@@ -88,6 +91,13 @@ class Commands(click.Group):
             words = f"{error.option_name} belongs before the command: mta {error.option_name} FILE ..."
             raise click.UsageError(words, error.ctx) from error
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the name of a command without importing any."""
+        names = [
+            CompletionItem(name, help=entry.help) for name, entry in _COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """List the commands without importing them."""
         with formatter.section("Commands"):
@@ -97,7 +107,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings=_CONTEXT)
 @click.option("--config", "-c", metavar="FILE", help="The site file.")
 @click.option("--json", "as_json", is_flag=True, help="Print what is listed or shown as JSON.")
-@click.version_option(package_name="twistedmail-mta", prog_name="mta")
+@click.version_option(package_name="twistedmail-mta", prog_name=NAME)
 @click.pass_context
 def mta(context: click.Context, config: str | None, *, as_json: bool) -> None:
     """Operate the mail server that `twistd mta` runs.
@@ -112,7 +122,7 @@ def mta(context: click.Context, config: str | None, *, as_json: bool) -> None:
 def main() -> None:
     """Run the command, with errors in words."""
     try:
-        mta(standalone_mode=True)
+        mta(prog_name=NAME, standalone_mode=True)
     except Exception as error:
         words = _in_words(error)
         if words is None:
