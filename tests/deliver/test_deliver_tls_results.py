@@ -256,6 +256,18 @@ async def test_policy_that_cant_be_had(site: Site, leaf: Made) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_policy_that_nobody_needs(site: Site, leaf: Made) -> None:
+    """Where DANE says all, nobody asks for a policy, and that there is none is no failure."""
+    host = site.host(leaf.record(3), leaf=leaf)
+    policies: Any = Policies(None, ("sts-policy-invalid", "a line of it is no field"))
+    site.scene.demands = replace(site.scene.demands, sts=policies)
+
+    await site.deliver(host.port)
+
+    assert site.only[0].type == "tlsa"
+
+
+@pytest_twisted.ensureDeferred
 async def test_right_record(site: Site, leaf: Made) -> None:
     """DANE is told with the records as they were published, those of no use too, at the name they were found at."""
     useless, right = TLSA(1, 1, 1, bytes(32)), leaf.record(3)

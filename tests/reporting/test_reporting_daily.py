@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from reporting_lab import DAY, DOWN, NOON, TODAY, Kind, Lab, letter, posts
 
+from twistedmail_mta.reporting import rows
 from twistedmail_mta.reporting.daily import CAUGHT_UP, MOST_TRIES, SPREAD
 from twistedmail_mta.reporting.kind import Sendings
 
@@ -43,6 +44,14 @@ def test_once(lab: Lab, kind: Kind) -> None:
     lab.look()
 
     assert lab.mail == ["reports@a.example", "reports@b.example"]
+
+
+def test_laid_out_once(lab: Lab) -> None:
+    """Who lays a day out after another process has done so changes nothing."""
+    for subjects in (["a.example"], ["a.example", "b.example"]):
+        lab.rows.write(lambda tx, each=subjects: rows.lay_out(tx, "test", TODAY - 1, each, [NOON] * len(each)))  # type: ignore[misc]
+
+    assert [each.subject for each in lab.rows.read(lambda tx: rows.due(tx, NOON, 10))] == ["a.example"]
 
 
 def test_next_day(lab: Lab) -> None:

@@ -63,7 +63,9 @@ class Demands:
 
     async def _by_policy(self, sts: STS, domain: str, targets: Sequence[Target]) -> dict[str, Demand | Reply | None]:
         """Return what the domain's policy demands of hosts that DANE proves nothing of (RFC 8461 section 2)."""
-        policy = await sts.policy(domain) if targets else None
+        if not targets:
+            return {}
+        policy = await sts.policy(domain)
         if policy is None:
             self._count_unfetched(sts, domain)
         if policy is None or policy.mode == "none":
