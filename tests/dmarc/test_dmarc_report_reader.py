@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -183,13 +184,39 @@ def test_bounds() -> None:
     assert len(long.metadata.organization) == MOST_TEXT
 
 
-def test_linear() -> None:
-    """A text of many pieces costs no more than its octets do."""
-    text = b"<feedback><report_metadata><org_name>" + b"&#97;" * 1_000_000
+LONG = 8_000_000
+AWKWARD = {
+    "pieces": (b"<feedback><report_metadata><org_name>" + b"&#97;" * 1_000_000, "no XML"),
+    "tag": (b"<feedback><a b='" + b"x" * LONG + b"'/></feedback>", "a tag"),
+    "name": (b"<feedback><" + b"x" * LONG + b"/></feedback>", "a tag"),
+    "comment": (b"<feedback><!-- " + b"x" * LONG + b" --></feedback>", "a tag"),
+    "instruction": (b"<feedback><?a " + b"x" * LONG + b" ?></feedback>", "a tag"),
+    "attributes": (b"<feedback><a " + b" ".join(b"a%d=''" % n for n in range(1_000_000)) + b"/></feedback>", "a tag"),
+    "names": (b"<feedback>" + b"".join(b"<a%d/>" % n for n in range(1_000_000)) + b"</feedback>", "names"),
+    "spread": (b"<feedback>" + b"".join(b"<a b%d=''/>" % n for n in range(1_000_000)) + b"</feedback>", "names"),
+    "open": (b"<feedback><!-- " + b"<" * LONG, "a tag"),
+    "blank": (b"<feedback/>" + b" " * LONG, "a tag"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(AWKWARD))
+def test_awkward(name: str) -> None:
+    """Whatever a document is made of, it costs no more than its octets do, and no memory but for them."""
+    octets, why = AWKWARD[name]
+    tracemalloc.start()
     begun = time.process_time()
-    with pytest.raises(UnreadableReport):
-        read_report(text)
-    assert time.process_time() - begun < 5
+    with pytest.raises(UnreadableReport, match=why):
+        read_report(octets)
+    took, (_, peak) = time.process_time() - begun, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert took < 5
+    assert peak < 2_000_000
+
+
+def test_long_comments() -> None:
+    """Those that people write are passed over."""
+    assert report(GOOGLE.replace(b"<feedback>", b"<feedback><!-- " + b"x" * 30_000 + b" --><?made by=hand?>")).rows
 
 
 @settings(max_examples=300, derandomize=True, deadline=None)

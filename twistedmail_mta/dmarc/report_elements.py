@@ -14,7 +14,14 @@ MOST_CHILDREN: Final = 2000
 MOST_TEXT: Final = 1000
 """Characters of an element that are kept."""
 
-_BLOCK: Final = 64 * 1024
+MOST_NAMES: Final = 500
+"""Different names of elements; a report has some 50."""
+MOST_ATTRIBUTES: Final = 500
+"""Attributes of all elements; a report has those that declare namespaces."""
+MOST_TAG: Final = 64 * 1024
+"""About how many octets a tag or a comment may have: with each block it is looked at from its begin, until it ends."""
+
+_BLOCK: Final = 16 * 1024
 
 
 class UnreadableReport(ValueError):
@@ -49,16 +56,28 @@ class Element:
 
 
 class _Reader:
-    """Builds the elements below the root one after another; each is let go of when it has been handed on."""
+    """Builds the elements below the root one after another; each is let go of when it has been handed on.
+
+    Attributes:
+        silent: blocks since anything was heard.
+    """
 
     def __init__(self, root: str, take: Callable[[Element], None]) -> None:
         self._root = root
         self._take = take
         self._open: list[Element] = []
         self._met = 0
+        self._attributes = 0
+        self._names: set[str] = set()
+        self.silent = 0
 
-    def start(self, name: str, _: object) -> None:
+    def start(self, name: str, attributes: list[str]) -> None:
         """Hear of the begin of an element."""
+        self.silent = 0
+        self._names.add(name)
+        self._attributes += len(attributes) // 2
+        if len(self._names) > MOST_NAMES or self._attributes > MOST_ATTRIBUTES:
+            raise UnreadableReport("there are too many names in it")
         local = name.rpartition(":")[2]
         if not self._open and local != self._root:
             raise UnreadableReport(f"it is XML, but no <{self._root}>")
@@ -71,12 +90,14 @@ class _Reader:
 
     def text(self, text: str) -> None:
         """Hear of text; what is between elements doesn't matter."""
+        self.silent = 0
         element = self._open[-1]
         if len(element.text) < MOST_TEXT:
             element.text = (element.text + text)[:MOST_TEXT].lstrip()
 
     def end(self, _: str) -> None:
         """Hear of the end of an element."""
+        self.silent = 0
         element = self._open.pop()
         element.text = element.text.rstrip()
         if len(self._open) == 1:
@@ -84,6 +105,10 @@ class _Reader:
             self._take(element)
         elif self._open:
             self._open[-1].children.append(element)
+
+    def pass_over(self, *_: object) -> None:
+        """Hear of a comment, or of something for another program."""
+        self.silent = 0
 
 
 def _refuse(*_: object) -> None:
@@ -108,11 +133,15 @@ def read_elements(octets: bytes, root: str, take: Callable[[Element], None]) -> 
     parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = _refuse
     parser.StartElementHandler, parser.EndElementHandler = reader.start, reader.end
     parser.CharacterDataHandler = reader.text
-    parser.buffer_text = True
+    parser.CommentHandler = parser.ProcessingInstructionHandler = reader.pass_over
+    parser.buffer_text = parser.ordered_attributes = True
     begin = len(octets) - len(octets.lstrip())
     try:
         for place in range(begin, len(octets), _BLOCK):
             parser.Parse(octets[place : place + _BLOCK], False)
+            reader.silent += 1
+            if reader.silent > MOST_TAG // _BLOCK:
+                raise UnreadableReport(f"a tag in it has more than {MOST_TAG} octets")
         parser.Parse(b"", True)
     except expat.ExpatError as error:
         raise UnreadableReport(f"it is no XML: {error}") from error

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Generic, Literal, TypeVar, get_args
 
 from twistedmail_mta.dkim.results import Word as DKIMWord
 from twistedmail_mta.dmarc.record import Mode, Policy
@@ -25,6 +25,8 @@ from twistedmail_mta.dmarc.report import (
     SPFWord,
 )
 from twistedmail_mta.dmarc.report_elements import Element, UnreadableReport, read_elements
+
+T = TypeVar("T")
 
 MOST_ROWS: Final = 20_000
 """Of a report; what large senders get for a day has some thousands."""
@@ -59,30 +61,58 @@ class Reading:
     left_out: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class RowReading(Generic[T]):
+    """A report of whose rows something was made as they were read.
+
+    Attributes:
+        metadata: who reports, and on which time.
+        published: the policy that it is about.
+        rows: what was made of each.
+        left_out: as of `Reading`.
+    """
+
+    metadata: Metadata
+    published: Published
+    rows: list[T]
+    left_out: int
+
+
 def read_report(octets: bytes) -> Reading:
+    """Read a report as a whole; see `read_rows`."""
+    read = read_rows(octets, lambda row: row)
+    return Reading(AggregateReport(read.metadata, read.published, tuple(read.rows)), read.left_out)
+
+
+def read_rows(octets: bytes, made_of: Callable[[Row], T]) -> RowReading[T]:
     """Read a report, in a time that is linear in its size; a plain function, which may run on any thread.
 
     Names count without their namespaces, the order of elements doesn't, and what isn't known is passed over.  A word
     that isn't known becomes the one that claims least.
 
+    Args:
+        octets: the XML.
+        made_of: makes of each row what is wanted, so that not all of them have to be there at once.
+
     Raises:
         UnreadableReport: it is no XML, or no report, or has more than `MOST_ROWS` rows.
     """
-    gathered = _Gathered()
+    gathered = _Gathered(made_of)
     read_elements(octets, "feedback", gathered.take)
     metadata = _metadata(gathered.metadata)
     published = _published(gathered.published)
     if not gathered.rows:
         raise UnreadableReport("none of its rows can be read" if gathered.left_out else "it has no rows")
-    return Reading(AggregateReport(metadata, published, tuple(gathered.rows)), gathered.left_out)
+    return RowReading(metadata, published, gathered.rows, gathered.left_out)
 
 
-class _Gathered:
+class _Gathered(Generic[T]):
     """The parts of a report, as they come."""
 
-    def __init__(self) -> None:
+    def __init__(self, made_of: Callable[[Row], T]) -> None:
         self.metadata = self.published = _EMPTY
-        self.rows: list[Row] = []
+        self.rows: list[T] = []
+        self._made_of = made_of
         self.left_out = 0
 
     def take(self, element: Element) -> None:
@@ -101,7 +131,7 @@ class _Gathered:
         if row is None:
             self.left_out += 1
         else:
-            self.rows.append(row)
+            self.rows.append(self._made_of(row))
 
 
 def _metadata(element: Element) -> Metadata:

@@ -12,14 +12,14 @@ from twistedmail_mta.mail.attachments import Attachment, attachments
 from twistedmail_mta.mail.field_value import unfolded
 from twistedmail_mta.mail.header import Header
 from twistedmail_mta.mail.unpacking import UnpackError, unpacked
-from twistedmail_mta.reported.entry import Entry, entry_of
+from twistedmail_mta.reported.entry import Entry, about_dmarc, about_tls, case_line
 from twistedmail_mta.smtp.domain import parse_domain
 from twistedmail_mta.smtp.errors import AddressError
 from twistedmail_mta.tls_report import reading as tls_reading
 
 MOST_PACKED: Final = 10 << 20
 """Octets of a document as it comes."""
-MOST_UNPACKED: Final = 32 << 20
+MOST_UNPACKED: Final = 24 << 20
 """Octets that may come out of it."""
 MOST_DOCUMENTS: Final = 10
 """Documents of a mail that are read."""
@@ -98,11 +98,11 @@ def _entry(octets: bytes, about: str) -> tuple[Entry, int]:
         plain = unpacked(octets, MOST_UNPACKED)
         first = plain[:100].lstrip(_BLANK)[:1]
         if first == b"<" or plain.startswith((b"\xff\xfe", b"\xfe\xff")):  # XML may be in UTF-16
-            aggregate = report_reader.read_report(plain)
-            return entry_of(aggregate.report), aggregate.left_out
+            read = report_reader.read_rows(plain, case_line)
+            return about_dmarc(read.metadata, read.published, read.rows), read.left_out
         if first == b"{":
             sessions = tls_reading.read_report(plain)
-            return entry_of(sessions.report, about), sessions.left_out
+            return about_tls(sessions.report, about), sessions.left_out
     except (UnpackError, report_elements.UnreadableReport, tls_reading.UnreadableReport) as error:
         raise UnreadableDocument(str(error)) from error
     raise UnreadableDocument("it is neither XML nor JSON")

@@ -7,10 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
-from twistedmail_mta.dmarc.report import AggregateReport, Case
-from twistedmail_mta.dmarc.report import Row as CaseRow
-from twistedmail_mta.tls_report.report import Report as TLSReport
-from twistedmail_mta.tls_report.report import Results
+from twistedmail_mta.dmarc.report import Case, Metadata, Published, Row
+from twistedmail_mta.tls_report.report import Report, Results
 
 Kind = Literal["dmarc", "tls"]
 Line = tuple[Any, ...]
@@ -51,36 +49,27 @@ class Entry:
     lines: Sequence[Line]
 
 
-def entry_of(report: AggregateReport | TLSReport, about: str = "") -> Entry:
-    """Return a report as it is kept.
-
-    Args:
-        report: what was read.
-        about: the domain that the mail with it names, where a report about TLS names hosts alone.
-    """
-    return _about_dmarc(report) if isinstance(report, AggregateReport) else _about_tls(report, about)
-
-
-def _about_dmarc(report: AggregateReport) -> Entry:
-    metadata = report.metadata
+def about_dmarc(metadata: Metadata, published: Published, lines: Sequence[Line]) -> Entry:
+    """Return a report about DMARC as it is kept; `lines` are what `case_line` makes of its rows."""
     detail = {
-        "published": _said(asdict(report.published)),
+        "published": _said(asdict(published)),
         **_said({"contact": metadata.contact, "error": metadata.error, "generator": metadata.generator}),
     }
     return Entry(
         "dmarc",
-        report.published.domain,
+        published.domain,
         metadata.organization,
         metadata.report_id,
         metadata.email,
         metadata.begin,
         metadata.end,
         json.dumps(detail, **_SHORT),  # type: ignore[arg-type]
-        [_case(row) for row in report.rows],
+        lines,
     )
 
 
-def _case(row: CaseRow) -> Line:
+def case_line(row: Row) -> Line:
+    """Return a row as it is kept."""
     case = row.case
     return (
         case.source,
@@ -107,7 +96,13 @@ def _case_detail(case: Case) -> dict[str, Any]:
     }
 
 
-def _about_tls(report: TLSReport, about: str) -> Entry:
+def about_tls(report: Report, about: str = "") -> Entry:
+    """Return a report about TLS as it is kept.
+
+    Args:
+        report: what was read.
+        about: the domain that the mail with it names, in case the report names hosts alone.
+    """
     policies = [
         _said({"type": each.policy.type, "domain": each.policy.domain, "lines": each.policy.lines,
                "mx_hosts": each.policy.mx_hosts})
@@ -126,7 +121,7 @@ def _about_tls(report: TLSReport, about: str) -> Entry:
     )
 
 
-def _domain_of(report: TLSReport, about: str) -> str:
+def _domain_of(report: Report, about: str) -> str:
     """Return which mail domain a report is about: policies of TLSA records belong to hosts."""
     named = [each.policy.domain for each in report.results if each.policy.type != "tlsa"]
     return named[0] if named else about or report.results[0].policy.domain

@@ -12,15 +12,15 @@ from typing import Any, Final, NoReturn
 
 from twistedmail_mta.tls_report.report import Failure, Failures, Policy, PolicyType, Report, Results
 
-MOST_SIZE: Final = 8 << 20
-"""Octets of a document that is read."""
+MOST_SIZE: Final = 2 << 20
+"""Octets of a document that is read; those of large senders have some ten thousand."""
 MOST_DEPTH: Final = 16
 """Objects and arrays around another; a report has 6."""
 MOST_VALUES: Final = 400_000
-"""Names, texts, objects and arrays of a report."""
+"""Names, texts, objects and arrays of a report, and what is between them."""
 MOST_POLICIES: Final = 1000
 """Policies of a report that are read."""
-MOST_FAILURES: Final = 20_000
+MOST_FAILURES: Final = 5000
 """Kinds of failures of a report, under all policies, that are read."""
 MOST_TEXT: Final = 1000
 """Characters of a text that are kept."""
@@ -29,8 +29,8 @@ MOST_LINES: Final = 100
 MOST_COUNT: Final = 1 << 50
 """Sessions that a count may stand for."""
 
-_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
-"""A text that never ends is one, too: so no octet is looked at twice."""
+_TOKEN: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]|[^"\[\]{}]++', re.DOTALL)
+"""A text that never ends is one, too: so no octet is looked at twice.  What is between is taken at once."""
 _NUMBER: Final = re.compile(r"[0-9]{1,16}", re.ASCII)
 _DATE_ONLY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _TYPES: Final[Mapping[str, PolicyType]] = {"tlsa": "tlsa", "sts": "sts", "no-policy-found": "no-policy-found"}
