@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -123,6 +124,23 @@ def test_show_of_what_is_gone(command: Command) -> None:
     assert result.exit_code == 1
     assert name in result.output
     assert "not in the queue: 0000000000001" in result.output
+
+
+def test_retry_at(command: Command) -> None:
+    """In a time, or at one that is to come."""
+    name = queued(command, "bob@example.net", "eve@example.com")
+    before = time.time()
+
+    assert said(command("queue", "retry", name, "--at", "2h")).startswith("2 recipients due 2")
+    result = command.json("queue", "retry", "--to", "eve@*", "--at", "2099-01-02 03:04")
+
+    assert result == {"action": "retry", "at": time.mktime((2099, 1, 2, 3, 4, 0, 0, 0, -1)), "recipients": 1}
+    (message,) = command.json("queue", "show", name)
+    bob, eve = (one["due"] for one in message["recipients"])
+    assert before + 7200 <= bob <= time.time() + 7200
+    assert eve == result["at"]
+    assert "is over" in command("queue", "retry", "--all", "--at", "2001-01-01").output
+    assert "must be in how long" in command("queue", "retry", "--all", "--at", "soon").output
 
 
 def test_hold_release_delete(command: Command) -> None:

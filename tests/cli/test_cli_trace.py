@@ -14,7 +14,7 @@ import pytest
 from mta_command import Command
 from running_site import environment
 
-from twistedmail_mta.cli.trace_time import parse_time
+from twistedmail_mta.cli.times import parse_time
 from twistedmail_mta.history import tables
 from twistedmail_mta.history.keys import EPOCH, outcome_key
 from twistedmail_mta.history.story import Kind, Outcome, packed

@@ -169,6 +169,22 @@ def test_retry_hastens_only(spool: Spool, site: Site) -> None:
     assert run(spool.next_due()) == START
 
 
+def test_postpone(spool: Spool, site: Site) -> None:
+    """Later or sooner; what is tried now, and what is on hold, is left alone."""
+    accept(spool, "a@example.net", "b@example.net", "c@example.net")
+    run(site.control.change("hold", Selection(to="c@*")))
+    (claim,) = run(spool.claim(1, NOTHING))
+
+    assert run(site.control.postpone(START + 900, Selection())) == 1
+    assert run(spool.next_due()) == START + 900
+    run(spool.settle([deferred(claim, due=START + 300)], None))
+    assert run(site.control.postpone(START + 60, Selection(to="a@*"))) == 1
+    assert run(spool.next_due()) == START + 60
+
+    site.clock.advance(900)
+    assert sorted(claim.index for claim in run(spool.claim(5, NOTHING))) == [0, 1]
+
+
 def test_hold_and_release(spool: Spool, site: Site) -> None:
     """A held recipient is never due; released it is again, when it was."""
     accept(spool, "a@example.net", "b@example.net")

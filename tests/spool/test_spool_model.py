@@ -322,6 +322,13 @@ class SpoolMachine(RuleBasedStateMachine):
                 return False
         return True
 
+    @rule(domain=st.sampled_from(DOMAINS), wait=st.sampled_from([-10.0, 0.0, 5.0, 500.0]))
+    def postpone(self, domain: str, wait: float) -> None:
+        rows = [row for row in self.rows.values() if (row.domain, row.state, row.claim) == (domain, "waiting", None)]
+        for row in rows:
+            row.due = self.now + wait
+        assert run(self.site.control.postpone(self.now + wait, Selection(domain=domain))) == len(rows)
+
     @rule(domain=st.sampled_from(DOMAINS), via=st.sampled_from(VIAS))
     def reroute(self, domain: str, via: Via | None) -> None:
         rows = [

@@ -7,8 +7,10 @@ from typing import Final
 import click
 
 from twistedmail_mta.cli.offline import finished
-from twistedmail_mta.cli.queue_selection import controlled, count_of, selected_or_all
+from twistedmail_mta.cli.queue_selection import controlled, count_of, read_by, selected_or_all
+from twistedmail_mta.cli.queue_text import moment
 from twistedmail_mta.cli.site import Invocation, print_json
+from twistedmail_mta.cli.times import parse_coming
 from twistedmail_mta.model import TLSLevel, Via
 from twistedmail_mta.routes import chosen_hop, hop_text
 from twistedmail_mta.spool.control import QueueControl
@@ -35,9 +37,27 @@ _NONE: Final = {
 
 @click.command()
 @selected_or_all
-def retry(invocation: Invocation, selection: Selection) -> None:
-    """Try now what waits for its next attempt."""
-    _change(invocation, "retry", selection)
+@click.option("--at", metavar="TIME", callback=read_by(parse_coming), help='Not now, but in "2h", or at "14:05".')
+def retry(invocation: Invocation, selection: Selection, at: float | None) -> None:
+    """Try now what waits for its next attempt, or set when it is to be tried.
+
+    The time that it waits until then counts as its age; after an attempt
+    beyond its lifetime it is given up.
+    """
+    if at is None:
+        _change(invocation, "retry", selection)
+    else:
+        _postpone(invocation, selection, at)
+
+
+def _postpone(invocation: Invocation, selection: Selection, due: float) -> None:
+    with controlled(invocation) as control:
+        _leave_quarantine_alone(control, selection)
+        number = finished(control.postpone(due, selection))
+    if invocation.as_json:
+        print_json({"action": "retry", "at": due, "recipients": number})
+    else:
+        click.echo(f"{count_of(number)} due {moment(due)}." if number else _NONE["retry"])
 
 
 @click.command()

@@ -11,8 +11,8 @@ import click
 
 from twistedmail_mta.cli.queue_selection import read_by
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, print_table, printable
+from twistedmail_mta.cli.times import parse_time
 from twistedmail_mta.cli.trace_text import described, row, story_json
-from twistedmail_mta.cli.trace_time import parse_time
 from twistedmail_mta.config.values import domain_name
 from twistedmail_mta.control.client import RefusedError, tell
 from twistedmail_mta.history import query, tables

@@ -13,7 +13,7 @@ from twistedmail_mta.interfaces import IBodyStore, IDatabase, Transaction
 from twistedmail_mta.model import Suspended, Suspension, TLSLevel
 from twistedmail_mta.spool import operator, operator_summary, owners, suspensions
 from twistedmail_mta.spool.operator import QueueCounts, QueuedMessage
-from twistedmail_mta.spool.operator_change import CHANGES, Action, Change, Moment, reroute
+from twistedmail_mta.spool.operator_change import CHANGES, Action, Change, Moment, postpone, reroute
 from twistedmail_mta.spool.operator_selection import Selection, find, query
 from twistedmail_mta.spool.operator_summary import AGES, Group
 from twistedmail_mta.spool.rows import Key
@@ -142,6 +142,20 @@ class QueueControl:
         if done and action == "bounce":
             self._look()
         return done
+
+    async def postpone(self, due: float, selection: Selection) -> int:
+        """Make every waiting recipient that is meant due at another time; return how many.
+
+        One that is being tried now is left alone, and so is mail in quarantine.
+
+        Args:
+            due: seconds since the epoch.
+            selection: who.
+
+        Raises:
+            TemporaryError: as `change`.
+        """
+        return await self._change(postpone(due), selection, "retry")
 
     async def reroute(self, via: str | None, tls: TLSLevel, selection: Selection) -> int:
         """Send every recipient that is meant another way, now; return how many.

@@ -1,4 +1,4 @@
-"""What operators do to recipients: retry, hold, release, delete, bounce, reroute.
+"""What operators do to recipients: retry, postpone, hold, release, delete, bounce, reroute.
 
 A change is made in slices, so that it holds up no mail.  What can't be done
 to a recipient that is being tried is left as a wish: it is done when that
@@ -20,6 +20,11 @@ Action = Literal["retry", "hold", "release", "delete", "bounce"]
 
 _RETRY: Final = """
 UPDATE recipient SET due = min(due, ?1) WHERE message = ?2 AND n = ?3 AND state = 'waiting' AND owner IS NULL
+RETURNING message, n, NULL
+"""
+
+_POSTPONE: Final = """
+UPDATE recipient SET due = ?1 WHERE message = ?2 AND n = ?3 AND state = 'waiting' AND owner IS NULL
 RETURNING message, n, NULL
 """
 
@@ -106,6 +111,19 @@ Change = Callable[[Transaction, Sequence[Key], Moment], Changed]
 def retry(tx: Transaction, keys: Sequence[Key], at: Moment) -> Changed:
     """Make waiting recipients due."""
     return Changed(_each(tx, _RETRY, [(at.now, *key) for key in keys]), wanted=True)
+
+
+def postpone(due: float) -> Change:
+    """Return the change that makes waiting recipients due at another time, sooner or later; their age goes on.
+
+    Args:
+        due: seconds since the epoch.
+    """
+
+    def change(tx: Transaction, keys: Sequence[Key], at: Moment) -> Changed:  # noqa: ARG001 - a `Change`
+        return Changed(_each(tx, _POSTPONE, [(due, *key) for key in keys]), wanted=True)
+
+    return change
 
 
 def hold(tx: Transaction, keys: Sequence[Key], at: Moment) -> Changed:
