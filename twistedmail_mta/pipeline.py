@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -32,6 +32,8 @@ from twistedmail_mta.stages import (
 from twistedmail_mta.tasks import Begun, Cancelled, TaskGroup
 
 T = TypeVar("T")
+
+_LOG: Final = Logger()
 
 BROKEN: Final = Reply(451, "4.3.0", "Mail can't be judged now, please try again later")
 
@@ -83,13 +85,12 @@ class _Waiting:
 class Pipeline:
     """The plugins of one listener, or those under [relay], or all, by the stages at which they are asked."""
 
-    log: ClassVar[Logger] = Logger()
-
     def __init__(
         self,
         plugins: Sequence[Plugin],
         clock: IReactorTime,
         stages: Collection[type[Interface]] = (*POLICIES, *ROUTING, *OBSERVERS),
+        log: Logger = _LOG,
     ) -> None:
         """Put plugins together.
 
@@ -98,8 +99,10 @@ class Pipeline:
             clock: for their time limits.
             stages: those at which they are asked: all but `IRelayGrant`, since a listener's list can't make anybody
                 one who grants.
+            log: is told what they decide.
         """
         self._clock = clock
+        self._log = log
         self._stages: dict[type[Interface], list[_Question]] = {}
         for plugin in plugins:
             for stage in filter(stages.__contains__, stages_of(plugin.acts)):
@@ -197,7 +200,7 @@ class Pipeline:
         return None
 
     def _led(self, question: _Question, leaving: Leaving, via: Via) -> Via:
-        self.log.info(
+        self._log.info(
             "plugin {plugin} sends {queue_id} for {recipient} by way of {via}",
             event="plugin.routed",
             plugin=question.plugin.name,
@@ -233,7 +236,7 @@ class Pipeline:
                 await self._wait(question, answer)
 
     def _refused(self, question: _Question, reply: Reply) -> Reply:
-        self.log.info(
+        self._log.info(
             "plugin {plugin} refuses at {stage}: {reply}",
             event="plugin.refused",
             plugin=question.plugin.name,

@@ -79,6 +79,7 @@ class Kit:
         account_mail: the queued mail of accounts; None where there is no queue.
         notices: mail to the administrator; None where no server runs.
         evaluations: counts what DMARC found, for reports to domains; None where none are sent.
+        rehearsal: the plugin is asked in a dry run alone, and must leave no trace of that.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Kit:
     account_mail: IAccountMail | None = None
     notices: INotices | None = None
     evaluations: IEvaluations | None = None
+    rehearsal: bool = False
 
     async def run_in_thread(self, function: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401 - the function's
         """Call what takes long on a thread, and return what it returns.
@@ -116,6 +118,7 @@ class Kind:
             names of its tables begin with.
         abstains: whether its errors count as no answer, where the site file doesn't say; else they delay mail.
         timeout: seconds that one call may take, where the site file doesn't say.
+        rehearses: it can be asked in a dry run and leave no trace of that.
     """
 
     make: Callable[[Any, Kit], Any]
@@ -123,6 +126,7 @@ class Kind:
     migrations: Sequence[str]
     abstains: bool
     timeout: float
+    rehearses: bool = True
 
 
 def find(use: str, path: Sequence[Path] = ()) -> Kind:
@@ -156,7 +160,10 @@ def kind_of(found: object, use: str) -> Kind:
     timeout = getattr(found, "timeout", USUAL_TIMEOUT)
     if not isinstance(timeout, float) or timeout <= 0:
         raise PluginError(f"{use}: timeout must be seconds, a float")
-    return Kind(found, _options(use, found), _migrations(use, found), on_error == "abstain", timeout)
+    rehearses = getattr(found, "rehearses", True)
+    if not isinstance(rehearses, bool):
+        raise PluginError(f"{use}: rehearses must be True or False")
+    return Kind(found, _options(use, found), _migrations(use, found), on_error == "abstain", timeout, rehearses)
 
 
 def _options(use: str, found: object) -> type[BaseModel]:
@@ -241,8 +248,9 @@ def verified(name: str, plugin: object) -> tuple[type[Interface], ...]:
     for method in ("start", "stop", "answer"):
         if hasattr(plugin, method) and not iscoroutinefunction(getattr(plugin, method)):
             raise PluginError(f"plugin {name}: {method} must be an async method")
-    if hasattr(plugin, "inherit") and iscoroutinefunction(plugin.inherit):
-        raise PluginError(f"plugin {name}: inherit must be no async method: it waits for nothing")
+    for method in ("inherit", "rehearse"):
+        if hasattr(plugin, method) and iscoroutinefunction(getattr(plugin, method)):
+            raise PluginError(f"plugin {name}: {method} must be no async method: it waits for nothing")
     return stages
 
 

@@ -12,11 +12,16 @@ from twistedmail_mta.composition.reloading import Turns
 from twistedmail_mta.config.problems import ConfigError
 from twistedmail_mta.control.server import Command, CommandError
 from twistedmail_mta.control.wire import Object
+from twistedmail_mta.explain.explaining import TOO_SLOW, explained_by
+from twistedmail_mta.explain.question import QuestionError, question_of
 from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.plugins import PluginError
+from twistedmail_mta.store.schema import SchemaError, UnusableDatabase
 from twistedmail_mta.tasks import Cancelled
 from twistedmail_mta.tls.certificates import CertificateError
 
+MOST_EXPLAINING: Final = 4
+"""Dry runs at once."""
 MOST_LANES: Final = 50
 """Domains whose lanes can be asked for at once."""
 
@@ -37,6 +42,7 @@ class SiteCommands:
         self._readings = readings
         self._release = release
         self._started_at = started_at
+        self._explaining = 0
 
     @property
     def by_name(self) -> dict[str, Command]:
@@ -53,6 +59,7 @@ class SiteCommands:
             "acme.renew": self._renew_certificates,
             "plugin.ask": self._ask_plugin,
             "plugin.counts": self._count_plugins,
+            "explain": self._explain,
         }
 
     async def _status(self, _: Object) -> Object:
@@ -133,6 +140,23 @@ class SiteCommands:
             return {"attempts": [asdict(each) for each in await parts.renewals.renew(names, new_key=new_key)]}
         except (OSError, CertificateError) as error:
             raise CommandError(str(error)) from error
+
+    async def _explain(self, arguments: Object) -> Object:
+        """Say what would happen in a session; nothing does."""
+        parts = self._parts()
+        if parts is None:
+            raise CommandError("the server is still starting")
+        if self._explaining >= MOST_EXPLAINING:
+            raise CommandError(f"{MOST_EXPLAINING} dry runs are under way; please try again")
+        self._explaining += 1
+        try:
+            return await explained_by(parts, question_of(arguments))
+        except TimeoutError:
+            raise CommandError(TOO_SLOW) from None
+        except (QuestionError, PluginError, SchemaError, UnusableDatabase) as error:
+            raise CommandError(str(error)) from error
+        finally:
+            self._explaining -= 1
 
     async def _reload_site(self, _: Object) -> Object:
         try:

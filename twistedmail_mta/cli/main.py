@@ -34,6 +34,7 @@ _BEFORE: Final = ("--config", "-c")
 """Options of `mta` itself, which people write behind a command."""
 _COMMANDS: Final = {
     "check": Entry("twistedmail_mta.cli.check:check", "Validate the site file, certificates and directories."),
+    "explain": Entry("twistedmail_mta.cli.explain:explain", "Say what would happen to a mail, step by step, and why."),
     "domain": Entry("twistedmail_mta.cli.domain:domain", "Add, change, list and remove domains that mail is kept for."),
     "account": Entry("twistedmail_mta.cli.account:account", "Add, change, list and remove accounts."),
     "alias": Entry("twistedmail_mta.cli.alias:alias", "Add, list, remove and import aliases."),

@@ -51,13 +51,31 @@ class Demanding:
             tasks: where policies are fetched that nobody waits for.
             sessions: counts how TLS goes; None: nobody does.
         """
+        self._site, self._resolver, self._reactor = site, resolver, reactor
         names = OwnNames(resolver, reach_of(site, ()).is_forbidden)
         self.web = WebClient(with_names(reactor, names), tls, keep=False)
-        sts = STS(resolver, self.web, database, reactor, time.time, tasks) if site.outbound.mta_sts else None
-        self._sts = sts
+        self._sts = self._policies(database, tasks)
         self._validation = validation_of(reactor, site, tasks)
-        dane = DANE(resolver, self._validation) if is_dane_wanted(site) else None
-        self.demands = Demands(dane, sts, sessions)
+        self._dane = DANE(resolver, self._validation) if is_dane_wanted(site) else None
+        self.demands = Demands(self._dane, self._sts, sessions)
+
+    def _policies(self, database: IDatabase, tasks: TaskGroup) -> STS | None:
+        if not self._site.outbound.mta_sts:
+            return None
+        return STS(self._resolver, self.web, database, self._reactor, time.time, tasks)
+
+    def rehearsing(self, database: IDatabase, tasks: TaskGroup) -> Demands:
+        """Return the same demands for a dry run, which keeps policies in a database of its own."""
+        return Demands(self._dane, self._policies(database, tasks))
+
+    async def why_no_dane(self) -> str:
+        """Return why hosts may have to show nothing by DANE, for people."""
+        if self._dane is None:
+            return "DANE is off"
+        verdict = await self._validation.verdict()
+        if verdict.state != "proven":
+            return f"DANE is off: {verdict.reason}"
+        return "there are no TLSA records that DNSSEC vouches for"
 
     def start(self) -> None:
         """Keep policies fresh from now on."""

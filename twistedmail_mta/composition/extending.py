@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from twistedmail_mta.composition.settings import utc_offset
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.interfaces import IDatabase
 from twistedmail_mta.model import Message, Reply
 from twistedmail_mta.queue.notices import Notices
 from twistedmail_mta.queue.own_mail import OwnMail
@@ -22,7 +23,6 @@ from twistedmail_mta.spool.control import QueueControl
 from twistedmail_mta.spool.spool import Spool
 from twistedmail_mta.spool.tenure import boot_name
 from twistedmail_mta.store.bodies import BodyStore
-from twistedmail_mta.store.database import Database
 from twistedmail_mta.tasks import WorkerPool
 
 THREADS: Final = 2
@@ -102,7 +102,7 @@ class PluginQueue:
 
 def account_mail(
     queue: PluginQueue,
-    database: Database,
+    database: IDatabase,
     bodies: BodyStore,
     clock: IReactorTime,
     record: Callable[[str, Iterable[int]], None],

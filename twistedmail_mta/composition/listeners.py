@@ -25,7 +25,7 @@ from twistedmail_mta.directory.live_logins import LiveLogins
 from twistedmail_mta.directory.quotas import Quotas
 from twistedmail_mta.directory.resolution import Directory
 from twistedmail_mta.history.scribe import History
-from twistedmail_mta.interfaces import IAuthenticator, IReturnPaths, ISigning
+from twistedmail_mta.interfaces import IAuthenticator, IDatabase, IReturnPaths, ISigning
 from twistedmail_mta.mailbox.store import MailboxStore
 from twistedmail_mta.model import LocalMail, Message, Reply, id_text
 from twistedmail_mta.networks import LOOPBACK
@@ -35,7 +35,6 @@ from twistedmail_mta.receive.admission import Admission
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.spool.filtered import FilteredMail
 from twistedmail_mta.store.bodies import BodyStore
-from twistedmail_mta.store.database import Database
 from twistedmail_mta.tasks import TaskGroup
 from twistedmail_mta.tls.server import ServerTLS
 
@@ -60,7 +59,7 @@ class Behind:
     """
 
     tls: ServerTLS | None
-    database: Database
+    database: IDatabase
     bodies: BodyStore
     directory: Directory
     quotas: Quotas

@@ -19,6 +19,7 @@ from twistedmail_mta.composition.demanding import Demanding, IReactorDemands
 from twistedmail_mta.composition.extending import PluginQueue, PluginThreads, account_mail, notices
 from twistedmail_mta.composition.generations import Generation, Generations
 from twistedmail_mta.composition.listeners import Behind, imap_listener, incoming_listener, pop3_listener
+from twistedmail_mta.composition.rehearsing import Aims, Means, Rehearsal
 from twistedmail_mta.composition.reloading import Reloaded, Reloading
 from twistedmail_mta.composition.remembering import make_history
 from twistedmail_mta.composition.reported import report_reader
@@ -43,7 +44,7 @@ from twistedmail_mta.directory.site_logins import SiteLogins
 from twistedmail_mta.directory.tables import add_account, find_account
 from twistedmail_mta.dns.resolver import make_resolver
 from twistedmail_mta.history.recorder import IReactorHistory
-from twistedmail_mta.interfaces import Transaction
+from twistedmail_mta.interfaces import IDatabase, Transaction
 from twistedmail_mta.mailbox.maildrop import open_maildrop
 from twistedmail_mta.mailbox.store import MailboxStore
 from twistedmail_mta.policy.memory import SHARE, MemoryWatch, available
@@ -62,6 +63,7 @@ from twistedmail_mta.store.bodies import BodyStore
 from twistedmail_mta.store.changes import Changes
 from twistedmail_mta.store.database import Database, open_database
 from twistedmail_mta.store.files import BODIES_NAME, DATABASE_NAME
+from twistedmail_mta.store.scratch import Scratch
 from twistedmail_mta.tasks import TaskGroup, WorkerPool
 from twistedmail_mta.tls.client import ClientTLS
 from twistedmail_mta.tls.server import Contexts, ServerTLS
@@ -91,8 +93,17 @@ class Parts:
         reported: reads reports that others send; None where none are to be read.
     """
 
-    def __init__(self, reactor: IReactorSite, site: Site, own_addresses: Iterable[str]) -> None:
+    def __init__(
+        self, reactor: IReactorSite, site: Site, own_addresses: Iterable[str], scratch: Scratch | None = None
+    ) -> None:
         """Open what is open from the start; blocks, so before the reactor serves.
+
+        Args:
+            reactor: drives it.
+            site: what the site file says.
+            own_addresses: where we listen.
+            scratch: the database of a site that doesn't run, for dry runs: then nothing is made or written, no
+                certificate is needed, and `prepare` is called instead of `begin`.
 
         Raises:
             OSError: a file can't be opened.
@@ -106,12 +117,13 @@ class Parts:
         self._reactor = reactor
         self.tasks = TaskGroup()
         self._begun = False
-        if site.acme is not None:
+        if site.acme is not None and scratch is None:
             provide(site)
-        self.tls = ServerTLS(site.certificates) if site.certificates is not None else None
-        self.database = open_database(reactor, state / DATABASE_NAME)
+        certificates = site.certificates if scratch is None else None
+        self.tls = ServerTLS(certificates) if certificates is not None else None
+        self.database: Database | Scratch = scratch or open_database(reactor, state / DATABASE_NAME)
         self._io = WorkerPool(reactor, "io", IO_THREADS, IO_BACKLOG)
-        self.bodies = BodyStore(self._io, state / BODIES_NAME)
+        self.bodies = BodyStore(self._io, state / BODIES_NAME, makes=scratch is None)
         self._resolver = make_resolver(reactor, nameservers_of(site), site.dns.timeout)
         client_tls = ClientTLS(site.outbound.ca_file)
         self._http = WebClient(reactor, client_tls)
@@ -180,14 +192,15 @@ class Parts:
             self._plugin_threads.end,
             self.reporting.evaluations,
         )
-        plugins = Plugins(site.found_plugins, supplies)
+        self._supplies = supplies if scratch is None else supplies.rehearsing(scratch)
+        plugins = Plugins(site.found_plugins, self._supplies)
         first = Generation(site, plugins, plugins.grants(site.relay.plugins), checks)
         self._generations = Generations(first, reactor)
         self._observation = Observation(plugins.observers, first.presence.tasks)
         self._reloading = Reloading(
             reactor,
             self._generations,
-            supplies,
+            self._supplies,
             self._sending,
             self.directory,
             self._logins,
@@ -211,6 +224,23 @@ class Parts:
             DirectoryError: a domain stands in the site file and in the database; or one that forwarded mail
                 is to come from isn't hosted.
             PluginError: a plugin can't start.
+        """
+        await self.prepare()
+        await self.sweep.give_back_claims()
+        await self.mailboxes.undo_unfinished()
+        await self._reloading.note_use()
+        self.changes.start()
+        self._demanding.start()
+        self.queue.start()
+        self._plugin_queue.begin(self.spool, self.queue)
+        self.reporting.begin(self.spool, self.queue, self._own_mail, self._demanding.web)
+        self._begun = True
+
+    async def prepare(self) -> None:
+        """Make everything ready that needs the database; no mail is touched, and no timer runs.
+
+        Raises:
+            MailError, DirectoryError, PluginError: as `begin`.
         """
         await self.plugins.start()
         await self.directory.begin()
@@ -244,15 +274,6 @@ class Parts:
             self.history,
         )
         self._behind = self._everything_behind()
-        await self.sweep.give_back_claims()
-        await self.mailboxes.undo_unfinished()
-        await self._reloading.note_use()
-        self.changes.start()
-        self._demanding.start()
-        self.queue.start()
-        self._plugin_queue.begin(self.spool, self.queue)
-        self.reporting.begin(self.spool, self.queue, self._own_mail, self._demanding.web)
-        self._begun = True
 
     async def _begin_forwarding(self) -> None:
         domain = self.site.forwarding.domain
@@ -283,6 +304,22 @@ class Parts:
             clock=self._reactor,
             tasks=self.tasks,
         )
+
+    def scratch(self) -> Scratch:
+        """Return a database that holds what the site's does, for one dry run; its user closes it."""
+        return Scratch(self._reactor, self.site.server.state_dir / DATABASE_NAME)
+
+    def rehearsal(self, database: Scratch, aims: Aims) -> Rehearsal:
+        """Return what a dry run is made with; it leaves this site as it is.
+
+        Args:
+            database: forgets what is written in the dry run.
+            aims: what may be asked.
+        """
+        means = Means(
+            self._reactor, self._generations.now, self._behind, self._supplies, self._sending, self._demanding, self._io
+        )  # fmt: skip
+        return Rehearsal(means, database, _return_paths(self.site, database), aims)
 
     def _show(self, certificates: Contexts) -> None:
         """Let new connections be shown these certificates."""
@@ -381,7 +418,7 @@ class Parts:
         self._logins.close()
 
 
-def _return_paths(site: Site, database: Database) -> ReturnPaths | None:
+def _return_paths(site: Site, database: IDatabase) -> ReturnPaths | None:
     """Return who rewrites senders of forwarded mail; blocks where a file has the secrets.
 
     Raises:

@@ -52,7 +52,13 @@ from twistedmail_mta.tls.client import ClientTLS
 
 
 class Sending:
-    """What takes mail to other hosts, and asks them whom they know."""
+    """What takes mail to other hosts, and asks them whom they know.
+
+    Attributes:
+        router: says which way mail goes.
+        plan: names lanes.
+        hosts: finds those of next hops.
+    """
 
     def __init__(  # noqa: PLR0913, PLR0917 - all that it is made of
         self,
@@ -88,13 +94,13 @@ class Sending:
         self._resolver = resolver
         self._appearance = appearance_of(site, own_addresses)
         self._dialer = Dialer(reactor, outbound_of(site), tls, read_secret, sessions)
-        self._plan = LanePlan(resolver, shipped_providers(), lane_terms(site), reactor.seconds)
-        self._pool = Pool(self._dialer, reactor, messages_of=self._plan.messages_of)
+        self.plan = LanePlan(resolver, shipped_providers(), lane_terms(site), reactor.seconds)
+        self._pool = Pool(self._dialer, reactor, messages_of=self.plan.messages_of)
         preferred = PREFERENCES[site.outbound.prefer]
-        self._hosts = Hosts(resolver, reach_of(site, own_addresses), SystemRandom(), preferred, demands)
-        self._router = CurrentRouter(make_router(site, hosts))
-        self._hosts_domain = hosts
-        self._callout = Callout(self._dialer, self._hosts, self._router, reactor)
+        self.hosts = Hosts(resolver, reach_of(site, own_addresses), SystemRandom(), preferred, demands)
+        self.router = CurrentRouter(make_router(site, hosts))
+        self._is_hosted = hosts
+        self._callout = Callout(self._dialer, self.hosts, self.router, reactor)
 
     def checks_of(self, site: Site) -> dict[str, IRecipientCheck | None]:
         """Return who knows the recipients of relayed domains, by the domain's name; None takes any.  Blocks.
@@ -140,17 +146,17 @@ class Sending:
         site = self._site
         maildir_agent = MaildirAgent(self._io, self._bodies, site.server.hostname, time.time())
         agents = {"maildir": maildir_agent, **local}
-        agent = DeliveryAgent(self._pool, self._hosts, self._bodies, agents)
+        agent = DeliveryAgent(self._pool, self.hosts, self._bodies, agents)
         return QueueRunner(
             spool,
-            self._router,
+            self.router,
             self._forwarding(agent, return_paths, seals),
             self._reports(spool.new_id),
             self._reactor,
             now=time.time,
             spread=SystemRandom().random,
             limits=QueueLimits(LaneLimits(concurrency=site.outbound.concurrency)),
-            plan=self._plan,
+            plan=self.plan,
             burden=burden_of_this_thread(),
             observe=observe,
             plugins=plugins,
@@ -162,14 +168,15 @@ class Sending:
         sealing = Sealing(seals) if self._site.forwarding.arc else None
         if return_paths is None and sealing is None:
             return agent
-        senders = None if return_paths is None else self._forwarded_senders(return_paths)
+        senders = None if return_paths is None else self.forwarded_senders(return_paths)
         return ForwardingAgent(agent, senders, sealing)
 
-    def _forwarded_senders(self, return_paths: ReturnPaths) -> ForwardedSenders:
+    def forwarded_senders(self, return_paths: ReturnPaths) -> ForwardedSenders:
+        """Return what says with which sender forwarded mail leaves."""
         table = self._site.forwarding
         appearance = self._appearance if table.srs == "needed" else None
         return ForwardedSenders(
-            return_paths, self._hosts_domain, self._resolver, self._reactor, appearance, table.domain
+            return_paths, self._is_hosted, self._resolver, self._reactor, appearance, table.domain
         )  # fmt: skip
 
     def _reports(self, new_id: Callable[[], int]) -> Reports:
@@ -183,17 +190,17 @@ class Sending:
             language=site.reports.language,
             return_size=site.reports.return_size,
             copy_to=site.reports.copy_to,
-            hosts=self._hosts_domain,
+            hosts=self._is_hosted,
         )
 
     def follow(self, site: Site) -> None:
         """Go by the routes of another site file from now on."""
-        self._router.use(make_router(site, self._hosts_domain))
+        self.router.use(make_router(site, self._is_hosted))
         self._callout.forget()
 
     async def lanes_of(self, domains: Iterable[str]) -> dict[str, str]:
         """Return the lanes of domains whose mail goes by MX, as far as they are known or soon found out."""
-        return await lane_names(domains, self._router, self._plan, self._reactor)
+        return await lane_names(domains, self.router, self.plan, self._reactor)
 
     async def close(self) -> None:
         """End every connection to others."""

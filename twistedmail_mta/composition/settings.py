@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final, Literal
 
+from twistedmail_mta.config.problems import key_path
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.deliver.connection import Timeouts
 from twistedmail_mta.deliver.dial import Outbound
@@ -78,12 +79,19 @@ def _is_global(host: str) -> bool:
 def make_router(site: Site, hosts: Callable[[str], bool]) -> Router:
     """Return the routes: first what is kept here, then the domains that are relayed, the site's own, last MX."""
     outbound = site.outbound
-    domains = [RouteRule((name,), table.next_hop(outbound)) for name, table in site.relayed.items()]
+    domains = [
+        RouteRule((name,), table.next_hop(outbound), key=key_path(("domains", name, "relay_to")))
+        for name, table in site.relayed.items()
+    ]
     routes = [
         RouteRule(
-            table.match.to_domain or (), table.route(outbound), table.match.sender or (), table.match.account or ()
+            table.match.to_domain or (),
+            table.route(outbound),
+            table.match.sender or (),
+            table.match.account or (),
+            key_path(("route", place)),
         )
-        for table in site.route
+        for place, table in enumerate(site.route)
     ]
     spare = outbound.fallback
     fallback = Fallback(spare.after, spare.next_hop(outbound)) if spare is not None else None

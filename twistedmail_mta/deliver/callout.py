@@ -77,6 +77,15 @@ class Callout:
 
     async def verify(self, recipient: Address) -> Reply | None:
         """Return the refusal to give at RCPT, or None; see `IRecipientCheck`."""
+        known = self.recalled(recipient)
+        if not isinstance(known, NextHop):
+            return known
+        if recipient not in self._questions and len(self._questions) >= MAX_QUESTIONS:
+            return TOO_BUSY
+        return await self._question(recipient, known)
+
+    def recalled(self, recipient: Address) -> Reply | NextHop | None:
+        """Return what `verify` says without asking anybody, or the next hop that it would ask."""
         route = self._router.route(None, recipient)
         if isinstance(route, Refuse):
             return route.reply
@@ -86,11 +95,7 @@ class Callout:
         if known is not None and known.until > self._clock.seconds():
             self._answers.move_to_end(recipient)
             return known.refusal
-        if self._is_down(route):
-            return None
-        if recipient not in self._questions and len(self._questions) >= MAX_QUESTIONS:
-            return TOO_BUSY
-        return await self._question(recipient, route)
+        return None if self._is_down(route) else route
 
     def forget(self) -> None:
         """Forget all answers: mail may go another way now."""

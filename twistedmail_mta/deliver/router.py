@@ -32,12 +32,14 @@ class RouteRule:
         senders: reverse-paths, in lower case: an address, `*@` and a pattern of domains,
             `*` or `<>`; empty matches all.
         accounts: the same of accounts, without `<>`; empty matches all, and strangers.
+        key: where the site file says so, as a key path.
     """
 
     to_domains: tuple[str, ...]
     route: Route
     senders: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class Router:
         self._hosts = hosts
         self._default = default
         self._fallback = fallback
+        self._keys = [rule.key for rule in rules]
         self._rules: dict[_Key, _Ranked] = {}
         self._rest: _Ranked = (len(rules), default)
         for place, rule in enumerate(rules):
@@ -107,12 +110,26 @@ class Router:
             return NO_DOMAIN
         if self._hosts(domain):
             return MAILBOXES
-        _, route = min(self._matches(domain, sender, account), key=_place)
+        _, route = self._best(domain, sender, account)
         if not isinstance(route, NextHop):
             return route
         if route.mx and self._fallback is not None and attempts >= self._fallback.after:
             return self._fallback.next_hop
         return route if route.host else replace(route, host=domain)
+
+    def why(self, sender: Address | None, recipient: Address, account: str | None = None) -> str | None:
+        """Return where the site file says what `route` returns at the first attempt, as a key path.
+
+        It is None where it says nothing: of mail that is kept here, and of what goes by MX as no rule matches.
+        """
+        domain = recipient.domain.lower()
+        if not domain or self._hosts(domain):
+            return None
+        place, _ = self._best(domain, sender, account)
+        return self._keys[place] if place < len(self._keys) else None
+
+    def _best(self, domain: str, sender: Address | None, account: str | None) -> _Ranked:
+        return min(self._matches(domain, sender, account), key=_place)
 
     def chosen(self, via: Via, recipient: Address) -> Route:
         """Return the next hop that was chosen for a recipient; see `IRouter`."""

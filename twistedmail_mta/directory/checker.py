@@ -48,13 +48,13 @@ class PasswordChecker:
         verdict = self._judge.recall(claim)
         account = await self._account(claim.name) if verdict is not None else None
         if verdict is None or not verdict.fits(account):
-            verdict = await self._judge.judge(login.peer, claim, lambda found: _objection(login, found) is None)
+            verdict = await self._judge.judge(login.peer, claim, lambda found: objection(login, found) is None)
             account = await self._account(claim.name)
         if self._judge.generation != generation:
             raise TemporaryError(CANNOT_JUDGE)
         if account is None:
             raise LoginRefused("unknown", claim.name)
-        reason = _mistake(verdict, account) or _objection(login, account)
+        reason = _mistake(verdict, account) or objection(login, account)
         if reason is not None:
             raise LoginRefused(reason, claim.name)
         return account
@@ -80,7 +80,7 @@ def _mistake(verdict: Verdict, account: Account) -> str | None:
     return None if verdict.is_right else "password"
 
 
-def _objection(login: PeerPassword, account: Account) -> str | None:
+def objection(login: PeerPassword, account: Account) -> str | None:
     """Return why a login is refused although its password is right, or None."""
     if not account.enabled:
         return "disabled"

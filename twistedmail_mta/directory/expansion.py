@@ -12,7 +12,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from twistedmail_mta.directory.accounts import folded_local
 from twistedmail_mta.directory.aliases import Alias, target_address
@@ -69,6 +69,25 @@ class Places:
     domains: Mapping[str, HostedDomain]
     aliases: Callable[[str], Sequence[Alias]]
     admin: Address
+
+
+Step = Literal["alias", "catch-all", "role", "account", "disabled", "unknown", "elsewhere", "before", "too far"]
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A step of a walk, for people who want to know the way.
+
+    Attributes:
+        address: where it was.
+        what: an "alias", "catch-all" or "role" leads on; an "account" gets mail; the way ends at what is "disabled" or
+            "unknown", goes "elsewhere", came by "before", or is "too far".
+        leads_to: where from there.
+    """
+
+    address: Address
+    what: Step
+    leads_to: tuple[Address, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +151,15 @@ class Walk:
         problem: what an operator should see to; empty when all is well.
     """
 
-    def __init__(self, start: Address, places: Places) -> None:
+    def __init__(self, start: Address, places: Places, note: Callable[[Passed], object] | None = None) -> None:
+        """Stand at the beginning.
+
+        Args:
+            start: an address at a hosted domain.
+            places: where to look.
+            note: told of each step, perhaps twice where it is walked twice; None: nobody is.
+        """
+        self._note = note
         self.accounts: dict[int, AccountRow] = {}
         self.problem = ""
         self._places = places
@@ -171,16 +198,24 @@ class Walk:
     def _visit(self, address: Address, level: int) -> None:
         """Put an address on the way, unless it was met before."""
         if level > MOST_LEVELS:
+            self._pass(address, "too far")
             self._give_up(f"leads through more than {MOST_LEVELS} aliases")
         elif len(self._seen) + len(self._forwards) > MOST_ADDRESSES:
             self._give_up(f"stands for more than {MOST_ADDRESSES} addresses")
         elif MISCONFIGURED not in self._dead_ends:
             domain = self._domain(address.domain)
             if domain is None:
+                self._pass(address, "elsewhere")
                 self._forwards[address] = None
             elif (key := domain.key(address.local)) not in self._seen:
                 self._seen.add(key)
                 self._waiting.append(_Stop(Address(address.local, domain.name), domain, level))
+            else:
+                self._pass(address, "before")
+
+    def _pass(self, address: Address, what: Step, leads_to: Iterable[Address] = ()) -> None:
+        if self._note is not None:
+            self._note(Passed(address, what, tuple(leads_to)))
 
     def _give_up(self, problem: str) -> None:
         self.problem = problem
@@ -203,6 +238,8 @@ class Walk:
             account = rows.account(stop.domain, folded, base)
             if targets or account is not None:
                 others = [target for target in targets if not self._is_itself(target, stop, base)]
+                if targets:
+                    self._pass(stop.address, "alias", targets)
                 if not targets or len(others) < len(targets):
                     self._deliver(account, rest, stop)
                 self._lead_on(others, stop)
@@ -219,10 +256,13 @@ class Walk:
         if is_role(stop.address):
             if stop.address == self._places.admin:
                 self.problem = f"leads to the site file's admin, {stop.address}, and there is nobody of that name"
+            self._pass(stop.address, "role", [self._places.admin])
             self._lead_on([self._places.admin], stop)
             return
         targets = rows.targets(stop.domain, stop.catch_all, "")
         others = [target for target in targets if not self._is_itself(target, stop, stop.address.local)]
+        if targets:
+            self._pass(stop.address, "catch-all", targets)
         if not targets or len(others) < len(targets):
             self._end_at(stop, NO_SUCH_ADDRESS)
         self._lead_on(others, stop)
@@ -237,11 +277,13 @@ class Walk:
         elif not account.enabled:
             self._end_at(stop, DISABLED)
         elif account.id not in self._deliveries:
+            self._pass(stop.address, "account", [target_address(account.address)])
             local = account.address.rpartition("@")[0]
             self._deliveries[account.id] = Delivery(account.id, Address(local + subaddress, stop.domain.name))
             self.accounts[account.id] = account
 
     def _end_at(self, stop: _Stop, reply: Reply) -> None:
+        self._pass(stop.address, "unknown" if reply is NO_SUCH_ADDRESS else "disabled")
         self._dead_ends.add(reply)
         if stop.level and reply is NO_SUCH_ADDRESS:
             self.problem = f"leads to {stop.address}, which is no address here"

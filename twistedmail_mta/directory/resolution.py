@@ -14,7 +14,7 @@ from twistedmail_mta.directory.accounts import DirectoryError
 from twistedmail_mta.directory.cache import WeighedCache
 from twistedmail_mta.directory.domain_rows import read_directory
 from twistedmail_mta.directory.domains import HostedDomain, is_role
-from twistedmail_mta.directory.expansion import MISCONFIGURED, Places, Walk
+from twistedmail_mta.directory.expansion import MISCONFIGURED, Passed, Places, Walk
 from twistedmail_mta.directory.limits import Limits, limits_of
 from twistedmail_mta.directory.site_domains import SiteDomains
 from twistedmail_mta.directory.tables import account_quotas
@@ -171,6 +171,19 @@ class Directory:
             self._remember(recipient, found, walk)
         return found
 
+    async def trail(self, recipient: Address) -> tuple[tuple[Passed, ...], str]:
+        """Return the way that `resolve` goes from an address, step by step, and what is wrong with it.
+
+        Raises:
+            TemporaryError: it can't be said now.
+        """
+        passed: dict[Passed, None] = {}
+        found, walk = await self._walk(recipient, passed.setdefault)
+        if isinstance(found, Reply) and is_role(recipient):
+            passed[Passed(recipient, "role", (self._admin,))] = None
+            _, walk = await self._walk(self._admin, passed.setdefault)
+        return tuple(passed), walk.problem
+
     def known_limits(self, accounts: Iterable[int]) -> dict[int, Limits | None]:
         """Return the limits of accounts, None for those that have to be looked up."""
         return {account: self._limits.get(account) for account in accounts}
@@ -189,8 +202,10 @@ class Directory:
                 self._limits.put(account, limits)
         return found
 
-    async def _walk(self, start: Address) -> tuple[Expansion | Reply, Walk]:
-        walk = Walk(start, Places(self.domains, self._site.aliases, self._admin))
+    async def _walk(
+        self, start: Address, note: Callable[[Passed], object] | None = None
+    ) -> tuple[Expansion | Reply, Walk]:
+        walk = Walk(start, Places(self.domains, self._site.aliases, self._admin), note)
         while not await self._database.read(walk.go_on):
             pass
         found = walk.end()

@@ -85,6 +85,10 @@ class Acquaintances:
         """Read who has any."""
         await self._shares.start()
 
+    def rehearse(self, live: Acquaintances) -> None:
+        """Know in a dry run whom others know, and meet nobody for good; instead of `start`."""
+        self._shares.rehearse(live._shares)
+
     async def stop(self) -> None:
         """Write what changed."""
         await self._shares.stop()

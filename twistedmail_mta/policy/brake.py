@@ -80,6 +80,12 @@ class Brake:
         """Go on with the same knowledge; transactions under way are the old one's."""
         self._conduct, self._acquaintances, self._stops = old._conduct, old._acquaintances, old._stops
 
+    def rehearse(self, live: Brake) -> None:
+        """Judge by copies of what is known in a dry run, and stop nobody for good."""
+        self._conduct.rehearse(live._conduct)
+        self._acquaintances.rehearse(live._acquaintances)
+        self._stops.rehearse(live._stops)
+
     async def start(self) -> None:
         """Read what is known, and who is stopped."""
         await self._conduct.start()
@@ -196,6 +202,8 @@ class Brake:
 
     async def _hold(self, stop: Stop, after: float = 0.0) -> None:
         """Write down that an account is stopped, keep its queued mail, and tell; try until all of it is done."""
+        if self._kit.rehearsal:
+            return
         if after:
             await sleep(self._kit.clock, after)
         while stop.account in self._stops:

@@ -77,7 +77,7 @@ class DNSBL:
     def __init__(self, options: ListOptions, kit: Kit) -> None:
         self._options = options
         self._lists = Lists(kit, options.patience)
-        self._holding = Holding(kit.clock, options.tarpitted, 5)
+        self._holding = Holding(kit.clock, options.tarpitted, 5, waits=not kit.rehearsal)
 
     async def connected(self, client: Client) -> Reply | None:
         """Refuse a listed address at once, where the site wants that."""

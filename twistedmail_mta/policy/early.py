@@ -49,7 +49,7 @@ class Early:
 
     def __init__(self, options: EarlyOptions, kit: Kit) -> None:
         self._options = options
-        self._holding = Holding(kit.clock, options.waiting, 20)
+        self._holding = Holding(kit.clock, options.waiting, 20, waits=not kit.rehearsal)
         self._patient: Recent[str, bool] = Recent(kit.clock.seconds, options.remember, options.remembered)
 
     def inherit(self, old: Early) -> None:

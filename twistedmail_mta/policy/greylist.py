@@ -83,6 +83,10 @@ class Greylist:
         """Go on with what isn't in the tables yet."""
         self._memory.inherit(old._memory)
 
+    def rehearse(self, live: Greylist) -> None:
+        """Know in a dry run how much room there is."""
+        self._memory.rehearse(live._memory)
+
     async def start(self) -> None:
         """Begin to forget what has expired."""
         await self._memory.start()

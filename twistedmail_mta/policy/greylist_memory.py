@@ -47,8 +47,14 @@ class GreylistMemory:
         """Share what another one has noted: whoever sweeps first keeps it."""
         self._rows, self._good, self._known = old._rows, old._good, old._known
 
+    def rehearse(self, live: GreylistMemory) -> None:
+        """Count on from another's count, which stays as it is."""
+        self._rows = dict(live._rows)
+
     async def start(self) -> None:
-        """Count the rows, and sweep from now on."""
+        """Count the rows, and sweep from now on; in a dry run neither."""
+        if self._kit.rehearsal:
+            return
         await self._count()
         self._sweeping = self._kit.tasks.start("greylist.sweep", self._sweep_now_and_then())
 

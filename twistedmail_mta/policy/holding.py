@@ -13,14 +13,16 @@ from twistedmail_mta.tasks import sleep
 class Holding:
     """The clients that wait now; only networks with one are remembered."""
 
-    def __init__(self, clock: IReactorTime, most: int, most_of_network: int) -> None:
+    def __init__(self, clock: IReactorTime, most: int, most_of_network: int, *, waits: bool = True) -> None:
         """Hold nobody yet.
 
         Args:
             clock: for the waiting.
             most: how many wait at once.
             most_of_network: how many of one IPv4 address or IPv6 /64 do.
+            waits: else time is taken to have passed, as in a dry run.
         """
+        self._waits = waits
         self._clock = clock
         self._most = most
         self._most_of_network = most_of_network
@@ -38,7 +40,8 @@ class Holding:
         self._total += 1
         self._held[network] += 1
         try:
-            await sleep(self._clock, seconds)
+            if self._waits:
+                await sleep(self._clock, seconds)
         finally:
             self._total -= 1
             self._held[network] -= 1

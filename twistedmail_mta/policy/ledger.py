@@ -92,6 +92,7 @@ class Ledger(Generic[T]):
         self._tasks = TaskGroup()  # not the kit's: those end with the plugin that was first
         self._is_open = False
         self._timer: IDelayedCall | None = None
+        self._live: Ledger[T] | None = None
 
     def __len__(self) -> int:
         return len(self._states)
@@ -111,6 +112,10 @@ class Ledger(Generic[T]):
             after = page[-1][0]
         self._rows = OrderedDict((name, written_at) for written_at, name in sorted(found))
         self._is_open = True
+
+    def rehearse(self, live: Ledger[T]) -> None:
+        """Know in a dry run what another ledger knows, which hears nothing of it; instead of `start`."""
+        self._live, self._rows, self._is_open = live, live._rows, True
 
     async def stop(self) -> None:
         """Write what changed."""
@@ -148,7 +153,19 @@ class Ledger(Generic[T]):
             self._states.move_to_end(name)
             return state
         state = self._changed.get(name, self._writing.get(name))
+        if state is None and self._live is not None:
+            state = self._live.copy_of(name)
         return None if state is None else self._remember(name, state)
+
+    def copy_of(self, name: str) -> T | None:
+        """Return a copy of a state that is in memory, which is none of the memory's business."""
+        state = self._states.get(name)
+        if state is None:
+            state = self._changed.get(name, self._writing.get(name))
+        if state is None:
+            return None
+        octets = self._form.write(state)
+        return self._form.read(octets) if octets else self._form.new()
 
     def _is_old(self, name: str) -> bool:
         return self._rows[name] < self._kit.now() - self._keep
@@ -173,6 +190,8 @@ class Ledger(Generic[T]):
     def changed(self, name: str, state: T) -> None:
         """Say that a state was changed: it is written soon."""
         self._remember(name, state)
+        if self._kit.rehearsal:
+            return  # it ends with the dry run
         self._changed[name] = state
         if len(self._changed) > self._most:  # nothing can be written: the oldest change is forgiven
             del self._changed[next(iter(self._changed))]

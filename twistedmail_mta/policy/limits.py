@@ -112,6 +112,11 @@ class Limits:
         """Go on with the same buckets; transactions under way are the old one's."""
         self._buckets, self._acquaintances = old._buckets, old._acquaintances
 
+    def rehearse(self, live: Limits) -> None:
+        """Charge copies of the buckets in a dry run."""
+        self._buckets.rehearse(live._buckets)
+        self._acquaintances.rehearse(live._acquaintances)
+
     async def start(self) -> None:
         """Read whose buckets aren't empty."""
         await self._buckets.start()

@@ -78,6 +78,7 @@ class Milter:
 
     Options = MilterOptions
     timeout = 45.0
+    rehearses = False  # what a filter does with what it is told nobody knows
 
     def __init__(self, options: MilterOptions, kit: Kit) -> None:
         patience = Patience(

@@ -83,6 +83,7 @@ class Rspamd:
 
     Options = RspamdOptions
     on_error = "abstain"
+    rehearses = False  # it counts, learns and greylists
 
     def __init__(self, options: RspamdOptions, kit: Kit) -> None:
         self._options = options

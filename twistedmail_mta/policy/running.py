@@ -124,6 +124,17 @@ class Plugins:
         """Return the one of a name, if there is one."""
         return self._all.get(name)
 
+    def rehearse(self, live: Plugins) -> None:
+        """Let plugins of a dry run know what those of the running site know; before they are started.
+
+        Raises:
+            PluginError: one of them can't take it.
+        """
+        for name, running in self._all.items():
+            before = live.find(name)
+            if before is not None and before.found.table.use == running.found.table.use:
+                rehearse(running.plugin, before.plugin)
+
     def missing_in(self, other: Plugins) -> tuple[str, ...]:
         """Return the names of those that don't belong to another set: gone there, or made anew."""
         return tuple(name for name, running in self._all.items() if other.find(name) is not running)
@@ -227,7 +238,21 @@ def inherit(plugin: Plugin, old: Plugin) -> None:
     Raises:
         PluginError: it can't.
     """
-    take_over = getattr(plugin.acts, "inherit", None)
+    _hand_over("inherit", plugin, old)
+
+
+def rehearse(plugin: Plugin, live: Plugin) -> None:
+    """Let a plugin of a dry run know what the one knows that it stands for, and that must not notice.
+
+    Raises:
+        PluginError: it can't.
+    """
+    _hand_over("rehearse", plugin, live)
+
+
+def _hand_over(method: str, plugin: Plugin, old: Plugin) -> None:
+    """Give a plugin what another of its name knows, by an optional method of its own."""
+    take_over = getattr(plugin.acts, method, None)
     if take_over is not None:
         try:
             take_over(old.acts)

@@ -74,6 +74,7 @@ class Spamd:
 
     Options = SpamdOptions
     on_error = "abstain"
+    rehearses = False  # it may learn from what it is asked
 
     def __init__(self, options: SpamdOptions, kit: Kit) -> None:
         self._options = options

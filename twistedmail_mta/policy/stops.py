@@ -40,6 +40,10 @@ class Stops:
     def __iter__(self) -> Iterator[Stop]:
         return iter(sorted(self._stops.values(), key=lambda stop: stop.at))
 
+    def rehearse(self, live: Stops) -> None:
+        """Know in a dry run who is stopped; instead of `start`."""
+        self.since, self._stops, self._is_open = live.since, dict(live._stops), True
+
     async def start(self) -> None:
         """Read all of it, unless that was done.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from twistedmail_mta.interfaces import IAccountMail, IDatabase, IEvaluations, IHTTPClient, INotices, IResolver
+from twistedmail_mta.observe.silence import SILENCE
 from twistedmail_mta.plugins import Kit, table_prefix
 from twistedmail_mta.tasks import TaskGroup, WorkerPool
 
@@ -33,6 +34,7 @@ class Supplies:
         notices: for mail to the administrator.
         end_threads: told of threads that nobody needs any more.
         evaluations: counts what DMARC found; None where that is told nobody.
+        rehearsal: they are for a dry run, and their log is read by nobody.
     """
 
     hostname: str
@@ -46,6 +48,7 @@ class Supplies:
     notices: INotices | None = None
     end_threads: Callable[[WorkerPool], None] = _left_to_themselves
     evaluations: IEvaluations | None = None
+    rehearsal: bool = False
 
     def kit(self, name: str, tasks: TaskGroup, threads: WorkerPool) -> Kit:
         """Return what one plugin is given.
@@ -64,10 +67,19 @@ class Supplies:
             http=self.http,
             database=self.database,
             tasks=tasks,
-            log=Logger(namespace=f"plugin.{name}"),
+            log=SILENCE if self.rehearsal else Logger(namespace=f"plugin.{name}"),
             prefix=table_prefix(name),
             _threads=threads,
             account_mail=self.account_mail,
             notices=self.notices,
             evaluations=self.evaluations,
+            rehearsal=self.rehearsal,
         )
+
+    def rehearsing(self, database: IDatabase) -> Supplies:
+        """Return what plugins are given in a dry run.
+
+        Args:
+            database: forgets what they write.
+        """
+        return replace(self, database=database, account_mail=None, notices=None, evaluations=None, rehearsal=True)

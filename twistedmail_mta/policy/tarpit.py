@@ -52,7 +52,7 @@ class Tarpit:
 
     def __init__(self, options: TarpitOptions, kit: Kit) -> None:
         self._options = options
-        self._holding = Holding(kit.clock, options.held, options.held_of_network)
+        self._holding = Holding(kit.clock, options.held, options.held_of_network, waits=not kit.rehearsal)
         self._refusals: Recent[str, int] = Recent(kit.clock.seconds, options.forget, _MOST_NETWORKS)
 
     def inherit(self, old: Tarpit) -> None:

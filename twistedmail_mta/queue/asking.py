@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from twistedmail_mta.interfaces import IRouter
-from twistedmail_mta.model import Claim, Deferred, Message, Refuse, Route, Via, id_text
+from twistedmail_mta.model import Address, Claim, Deferred, Message, Refuse, Route, Via, id_text
 from twistedmail_mta.pipeline import Pipeline
 from twistedmail_mta.queue.turns import Turns
 from twistedmail_mta.routes import route_text
@@ -183,19 +183,35 @@ class Asking:
     async def _answer(self, message: Message, claim: Claim, way: Way) -> Way:
         if way is None or isinstance(way, Deferred):
             return way
-        leaving = Leaving(
-            id_text(message.id),
-            message.envelope.sender,
-            claim.recipient.address,
-            message.origin.account,
-            claim.attempts,
-            route_text(way),
-            mapping_of(message.tags),
-        )
         with self._plugins.lent() as plugins:
-            answer = await plugins.way(leaving)
-        if answer is None:
-            return way
-        if isinstance(answer, Via):
-            return self._router.chosen(answer, claim.recipient.address)
-        return Refuse(answer) if answer.is_permanent else Deferred(answer)
+            return await asked_way(plugins, self._router, message, claim.recipient.address, way, claim.attempts)
+
+
+async def asked_way(  # noqa: PLR0913, PLR0917 - who is asked, and about what
+    plugins: Pipeline, router: IRouter, message: Message, recipient: Address, route: Route, attempts: int
+) -> Route | Deferred:
+    """Ask plugins which way a recipient's copy goes; return it, or why it can't go now.
+
+    Args:
+        plugins: are asked.
+        router: makes a next hop of what they choose.
+        message: whose recipient it is.
+        recipient: who.
+        route: the way it goes if they have nothing against that.
+        attempts: how often it was tried before.
+    """
+    leaving = Leaving(
+        id_text(message.id),
+        message.envelope.sender,
+        recipient,
+        message.origin.account,
+        attempts,
+        route_text(route),
+        mapping_of(message.tags),
+    )
+    answer = await plugins.way(leaving)
+    if answer is None:
+        return route
+    if isinstance(answer, Via):
+        return router.chosen(answer, recipient)
+    return Refuse(answer) if answer.is_permanent else Deferred(answer)

@@ -187,6 +187,10 @@ class Lanes:
         else:
             self._put_named(transfer, terms)
 
+    def pace_of(self, name: str) -> Pace | None:
+        """Return how fast the lane of a name goes; None where nothing has gone there lately."""
+        return self._paces.get(name)
+
     def name_of(self, transfer: Transfer) -> str:
         """Return the name of the lane that a running transfer is in."""
         lane, _ = self._begun[transfer]

@@ -14,7 +14,7 @@ from zope.interface import implementer
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.history.scribe import History
 from twistedmail_mta.interfaces import IAcceptance, IDeliveryAgent, ILanePlan, IRouter, ISpool
-from twistedmail_mta.model import Claim, Detention, LocalMail, Message, Route, Settlement, id_text
+from twistedmail_mta.model import Address, Claim, Detention, LocalMail, Message, NextHop, Route, Settlement, id_text
 from twistedmail_mta.pipeline import Pipeline
 from twistedmail_mta.queue.asking import Lasting, Lender
 from twistedmail_mta.queue.bell import Bell
@@ -23,6 +23,7 @@ from twistedmail_mta.queue.dispatch import Dispatch
 from twistedmail_mta.queue.lanes import EachItsOwn, LaneLimits
 from twistedmail_mta.queue.leases import Leases
 from twistedmail_mta.queue.own_mail import OwnMail
+from twistedmail_mta.queue.pace import Pace
 from twistedmail_mta.queue.precedence import Precedence
 from twistedmail_mta.queue.settle import Alerts, Settler
 from twistedmail_mta.queue.suspensions import Suspensions
@@ -121,7 +122,7 @@ class QueueRunner:
             spool, reports, self._leases, clock, now, spread, alerts, observe, own_mail or OwnMail(), history
         )
         self._history = history
-        plan = plan or EachItsOwn()
+        plan = self._plan = plan or EachItsOwn()
         self._suspensions = Suspensions(spool, plan)
         self._dispatch = Dispatch(
             spool,
@@ -174,6 +175,25 @@ class QueueRunner:
         self._suspensions.known = False
         self._sweep_at = 0.0
         self._bell.ring()
+
+    def pace_of(self, lane: str) -> Pace | None:
+        """Return how fast a lane goes, by its name; None where nothing has gone there lately."""
+        return self._dispatch.lanes.pace_of(lane)
+
+    async def is_suspended(self, message: Message, recipient: Address, next_hop: NextHop) -> bool:
+        """Return whether an operator wants mail not to be tried now.
+
+        Args:
+            message: whose recipient it is; it needn't be in the queue.
+            recipient: who.
+            next_hop: the way there.
+
+        Raises:
+            TemporaryError: it can't be read now.
+        """
+        suspensions = Suspensions(self._spool, self._plan)  # the queue's own notice what has changed, and only once
+        await suspensions.refresh()
+        return suspensions.of(message, recipient, next_hop) is not None
 
     async def accept(
         self, message: Message, local: LocalMail | None = None, detention: Detention | None = None

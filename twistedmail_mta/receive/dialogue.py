@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
-from twisted.logger import Logger
-
 from twistedmail_mta import stages
 from twistedmail_mta.errors import MailError, PermanentError, TemporaryError
 from twistedmail_mta.model import Reply
@@ -30,8 +28,6 @@ class Dialogue:
     The pure session has checked syntax and order by then; here it is decided
     whether the client may, and what follows.
     """
-
-    log: ClassVar[Logger] = Logger()
 
     def __init__(
         self,
@@ -87,14 +83,14 @@ class Dialogue:
         except MailError as error:
             await self._refuse(event, error.reply)
         except Exception:  # noqa: BLE001 - the client is told to try later
-            self.log.failure("session {session} broke", event="smtp.broken", session=self._client.session)
+            self._listener.log.failure("session {session} broke", event="smtp.broken", session=self._client.session)
             self._session.send_reply(replies.TRY_LATER)
 
     async def _refuse(self, event: smtp.Event, reply: Reply) -> None:
         self._note_refusal(event, reply)
         await self._tell_of_refusal(reply)
         self._session.send_reply(reply)
-        self.log.info(
+        self._listener.log.info(
             "session {session}: {command} of {peer} refused: {reply}",
             event="smtp.refused",
             session=self._client.session,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Final, TypeVar
+from typing import Final, TypeVar
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -48,6 +48,8 @@ MOST_TOLD: Final = 500
 
 T = TypeVar("T")
 
+_LOG: Final = Logger()
+
 
 @dataclass(slots=True)
 class Judgement:
@@ -65,6 +67,7 @@ class Judgement:
         body: what stands in the body's place, and who wants it; None if it stays.
         quarantine_mailbox: whose mailbox gets what is to be quarantined; None: it waits in the queue.
         detention: why the message is to wait for an operator; None if it isn't.
+        log: is told who asked for what.
     """
 
     header: Header
@@ -78,8 +81,7 @@ class Judgement:
     body: tuple[stages.Body, Plugin] | None = None
     quarantine_mailbox: Address | None = None
     detention: Detention | None = None
-
-    log: ClassVar[Logger] = Logger()
+    log: Logger = _LOG
 
     async def apply(self, changes: Iterable[Asked], admission: Admission, queue_id: str) -> None:
         """Make changes in the order they were asked for, and log who asked.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
+from twisted.logger import Logger
 from zope.interface import Interface
 
 from twistedmail_mta import stages
@@ -31,6 +32,8 @@ from twistedmail_mta.receive.admission import Admission
 from twistedmail_mta.receive.client import Client
 from twistedmail_mta.receive.presence import Presence
 from twistedmail_mta.tasks import TaskGroup
+
+_LOG: Final = Logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class Listener:
         quarantine_mailbox: whose mailbox gets what plugins want quarantined; None: it waits for an operator.
         signing: signs what logins submit; None: nobody does.
         history: takes note of what is taken and refused; None: nobody does.
+        log: is told what its sessions do.
     """
 
     name: str
@@ -96,6 +100,7 @@ class Listener:
     presence: Presence = field(default_factory=Presence)
     signing: ISigning | None = None
     history: History | None = None
+    log: Logger = _LOG
 
     def seen(self, client: Client) -> stages.Client:
         """Return a client as plugins are told of it."""

@@ -6,12 +6,9 @@ command means is the dialogue's business.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from OpenSSL import SSL
 from twisted.internet.interfaces import IConsumer, IDelayedCall, IHandshakeListener, IPushProducer, ITLSTransport
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -68,7 +65,6 @@ class ServerProtocol(Protocol):
     read its replies: then it isn't read from either.
     """
 
-    log: ClassVar[Logger] = Logger()
     transport: IServerTransport
 
     def __init__(
@@ -170,7 +166,7 @@ class ServerProtocol(Protocol):
         self._outlet.write(self._session.bytes_to_send())
 
     def _turn_away(self, host: str, refusal: Reply) -> None:
-        self.log.info(
+        self._listener.log.info(
             "{peer} turned away: {reply}", event="smtp.turned_away", peer=host, reply=refusal, code=refusal.code
         )
         note_knock(self._listener, Client(host, ""), "connect", refusal)
@@ -209,7 +205,7 @@ class ServerProtocol(Protocol):
         except Cancelled:
             raise
         except Exception:  # noqa: BLE001 - whatever it is, this client alone pays for it
-            self.log.failure("session {session} broke", event="smtp.broken", session=self._session_id)
+            self._listener.log.failure("session {session} broke", event="smtp.broken", session=self._session_id)
             self._give_up(BROKEN)
         self._served()
 
@@ -348,7 +344,7 @@ class ServerProtocol(Protocol):
         self._flush()
         if not self._closing:
             self._outlet.write(encode_reply(reply))
-        self.log.info(
+        self._listener.log.info(
             "session {session} ended: {reply}",
             event="smtp.ended",
             session=self._session_id,
@@ -387,7 +383,7 @@ class ServerProtocol(Protocol):
             self._tell_of_end(self._client)
             self._crowd.leave(self._listener.name, self._client.host)
             if isinstance(reason.value, SSL.Error):
-                self.log.info(
+                self._listener.log.info(
                     "session {session}: TLS with {peer} failed: {reason}",
                     event="smtp.tls.failed",
                     session=self._client.session,

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from twisted.logger import Logger
-
 from twistedmail_mta.errors import MailError
 from twistedmail_mta.model import Address, Recipient, Reply
 from twistedmail_mta.receive.client import Client
 from twistedmail_mta.receive.listener import Listener
 from twistedmail_mta.smtp.parameters import RcptParameters
 from twistedmail_mta.stages import MailFrom
-
-_log: Final = Logger()
 
 
 async def may_relay(
@@ -39,7 +33,7 @@ async def may_relay(
         return False
     plugin, grant = answer
     client.hear(plugin.name, "may_relay", f"granted for {address}: {grant.reason}")
-    _log.info(
+    listener.log.info(
         "plugin {plugin} lets {peer} send {queue_id} from <{sender}> on to <{recipient}>: {reason}",
         event="relay.granted",
         plugin=plugin.name,

@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import ClassVar
-
-from twisted.logger import Logger
 
 from twistedmail_mta import stages
 from twistedmail_mta.errors import MailError, PermanentError
@@ -62,8 +59,6 @@ class Transaction:
         id: the message's id, given at MAIL so that every log line can carry it.
         deadline: when it must have ended, in the clock's seconds.
     """
-
-    log: ClassVar[Logger] = Logger()
 
     def __init__(
         self,
@@ -186,7 +181,9 @@ class Transaction:
         except MailError as error:
             self._refuse(error.reply)
         except Exception:  # noqa: BLE001 - told at the end of the data, as every refusal
-            self.log.failure("message {queue_id} can't be stored", event="smtp.broken", queue_id=id_text(self.id))
+            self._listener.log.failure(
+                "message {queue_id} can't be stored", event="smtp.broken", queue_id=id_text(self.id)
+            )
             self._refuse(replies.TRY_LATER)
 
     def _begin_message(self) -> Intake:
@@ -251,7 +248,7 @@ class Transaction:
         self._taken = True
         await self._listener.tasks.shield("smtp.accept", self._hand_over(message, local, reserved))
         facts = (self._client.session, message, local, len(self._addressees), self._detention, self._before.ident)
-        after_writes(self._listener.clock, log_accepted, self.log, *facts)  # the client's answer goes first
+        after_writes(self._listener.clock, log_accepted, self._listener.log, *facts)  # the client's answer goes first
 
     def _note_accepted(self, message: Message, local: LocalMail | None) -> None:
         history = self._listener.history
@@ -322,6 +319,7 @@ class Transaction:
             listener.clock,
             quarantine_mailbox=listener.quarantine_mailbox,
             tags=dict(self._tags),
+            log=listener.log,
         )
         await judgement.apply(changes, listener.admission, queue_id)
         self._sender, self._addressees, self._detention = judgement.sender, named.addressees, judgement.detention
@@ -359,7 +357,7 @@ class Transaction:
         """Forget a message that plugins have left no recipient."""
         self._taken = self._discarded = True
         self.abandon()
-        self.log.info("{queue_id} discarded by plugins", event="smtp.discarded", queue_id=id_text(self.id))
+        self._listener.log.info("{queue_id} discarded by plugins", event="smtp.discarded", queue_id=id_text(self.id))
 
     def _header(self, block: bytes) -> Header:
         """Return the header as it is kept, but for the trace field.

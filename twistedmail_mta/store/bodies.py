@@ -32,11 +32,15 @@ _PIECE: Final = 500
 
 @implementer(IBodyStore)
 class BodyStore:
-    """Bodies under one directory, in a subdirectory for each hour."""
+    """Bodies under one directory, in a subdirectory for each hour.
+
+    Attributes:
+        root: that directory.
+    """
 
     log: ClassVar[Logger] = Logger()
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all by name
         self,
         pool: WorkerPool,
         root: Path,
@@ -44,6 +48,7 @@ class BodyStore:
         inline_limit: int = INLINE_LIMIT,
         disk: Disk | None = None,
         now: Callable[[], float] = time.time,
+        makes: bool = True,
     ) -> None:
         """Open the store, making its directory if need be.
 
@@ -53,16 +58,17 @@ class BodyStore:
             inline_limit: octets up to which a body is a row.
             disk: the operations on files; the ordinary ones unless a test says otherwise.
             now: the time of day.
+            makes: its directory is made; else nothing may be written that isn't small.
 
         Raises:
             OSError: the directory can't be made.
         """
         self._pool = pool
-        self._root = root
+        self.root = root
         self._inline_limit = inline_limit
         self._disk = disk or OrdinaryDisk()
         self._now = now
-        self._directories = Directories(self._disk, root)
+        self._directories = Directories(self._disk, root, makes=makes)
         self._tasks = TaskGroup()
 
     def writer(self) -> BodyWriter:
@@ -78,7 +84,7 @@ class BodyStore:
         if isinstance(body, InlineBody):
             return body.data[offset : offset + size]
         try:
-            return await self._pool.run(_read, self._root / body.name, offset, size)
+            return await self._pool.run(_read, self.root / body.name, offset, size)
         except OSError as error:
             self.log.warn("a body couldn't be read: {reason}", reason=str(error), event="store.failed")
             raise TemporaryError(STORE_FAILED) from error
@@ -111,12 +117,12 @@ class BodyStore:
         """
         before = self._now() - older_than
         unlinked = 0
-        for directory in await self._pool.run(sweep.directories, self._root):
-            old = iter(await self._pool.run(sweep.old_bodies, self._root, directory, before))
+        for directory in await self._pool.run(sweep.directories, self.root):
+            old = iter(await self._pool.run(sweep.old_bodies, self.root, directory, before))
             while piece := list(islice(old, _PIECE)):
                 orphans = set(piece).difference(await named(piece))
-                unlinked += await self._pool.run(sweep.unlink_unused, self._disk, self._root, orphans)
-            await self._pool.run(sweep.remove_if_empty, self._root, directory, before)
+                unlinked += await self._pool.run(sweep.unlink_unused, self._disk, self.root, orphans)
+            await self._pool.run(sweep.remove_if_empty, self.root, directory, before)
         return unlinked
 
     async def close(self) -> None:
@@ -133,7 +139,7 @@ class BodyStore:
         errors = []
         for name in names:
             try:
-                self._disk.unlink(self._root / name)
+                self._disk.unlink(self.root / name)
             except OSError as error:
                 errors.append(error)
         return errors

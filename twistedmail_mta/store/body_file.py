@@ -20,12 +20,13 @@ class Directories:
     process has made may not be there yet, so each process sees to that itself.
     """
 
-    def __init__(self, disk: Disk, root: Path) -> None:
-        """Keep directories under `root`, which is made if need be."""
+    def __init__(self, disk: Disk, root: Path, *, makes: bool = True) -> None:
+        """Keep directories under `root`, which is made if need be, unless `makes` says otherwise."""
         self.root = root
         self._disk = disk
         self._durable: set[Path] = set()
-        self.make(root)
+        if makes:
+            self.make(root)
 
     def make(self, path: Path) -> None:
         """Make a directory unless it is there; its name is on disk when this returns."""

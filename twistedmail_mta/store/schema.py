@@ -74,13 +74,13 @@ def migrate(connection: apsw.Connection, migrations: Sequence[Migration]) -> Non
             _apply(connection, migration)
 
 
-def is_current(connection: apsw.Connection) -> bool:
-    """Return whether the database has the schema of this release."""
-    return _version(connection) == max(migration.number for migration in shipped_migrations())
+def is_current(connection: apsw.Connection, database: str = "main") -> bool:
+    """Return whether a database, by what the connection calls it, has the schema of this release."""
+    return _version(connection, database) == max(migration.number for migration in shipped_migrations())
 
 
-def _version(connection: apsw.Connection) -> int:
-    return int(connection.pragma("user_version"))
+def _version(connection: apsw.Connection, database: str = "main") -> int:
+    return int(connection.pragma("user_version", schema=database))
 
 
 def _apply(connection: apsw.Connection, migration: Migration) -> None:

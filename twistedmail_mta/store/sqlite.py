@@ -66,14 +66,15 @@ def connect(
     """
     connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
     try:
-        _configure(connection, patience, checkpoint_every)
+        configure(connection, patience, checkpoint_every)
     except BaseException:
         connection.close(force=True)
         raise
     return connection
 
 
-def _configure(connection: apsw.Connection, patience: float, checkpoint_every: int) -> None:
+def configure(connection: apsw.Connection, patience: float = PATIENCE, checkpoint_every: int = 0) -> None:
+    """Let a connection behave as all of ours do; arguments as `connect`."""
     connection.set_busy_handler(_waiting_for(patience))
     connection.pragma("synchronous", 2)  # full: a commit is on disk when it returns
     connection.pragma("wal_autocheckpoint", checkpoint_every)

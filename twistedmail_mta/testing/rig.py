@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -10,8 +12,8 @@ from zope.interface import Interface
 
 from twistedmail_mta.config.plugging import Found, PluginTable
 from twistedmail_mta.plugin_record import Plugin
-from twistedmail_mta.plugins import Kind, Kit, find, kind_of, options_of, table_prefix
-from twistedmail_mta.policy.running import inherit, made, migrate
+from twistedmail_mta.plugins import Kind, Kit, PluginError, find, kind_of, options_of, table_prefix
+from twistedmail_mta.policy.running import inherit, made, migrate, rehearse
 from twistedmail_mta.soundness import fits
 from twistedmail_mta.tasks import Task, TaskGroup, WorkerPool
 from twistedmail_mta.testing.surroundings import AtOnce, Log, Surroundings
@@ -79,6 +81,7 @@ class Rig:
         folder: Path = Path("/"),
         hostname: str = "mail.example.org",
         before: Rig | None = None,
+        live: Rig | None = None,
         **table: Any,  # noqa: ANN401 - PluginTable's own
     ) -> None:
         """Make a plugin, its tables, and start it.
@@ -92,6 +95,7 @@ class Rig:
             folder: where relative paths among its options begin.
             hostname: ours.
             before: the one that it follows, see `reloaded`.
+            live: the one that it stands for in a dry run, see `rehearsal`.
             table: `timeout`, `on_error` and `may_send_anywhere`, as in the site file.
 
         Raises:
@@ -102,9 +106,9 @@ class Rig:
         self.surroundings = surroundings or Surroundings()
         self.clock = self.surroundings.clock
         self.log = Log(f"plugin.{name}")
-        self.kit = self._make_kit(hostname)
+        self.kit = self._make_kit(hostname) if live is None else _kit_of_rehearsal(live, self.surroundings, self.log)
         self._place: dict[str, Any] = {"path": path, "folder": folder, "hostname": hostname}
-        self._use = use
+        self._use, self._said = use, {**(options or {}), **table}
         kind: Kind = find(use, path) if isinstance(use, str) else kind_of(use, getattr(use, "__name__", repr(use)))
         said = PluginTable.model_validate({"use": str(use), **table, **(options or {})})
         found = Found(name, said, kind, options_of(kind, said.options, {"folder": folder}))
@@ -112,6 +116,10 @@ class Rig:
         self.plugin: Any = self.running.acts
         if before is not None:
             inherit(self.running, before.running)
+        if live is not None:
+            if not kind.rehearses:
+                raise PluginError(f"{use} can't be asked in a dry run, as it says")
+            rehearse(self.running, live.running)
         self.call(migrate(self.kit.database, name, kind.migrations))
         self.start()
 
@@ -159,6 +167,19 @@ class Rig:
         around, before = self.surroundings, self
         use = self._use if use is None else use
         return Rig(use, options, name=self.name, surroundings=around, before=before, **self._place, **table)
+
+    def rehearsal(self) -> Rig:
+        """Return the plugin that is asked in this one's place in a dry run, such as of `mta explain`.
+
+        Its `surroundings.database` is a copy, so `rows` tells what it has written there, while this one's tells
+        whether it left a trace.
+
+        Raises:
+            PluginError: it says that it can't be asked, or can't take what this one knows.
+        """
+        around = copy(self.surroundings)
+        around.database = self.surroundings.database.copied()
+        return Rig(self._use, name=self.name, surroundings=around, live=self, **self._place, **self._said)
 
     def stop(self) -> None:
         """Stop it."""
@@ -210,3 +231,17 @@ class Rig:
         if not fits(stage, found):
             raise AssertionError(f"{stage.__name__} can't be answered with {found!r:.200}")
         return found
+
+
+def _kit_of_rehearsal(live: Rig, surroundings: Surroundings, log: Log) -> Kit:
+    """Return what a plugin is given in a dry run: no hand on mail, and a database that is forgotten."""
+    return replace(
+        live.kit,
+        database=surroundings.database,
+        tasks=TaskGroup(),
+        log=log,
+        account_mail=None,
+        notices=None,
+        evaluations=None,
+        rehearsal=True,
+    )

@@ -80,6 +80,13 @@ class MemoryDatabase:
         self._connection = connect(Path(":memory:"))
         migrate(self._connection, shipped_migrations())
 
+    def copied(self) -> MemoryDatabase:
+        """Return another one that holds the same now."""
+        other = MemoryDatabase()
+        with other._connection.backup("main", self._connection, "main") as backup:
+            backup.step()
+        return other
+
     async def write(self, function: Callable[[Transaction], T], urgent: bool = False, size: int = 0) -> T:
         """Run `function` in a transaction."""
         self._run(function, "ROLLBACK")
