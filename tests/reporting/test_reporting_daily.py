@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from reporting_lab import DAY, DOWN, NOON, TODAY, Kind, Lab, letter, posts
 
+from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.reporting import rows
 from twistedmail_mta.reporting.daily import CAUGHT_UP, MOST_TRIES, SPREAD
 from twistedmail_mta.reporting.kind import Sendings
@@ -41,6 +45,41 @@ def test_once(lab: Lab, kind: Kind) -> None:
     lab.look()
     lab.restart()
     lab.at += 3600
+    lab.look()
+
+    assert lab.mail == ["reports@a.example", "reports@b.example"]
+
+
+def test_idle(lab: Lab, kind: Kind) -> None:
+    """A look when nothing is due writes nothing: disks may sleep."""
+    lab.look()
+    writes: list[object] = []
+    write = lab.database.write
+
+    async def counted(function: Callable[[Transaction], Any], **options: Any) -> Any:
+        writes.append(function)
+        return await write(function, **options)
+
+    lab.database.write = counted
+    for _ in range(60):
+        lab.at += 60
+        lab.look()
+        lab.post()
+
+    assert writes == []
+
+
+def test_day_that_cant_be_laid_out(lab: Lab, kind: Kind) -> None:
+    """If the database can't be written after midnight, the day is laid out when it can."""
+    write = lab.database.write
+
+    async def down(function: Callable[[Transaction], Any], **options: Any) -> Any:
+        raise DOWN
+
+    lab.database.write = down
+    with pytest.raises(TemporaryError):
+        lab.look()
+    lab.database.write = write
     lab.look()
 
     assert lab.mail == ["reports@a.example", "reports@b.example"]

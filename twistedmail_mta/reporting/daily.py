@@ -60,7 +60,7 @@ class DailyReports:
         self._outgoing = outgoing
         self._now = now
         self._spread = spread
-        self._unsigned_on = -1
+        self._begun = self._unsigned_on = -1
 
     async def keep(self) -> None:
         """Write what was counted so far into the database.
@@ -78,13 +78,19 @@ class DailyReports:
             TemporaryError: the database can't be read or written now; what was not sent is next time.
         """
         today = int(self._now() // DAY)
+        if today != self._begun:
+            await self._begin(today)
+            self._begun = today
+        while due := await self._due():
+            for report in due:
+                await self._make(report)
+
+    async def _begin(self, today: int) -> None:
+        """Do what is to be done once a day."""
         await self._forget(today - CAUGHT_UP)
         for day in range(today - CAUGHT_UP, today):
             for kind in self._kinds.values():
                 await self._lay_out(kind, day)
-        while due := await self._due():
-            for report in due:
-                await self._make(report)
 
     async def _forget(self, before: int) -> None:
         await self._database.write(lambda tx: rows.forget(tx, before))
