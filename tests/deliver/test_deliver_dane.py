@@ -292,6 +292,18 @@ async def test_alias_to_an_unsigned_zone(site: Site, leaf: Made) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_unsigned_alias(site: Site) -> None:
+    """Anybody may have made it, so neither of its ends is asked about (RFC 7672 section 2.2.3)."""
+    host = site.host(made("other").record(3))
+    site.tables.address_table = {"end.example.org": ["127.0.0.1"]}
+    site.tables.aliases = {MX: "end.example.org"}
+    site.tables.insecure = {MX, "end.example.org"}
+
+    assert isinstance(await site.deliver(host.port), Delivered)
+    assert site.tables.asked == []
+
+
+@pytest_twisted.ensureDeferred
 async def test_explicit_host(site: Site, leaf: Made) -> None:
     """A next hop that the site names has records, too, unless the site says itself what it demands."""
     host = site.host(made("other").record(3), name="example.net", context=server_context(leaf))

@@ -7,7 +7,9 @@ import hashlib
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from dkim_made import AT, DOMAIN, answers, ed25519_record, rsa_key, rsa_record, signers, verdicts, zone
 
 from twistedmail_mta.dkim.body import BodyHasher, hash_of
@@ -24,6 +26,7 @@ HEADER = (
     b"To: bob@example.net\r\nSubject: one\r\nSubject: two\r\n\r\n"
 )
 BODY = b"Hello,\r\n  this is it.\r\n"
+BODY_AS_SIGNED = b"Hello,\r\n this is it.\r\n"
 KEY = f"r._domainkey.{DOMAIN}"
 BITS_1023 = (
     b"MIGeMA0GCSqGSIb3DQEBAQUAA4GMADCBiAKBgHvBftzWo+5TAU9zjH+9MuGrlS0NEBL1TONhrgZn6LAn5QogpB4OvKv2DoyjvR2o"
@@ -390,3 +393,32 @@ def test_what_is_told_of_a_broken_signature() -> None:
 
     assert (result.word, result.algorithm, result.domain, result.begin) == ("neutral", "", "", "")
     assert verdict(signed('i="a b"@example.org')).identity == "@example.org"
+
+
+@pytest.mark.parametrize("octets", [1, 2, 3])
+def test_few_octets_behind_a_length(octets: int) -> None:
+    """However little l= leaves open, it isn't the body that was signed."""
+    digest = base64.b64encode(hashlib.sha256(BODY_AS_SIGNED[:-octets]).digest()).decode()
+
+    result = verdict(signed(f"l={len(BODY_AS_SIGNED) - octets}; bh={digest}"))
+
+    assert (result.word, result.reason) == ("policy", f"l= leaves {octets} octets of the body unsigned")
+
+
+@pytest.mark.parametrize(("bits", "word"), [(64, "fail"), (65, "policy")])
+def test_large_exponents(bits: int, word: str) -> None:
+    """An exponent of thousands of bits would cost a hundred times as much as those in use."""
+    numbers = RSAPublicNumbers((1 << (bits - 1)) + 1, rsa_key(2048).public_key().public_numbers().n)
+    octets = numbers.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+    (result,) = verdicts(signed() + BODY, {KEY: b"p=" + base64.b64encode(octets)})
+
+    assert result.word == word
+
+
+def test_a_tag_twice() -> None:
+    """Such a list can't be read in one way (RFC 6376 section 3.2), be it a signature's or a key's."""
+    twice = signed().replace(b"; s=", b"; s=other; s=", 1)
+    assert verdict(twice).reason == "signature: tag s twice"
+    (result,) = verdicts(signed() + BODY, {KEY: rsa_record() + b"; p="})
+    assert (result.word, result.reason) == ("permerror", "key record: tag p twice")

@@ -20,6 +20,7 @@ from dkim_made import rsa_record
 from pydantic import ValidationError
 
 from twistedmail_mta.dmarc.tree import MOST_QUESTIONS
+from twistedmail_mta.model import MXRecord
 from twistedmail_mta.policy.authentication import MOST_FIELDS, forged
 from twistedmail_mta.stages import AddHeader, IMessagePolicy, RemoveHeader
 from twistedmail_mta.testing.rig import Rig
@@ -486,3 +487,16 @@ def test_found_by_name() -> None:
 
     assert not plugin.running.abstains
     assert plugin.running.timeout == 30.0
+
+
+def test_a_domain_that_has_no_address() -> None:
+    """It exists if the DNS knows anything of it, so it isn't `np` that counts (RFC 8020)."""
+    around = surroundings("p=none; sp=quarantine; np=reject")
+    text = TEXT.replace(b"@bank.test", b"@news.bank.test")
+    assert sent(rig(around), text)[0].startswith("550")
+
+    around.names.add("news.bank.test", "MX", MXRecord(10, "mx.bank.test"))
+
+    said, accepted = sent(rig(around), text)
+    assert said.startswith("250")
+    assert "(sp=quarantine dis=quarantine)" in results(accepted)[-1]
