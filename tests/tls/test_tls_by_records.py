@@ -217,3 +217,28 @@ def test_huge_key() -> None:
 
     assert problem == NO_RECORD
     assert process_time() - begin < 0.1
+
+
+def test_many_anchors(root: Made, middle: Made, leaf: Made) -> None:
+    """However many certificates a zone holds, few are tried, and those first that the host shows."""
+    others = [made(f"other {number}", is_authority=True).record(2, 0, 0) for number in range(32)]
+
+    begin = process_time()
+    problem = problem_of(leaf.der, [middle.der], others, [HOST])
+    assert problem == NOT_VALID
+    assert process_time() - begin < 0.02
+
+    assert problem_of(leaf.der, [middle.der], [*others, middle.record(2)], [HOST]) == ""
+
+
+def test_long_chain(root: Made) -> None:
+    """A host may show some certificates above its own, and not as many as it likes: each would be checked."""
+    for length, proven in ((9, True), (10, False)):
+        chain = [root]
+        for number in range(length - 1):
+            chain.append(made(f"below {number}", chain[-1], is_authority=True))
+        leaf = made(HOST, chain[-1], names=[HOST])
+
+        found = handshake(server_context(leaf, *reversed(chain)), root.record(2))
+
+        assert (found.proven, length) == (proven, length)

@@ -28,6 +28,8 @@ from twistedmail_mta.tls_report.report import ResultType
 
 NO_RECORD: Final = "no TLSA record means the certificate"
 NOT_VALID: Final = "the authority of the TLSA record doesn't vouch for the certificate"
+MOST_ANCHORS: Final = 8
+"""That are tried, those that the host shows first: a zone has room for many, and each costs CPU."""
 MOST_BITS: Final = 8192
 """Of an RSA key in a record: longer ones cost more than they prove."""
 _FAULTS: Final[dict[str, ResultType]] = {NO_RECORD: "validation-failure", NOT_VALID: "certificate-not-trusted"}
@@ -101,7 +103,7 @@ def problem_of(leaf: bytes, issuers: Sequence[bytes], records: Sequence[TLSA], n
     of_records = anchors(records, issuers) or _below_keys(records, [leaf, *issuers][-1])
     if not of_records:
         return NO_RECORD
-    if not any(_vouches(anchor, leaf, issuers) for anchor in of_records):
+    if not any(_vouches(anchor, leaf, issuers) for anchor in of_records[:MOST_ANCHORS]):
         return NOT_VALID
     known = list(names)
     return "" if _is_for(load_der_x509_certificate(leaf), known) else f"the certificate is not for {' or '.join(known)}"

@@ -23,6 +23,8 @@ from twistedmail_mta.tls_report.report import ResultType
 _LEGACY_SERVER_CONNECT: Final = 0x4
 """OpenSSL's option, unnamed in pyOpenSSL: talk to servers that know no secure renegotiation."""
 _OPTIONS: Final = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION
+_DEPTH: Final = 8
+"""Certificates between a host's own and the topmost: each costs the check of a signature, by any key."""
 _OPPORTUNISTIC_CIPHERS: Final = b"DEFAULT:@SECLEVEL=1"
 """Weak keys of old servers are still better than clear text."""
 
@@ -135,6 +137,7 @@ def _context() -> SSL.Context:
     context.set_options(_OPTIONS)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_verify_depth(_DEPTH)
     return context
 
 
