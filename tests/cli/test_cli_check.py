@@ -363,6 +363,32 @@ def test_mailbox_for_the_quarantine(command: Command) -> None:
     assert command.worries() == []
 
 
+def test_reports_that_nobody_signs(command: Command) -> None:
+    """Who says whom reports are from wants them sent: without a key none would be."""
+    command("domain", "add", "example.org")
+    command("account", "add", "postmaster@example.org", "--external")
+    assert command.worries() == []
+    command.file.write_text(command.file.read_text() + '[reports]\naddress = "reports@mail.example.org"\n')
+
+    (found,) = command.worries()
+    assert (found["level"], found["path"]) == ("warning", "reports.address")
+    assert found["text"].startswith("no DKIM key signs for mail.example.org, nor for one above it, so no report goes")
+    command("dkim", "create", "example.org")
+    assert len(command.worries()) == 1, "a key that doesn't sign yet is none"
+    command("dkim", "rotate", "example.org", "--force")
+    assert command.worries() == []
+
+
+def test_reports_that_nobody_wants(command: Command) -> None:
+    """Where none are sent nothing has to be signed."""
+    command("domain", "add", "example.org")
+    command("account", "add", "postmaster@example.org", "--external")
+    table = '[reports]\naddress = "reports@example.org"\ntls = false\ndmarc = false\n'
+    command.file.write_text(command.file.read_text() + table)
+
+    assert command.worries() == []
+
+
 def test_database_of_another_release_is_left_alone(command: Command) -> None:
     """A check changes nothing, least of all the schema under a server of an older release."""
     command("domain", "add", "example.org")

@@ -26,11 +26,13 @@ from twistedmail_mta.cli.preflight import (
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, printable
 from twistedmail_mta.config.problems import ConfigError, key_path
 from twistedmail_mta.config.site import Site
+from twistedmail_mta.directory.dkim_rows import in_use, keys_of
 from twistedmail_mta.directory.domain_rows import list_domains
 from twistedmail_mta.directory.expansion import Places
 from twistedmail_mta.directory.inspection import Shortcoming, shortcomings, unkept
 from twistedmail_mta.directory.site_domains import SiteDomains, site_domains
 from twistedmail_mta.interfaces import Transaction
+from twistedmail_mta.queue.own_mail import above
 from twistedmail_mta.store.files import DATABASE_NAME
 from twistedmail_mta.store.owner import act_as_owner_of
 from twistedmail_mta.store.sync import look_into
@@ -105,7 +107,8 @@ def _findings_of_directory(site: Site) -> list[Finding]:
     of_site, admin = site_domains(site.domains), site.server.admin
     found = look_into(path, lambda tx: list(shortcomings(of_site, admin, tx)))
     quarantine = look_into(path, lambda tx: _findings_of_quarantine(site, of_site, tx))
-    return [*map(_finding, found or ()), *(quarantine or ())]
+    reports = look_into(path, lambda tx: _findings_of_reports(site, tx))
+    return [*map(_finding, found or ()), *(quarantine or ()), *(reports or ())]
 
 
 def _findings_of_quarantine(site: Site, of_site: SiteDomains, tx: Transaction) -> list[Finding]:
@@ -118,6 +121,19 @@ def _findings_of_quarantine(site: Site, of_site: SiteDomains, tx: Transaction) -
     text = f"{problem}, so what is quarantined waits in the queue, for `mta quarantine`"
     mend = "name a mailbox that is kept here, or make one: mta account add"
     return [Finding("warning", "quarantine.mailbox", text, mend, "domains")] if problem else []
+
+
+def _findings_of_reports(site: Site, tx: Transaction) -> list[Finding]:
+    """Look whether reports to other domains can be signed, if the site file says whom they are from."""
+    table = site.reports
+    if table.address is None or not (table.dmarc or table.tls):
+        return []
+    domain = table.address.domain
+    if any(in_use(keys_of(tx, each)) for each in above(domain)):
+        return []
+    text = f"no DKIM key signs for {domain}, nor for one above it, so no report goes to another domain by mail"
+    mend = "make a key for the one that is hosted here: mta dkim create DOMAIN"
+    return [Finding("warning", "reports.address", text, mend, "domains")]
 
 
 def _finding(item: Shortcoming) -> Finding:
