@@ -63,6 +63,11 @@ LOOPBACK: Final = parse_networks(["127.0.0.0/8", "::1"])
 """This host's own addresses for itself."""
 
 
+def is_among(host: str, hosts: frozenset[str]) -> bool:
+    """Return whether the address that `host` spells, in whatever form, is one of these."""
+    return bool(hosts) and str(address_of(host)) in hosts
+
+
 def is_in(host: str, networks: Iterable[Network]) -> bool:
     """Return whether the address `host` lies in one of the networks."""
     address = address_of(host)

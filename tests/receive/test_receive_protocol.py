@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reception import ENVELOPE, Reception, SlowCheck
+from reception import ENVELOPE, Client, Reception, SlowCheck, Transport
+from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
@@ -255,6 +256,20 @@ def test_places_are_limited() -> None:
     second.hang_up()
     third.hang_up()
     assert reception.connect().said().startswith("220 ")
+
+
+def test_clients_behind_a_gateway() -> None:
+    """Where an address stands for clients unknown nothing is taken from it, for now; others are served."""
+    reception = Reception(options={"gateways": frozenset({"172.17.0.1"})})
+
+    def connect(host: str) -> Client:
+        return Client(reception, Transport(peerAddress=IPv4Address("TCP", host, 54321)))
+
+    for _ in range(3):
+        client = connect("172.17.0.1")
+        assert client.said().startswith("421 4.3.5 Clients come here by way of a gateway")
+        assert not client.connected
+    assert connect("172.17.0.2").said().startswith("220 ")
 
 
 def test_the_clients_goodbye_is_heard() -> None:

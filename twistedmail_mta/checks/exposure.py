@@ -8,11 +8,14 @@ from twistedmail_mta.checks.finding import Finding
 from twistedmail_mta.config.endpoints import parse_endpoint
 from twistedmail_mta.config.problems import key_path
 from twistedmail_mta.config.site import Site
+from twistedmail_mta.gateways import gateways, is_container
+from twistedmail_mta.networks import Network, is_in
 
 
 def findings_of_exposure(site: Site) -> Iterator[Finding]:
     """Tell of logins in clear, of LMTP for strangers, and of content filters whose mail comes back to nobody."""
     yield from _plaintext(site)
+    yield from _behind_gateway(site)
     yield from _open_lmtp(site)
     yield from _content_filters(site)
 
@@ -24,6 +27,19 @@ def _plaintext(site: Site) -> Iterator[Finding]:
             path = key_path(("listen", name, "plaintext_login"))
             text = f"passwords cross the network in clear from {networks}"
             yield Finding("warning", path, text, "take it out once nobody types sessions by hand any more")
+
+
+def _behind_gateway(site: Site) -> Iterator[Finding]:
+    """In a container a network that holds its gateway may hold everybody."""
+    everybody = gateways() if is_container() else frozenset()
+    for name, listener in site.listen.items():
+        for key in ("plaintext_login", "trusted"):
+            networks: tuple[Network, ...] = getattr(listener, key)
+            for host in everybody:
+                if is_in(host, networks):
+                    text = f"holds {host}, the gateway of this container, whose address all clients may seem to have"
+                    mend = "name addresses of other containers there, and not the network that they are in"
+                    yield Finding("warning", key_path(("listen", name, key)), text, mend)
 
 
 def _open_lmtp(site: Site) -> Iterator[Finding]:

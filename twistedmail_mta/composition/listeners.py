@@ -56,6 +56,7 @@ class Behind:
         stored: told what went into mailboxes.
         shortage: says whether memory is too short for plugins to be asked.
         history: takes note of what is taken and refused.
+        gateways: addresses that stand for clients unknown.
     """
 
     tls: ServerTLS | None
@@ -75,6 +76,7 @@ class Behind:
     stored: Callable[[Message, LocalMail], None]
     shortage: Callable[[], Reply | None]
     history: History
+    gateways: frozenset[str]
     clock: IReactorTime
     tasks: TaskGroup
 
@@ -115,6 +117,7 @@ def incoming_listener(generation: Generation, name: str, behind: Behind) -> List
         plugins=generation.plugins.pipeline(table.plugins),
         grants=generation.grants,
         trusted=(table.trusted or LOOPBACK) if table.preset.takes_back else None,
+        gateways=behind.gateways if table.role == "mx" else frozenset(),
         filtered_mail=FilteredMail(behind.database),
         stored=behind.stored,
         shortage=behind.shortage if table.plugins else _no_shortage,

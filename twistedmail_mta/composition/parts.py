@@ -43,6 +43,7 @@ from twistedmail_mta.directory.site_domains import site_domains
 from twistedmail_mta.directory.site_logins import SiteLogins
 from twistedmail_mta.directory.tables import add_account, find_account
 from twistedmail_mta.dns.resolver import make_resolver
+from twistedmail_mta.gateways import gateways, is_container
 from twistedmail_mta.history.recorder import IReactorHistory
 from twistedmail_mta.interfaces import IDatabase, Transaction
 from twistedmail_mta.mailbox.maildrop import open_maildrop
@@ -301,6 +302,7 @@ class Parts:
             stored=self._observation.stored,
             shortage=self._memory.refusal,
             history=self.history,
+            gateways=gateways() if self.site.server.gateway == "refuse" and is_container() else frozenset(),
             clock=self._reactor,
             tasks=self.tasks,
         )

@@ -44,6 +44,7 @@ class ServerTable(Table):
         admin: who gets mail to `<postmaster>`, and who reports name as contact.
         addresses: ours as others see us, for loop detection; empty: what the
             listeners are bound to.
+        gateway: whether listeners of role mx take mail from a container's gateway, which all clients may seem to be.
         user: whom the server runs as once the ports are bound; None stays.
     """
 
@@ -51,6 +52,7 @@ class ServerTable(Table):
     state_dir: Annotated[FilePath, AfterValidator(_short)]
     admin: Mailbox
     addresses: Addresses = ()
+    gateway: Literal["refuse", "accept"] = "refuse"
     user: str | None = Field(default=None, min_length=1)
 
 

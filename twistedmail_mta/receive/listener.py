@@ -26,11 +26,12 @@ from twistedmail_mta.interfaces import (
     ISigning,
 )
 from twistedmail_mta.model import Address, LocalMail, Message, Reply
-from twistedmail_mta.networks import Network
+from twistedmail_mta.networks import Network, is_among, is_in
 from twistedmail_mta.pipeline import Pipeline
 from twistedmail_mta.receive.admission import Admission
 from twistedmail_mta.receive.client import Client
 from twistedmail_mta.receive.presence import Presence
+from twistedmail_mta.receive.replies import BEHIND_GATEWAY, NOT_TRUSTED
 from twistedmail_mta.tasks import TaskGroup
 
 _LOG: Final = Logger()
@@ -57,6 +58,7 @@ class Listener:
         vrfy: who is told by VRFY whether an address exists.
         plugins: who is asked at each stage.
         trusted: networks from which clients may connect; None: from anywhere.
+        gateways: addresses that stand for clients unknown, who may not connect.
         filtered_mail: know what is with a content filter.
         grants: who may let strangers' mail be sent on, as [relay] says.
         stored: told what went into mailboxes; must not raise.
@@ -100,7 +102,16 @@ class Listener:
     presence: Presence = field(default_factory=Presence)
     signing: ISigning | None = None
     history: History | None = None
+    gateways: frozenset[str] = frozenset()
     log: Logger = _LOG
+
+    def barred(self, host: str) -> Reply | None:
+        """Return why a client may not connect; None: it may."""
+        if self.trusted is not None and not is_in(host, self.trusted):
+            return NOT_TRUSTED
+        if is_among(host, self.gateways):
+            return BEHIND_GATEWAY
+        return None
 
     def seen(self, client: Client) -> stages.Client:
         """Return a client as plugins are told of it."""

@@ -14,7 +14,6 @@ from zope.interface import implementer
 
 from twistedmail_mta.crowd import Crowd
 from twistedmail_mta.model import Reply, id_text
-from twistedmail_mta.networks import is_in
 from twistedmail_mta.outlet import Outlet
 from twistedmail_mta.receive.client import Client
 from twistedmail_mta.receive.dialogue import Dialogue
@@ -25,7 +24,6 @@ from twistedmail_mta.receive.replies import (
     FLOODED,
     IDLE_TOO_LONG,
     LOGIN_ENDED,
-    NOT_TRUSTED,
     RULES_CHANGED,
     SHUTTING_DOWN,
     TOO_MANY_COMMANDS,
@@ -93,8 +91,8 @@ class ServerProtocol(Protocol):
         host = getattr(self.transport.getPeer(), "host", "")
         if host:  # a unix socket has none
             self.transport.setTcpNoDelay(enabled=True)
-        if listener.trusted is not None and host and not is_in(host, listener.trusted):
-            self._turn_away(host, NOT_TRUSTED)
+        if host and (refusal := listener.barred(host)) is not None:
+            self._turn_away(host, refusal)
             return
         refusal = self._crowd.enter(listener.name, host, listener.limits.connections_per_client)
         if refusal is not None:

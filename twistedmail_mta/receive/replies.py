@@ -24,6 +24,9 @@ LOGIN_FIRST: Final = Reply(530, "5.7.0", "Authentication required: log in with A
 RELAY_DENIED: Final = Reply(550, "5.7.1", "Relaying denied: this is not a server for that domain")
 REPORTS_ONLY: Final = Reply(550, "5.7.1", "Only reports, from the null sender, are taken for that address")
 NOT_TRUSTED: Final = Reply(554, "5.7.1", "You are not one of those from whom mail is taken here")
+BEHIND_GATEWAY: Final = Reply(
+    421, "4.3.5", "Clients come here by way of a gateway that hides who they are, so nothing is taken; try again later"
+)
 SENDER_NOT_YOURS: Final = Reply(553, "5.7.1", "Sender address is not owned by this login; send as its own address")
 FROM_NOT_YOURS: Final = Reply(550, "5.7.1", "From header is not an address of this login; write its own address there")
 NO_SINGLE_FROM: Final = Reply(550, "5.6.0", "From header can't be understood")
