@@ -83,7 +83,11 @@ class _Waiting:
 
 
 class Pipeline:
-    """The plugins of one listener, or those under [relay], or all, by the stages at which they are asked."""
+    """The plugins of one listener, or those under [relay], or all, by the stages at which they are asked.
+
+    Attributes:
+        roll: who is asked about mail that comes, as "plugin@stage", in that order.
+    """
 
     def __init__(
         self,
@@ -109,6 +113,8 @@ class Pipeline:
                 (method,) = stage.names()
                 question = _Question(stage, plugin, method, getattr(plugin.acts, method), plugin.tally(method))
                 self._stages.setdefault(stage, []).append(question)
+        asked = [each for stage in POLICIES for each in self._stages.get(stage, ())]
+        self.roll = " ".join(f"{each.plugin.name}@{each.method}" for each in asked)
 
     def asks(self, stage: type[Interface]) -> bool:
         """Return whether anybody is asked at a stage; where nobody is, it costs no more than this."""

@@ -80,13 +80,15 @@ class Mail:
         if dice.random() < 0.15:
             row = (story, at, Outcome.refused, sender, None, None, None, None, *visit, None, None, "RCPT", None, None)
             refused = packed([(recipient, "550 5.1.1 No such address here")])
-            batch.stories.append((*row, refused, None, None, None, None, None))
+            batch.stories.append((*row, refused, None, None, None, None, None, None))
             return
         message_id = f"{dice.getrandbits(64):016x}.{story:x}@{sender.partition('@')[2]}"
         row = (story, at, Outcome.accepted, sender, recipient, message_id, dice.randint(800, 90_000), "ESMTPS", *visit)
         verdicts = packed([("authentication", "message", "changed: AddHeader, Tag")])
         kept = packed([(recipient, "INBOX", dice.randint(1, 1 << 20))]) if dice.random() < 0.3 else None
-        batch.stories.append((*row, None, None, None, None, verdicts, None, kept, None, None, "auth.spf=pass", None))
+        batch.stories.append(
+            (*row, None, None, None, None, verdicts, None, kept, None, None, "auth.spf=pass", None, None)
+        )
         self._attempts(batch, story, at, recipient)
 
     def _attempts(self, batch: Batch, story: int, at: float, recipient: str) -> None:
@@ -126,7 +128,7 @@ def questions(path: Path) -> dict[str, tuple[Query, list[str]]]:
     """Return what is asked, by its name: the query, and the arguments of `mta trace`."""
     middle = look_aside(
         path,
-        tables.VERSION,
+        tables.MIGRATIONS,
         lambda tx: next(
             iter(
                 tx.execute(
@@ -198,7 +200,7 @@ def main(directory: str, events: int = 10_000_000) -> None:
         number = 0
         for _ in range(2):
             begin = time.perf_counter()
-            found = look_aside(path, tables.VERSION, lambda tx: search(tx, wanted, 20))  # noqa: B023 - called at once
+            found = look_aside(path, tables.MIGRATIONS, lambda tx: search(tx, wanted, 20))  # noqa: B023 - called at once
             times.append(time.perf_counter() - begin)
             assert found is not None
             number = len(found.stories)

@@ -75,7 +75,7 @@ class Noted:
         self.reactor.wait(self.recorder.flushed())
 
     def read(self, function: Callable[[Transaction], T]) -> T | None:
-        return look_aside(self.path, tables.VERSION, function)
+        return look_aside(self.path, tables.MIGRATIONS, function)
 
     def stories(self) -> list[Story]:
         """All that is in the file, the newest first."""

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from history_made import NOW, Noted, id_at, row
 
-from twistedmail_mta.history import recorder
+from twistedmail_mta.history import recorder, tables
 from twistedmail_mta.history.recorder import GATHER, MOST_AT_ONCE, Keep
 from twistedmail_mta.history.story import Kind
 from twistedmail_mta.history.writer import BROKEN_NAME
+from twistedmail_mta.store.aside import AsideDatabase
 
 STORY = id_at(NOW)
 NOTHING = (None,) * 9
@@ -120,6 +121,20 @@ def test_a_file_of_a_newer_release(noted: Noted) -> None:
     newer.recorder.close()
     assert newer.writer.lost == 1
     assert not newer.path.with_name(BROKEN_NAME).exists()
+
+
+def test_a_file_of_an_older_release(tmp_path: Path) -> None:
+    """It is brought to the newest schema by whoever comes first, and keeps what it has."""
+    database = AsideDatabase(tmp_path / tables.NAME, tables.MIGRATIONS[:1])
+    database.write(lambda tx: tx.execute("INSERT INTO story (id, at, outcome) VALUES (?, ?, 0)", (STORY, NOW)))
+    database.close()
+
+    noted = Noted(tmp_path)
+    assert [story.id for story in noted.stories()] == [STORY]
+    noted.recorder.story(row(STORY + 1, asked="greylist@recipient"))
+    noted.flush()
+    noted.recorder.close()
+    assert [story.asked for story in noted.stories()] == ["greylist@recipient", ""]
 
 
 def test_what_no_file_can_hold(noted: Noted) -> None:

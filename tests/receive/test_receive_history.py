@@ -13,6 +13,7 @@ from twistedmail_mta.history import scribe
 from twistedmail_mta.history.query import outcomes_of
 from twistedmail_mta.history.scribe import History
 from twistedmail_mta.history.story import Filed, Outcome, Refused, Story, Verdict
+from twistedmail_mta.history.telling import timeline
 from twistedmail_mta.model import Address, Reply
 from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.stages import AddHeader, Hold, RemoveRecipient, Tag
@@ -132,6 +133,30 @@ def test_plugins_have_their_say() -> None:
         assert story.detained == "hold by keeper: look at it"
         assert story.tags == "spam=no"
     assert "secret" not in repr(notes.stories)
+
+
+def test_plugins_that_abstain() -> None:
+    """They are known, too: somebody may ask whether the mail was looked at."""
+    reception, notes = noting(
+        ("door", stages.IConnectPolicy, None),
+        ("scanner", stages.IMessagePolicy, None),
+        ("marker", stages.IMessagePolicy, (Tag("spam", "no"),)),
+    )
+    assert send(reception, "u1@home.test").startswith("250")
+    said = [event.text for event in timeline(notes.stories[0])]
+    assert "Plugins that had nothing to say: door (connected), scanner (message)." in said
+
+
+def test_a_client_that_is_too_slow() -> None:
+    """It is said that we ended it, and why."""
+    reception, notes = noting()
+    client = reception.connect()
+    client.type("EHLO me", "MAIL FROM:<joe@strangers.test>", "RCPT TO:<u1@home.test>")
+    reception.clock.advance(301)
+    client.hang_up()
+    (story,) = notes.stories
+    assert story.outcome == Outcome.refused
+    assert story.reply.startswith("421 4.4.2 Timeout")
 
 
 def test_a_second_message_of_a_session() -> None:

@@ -97,7 +97,7 @@ def _look(state_dir: Path, wanted: Query, limit: int) -> Found:
     """Search, after a running server has written what it still has in memory."""
     with suppress(RefusedError):
         tell(state_dir, "history.flush")
-    found = look_aside(state_dir / tables.NAME, tables.VERSION, lambda tx: search(tx, wanted, limit))
+    found = look_aside(state_dir / tables.NAME, tables.MIGRATIONS, lambda tx: search(tx, wanted, limit))
     if found is None:
         raise click.ClickException(f"there is no history yet: no {state_dir / tables.NAME}; see [history]")
     return found

@@ -93,6 +93,7 @@ class History:
             *(_message_id(message.header), message.size, origin.protocol, origin.peer, origin.helo, origin.listener),
             *(visit.session, visit.tls, origin.account, visit.mechanism, None, None, _verdicts(visit.verdicts)),
             *(packed(visit.refused), packed(filed), _signers(signed), _detained(detention), _tags(message), None),
+            visit.asked or None,
         )
         self.recorder.story(row, 1 + len(recipients) // 10)
 
@@ -101,7 +102,7 @@ class History:
         self._untaken(story, Outcome.discarded, visit, sender, recipients, "", None)
 
     def refused(  # noqa: PLR0913, PLR0917 - likewise
-        self, story: int, visit: Visit, sender: str | None, recipients: Sequence[str], command: str, reply: Reply
+        self, story: int, visit: Visit, sender: str | None, recipients: Sequence[str], command: str, reply: Reply | str
     ) -> None:
         """Note what wasn't taken.
 
@@ -111,7 +112,7 @@ class History:
             sender: of MAIL; None where there was none.
             recipients: those that had been taken.
             command: what was refused.
-            reply: the answer.
+            reply: the answer, or what went wrong where there was none.
         """
         self._untaken(story, Outcome.refused, visit, sender, recipients, command, reply)
 
@@ -128,7 +129,7 @@ class History:
         sender: str | None,
         recipients: Sequence[str],
         command: str,
-        reply: Reply | None,
+        reply: Reply | str | None,
     ) -> None:
         if sender is None and self._knocks_too_often():
             self.recorder.drop()
@@ -137,7 +138,7 @@ class History:
             *(story, self.recorder.now(), outcome, sender, lines(recipients) or None, None, None, visit.protocol),
             *(visit.peer, visit.helo, visit.listener, visit.session, visit.tls, visit.account, visit.mechanism),
             *(command or None, None if reply is None else short(str(reply)), _verdicts(visit.verdicts)),
-            *(packed(visit.refused), None, None, None, None, None),
+            *(packed(visit.refused), None, None, None, None, None, None),
         )
         self.recorder.story(row, 1 + len(recipients) // 10)
 
@@ -160,6 +161,7 @@ class History:
             *(message.id, message.received_at, Outcome.own, str(message.envelope.sender), lines(recipients)),
             *(_message_id(message.header), message.size, message.origin.protocol, None, None, None, None, None),
             *(None, None, None, None, None, None, None, _signers(message.header[:8192]), None, _tags(message), about),
+            None,
         )
         self.recorder.story(row)
 

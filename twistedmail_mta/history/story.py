@@ -139,6 +139,7 @@ class Story:
     detained: str
     tags: str
     about: int | None
+    asked: str
     steps: tuple[Step, ...] = field(default=())
 
     @classmethod
@@ -169,7 +170,7 @@ def unknown_row(story: int, at: float) -> Row:
 
 _TEXTS: Final = (
     *("message_id", "protocol", "peer", "helo", "listener", "session", "tls", "account", "mechanism"),
-    *("command", "reply", "signed", "detained", "tags"),
+    *("command", "reply", "signed", "detained", "tags", "asked"),
 )
 
 

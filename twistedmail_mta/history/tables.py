@@ -69,13 +69,14 @@ CREATE TABLE term (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: Final = (Migration(1, "0001_history.sql", SCHEMA),)
-VERSION: Final = 1
+_ASKED: Final = "ALTER TABLE story ADD COLUMN asked TEXT;  -- plugins and stages, as `Pipeline.roll`"
+
+MIGRATIONS: Final = (Migration(1, "0001_history.sql", SCHEMA), Migration(2, "0002_asked.sql", _ASKED))
 
 STORY_COLUMNS: Final = (
     *("id", "at", "outcome", "sender", "recipients", "message_id", "size", "protocol", "peer", "helo", "listener"),
     *("session", "tls", "account", "mechanism", "command", "reply", "verdicts", "refused", "filed", "signed"),
-    *("detained", "tags", "about"),
+    *("detained", "tags", "about", "asked"),
 )
 STEP_COLUMNS: Final = (
     *("story", "moment", "kind", "recipient", "hop", "remote", "tls", "proof", "reply", "attempt", "due", "extra"),

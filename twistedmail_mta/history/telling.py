@@ -83,6 +83,19 @@ def _transaction(story: Story) -> Iterator[Event]:
     for verdict in story.verdicts:
         if verdict.stage not in _OF_SESSION:
             yield Event(at, _verdict(verdict))
+    if silent := _silent(story):
+        yield Event(at, f"Plugins that had nothing to say: {silent}.")
+
+
+def _silent(story: Story) -> str:
+    """Return the plugins that were asked about mail that was taken, and abstained, with their stages."""
+    spoke = {f"{each.plugin}@{each.stage}" for each in story.verdicts}
+    silent: dict[str, list[str]] = {}
+    for each in story.asked.split():
+        plugin, _, stage = each.partition("@")
+        if each not in spoke and (stage != "logged_in" or story.account):
+            silent.setdefault(plugin, []).append(stage)
+    return ", ".join(f"{plugin} ({', '.join(stages)})" for plugin, stages in silent.items())
 
 
 def _verdict(verdict: Verdict) -> str:

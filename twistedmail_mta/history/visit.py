@@ -21,6 +21,7 @@ class Visit(NamedTuple):
         mechanism: how it logged in.
         protocol: such as "ESMTPS", as far as it is known.
         verdicts: what plugins answered.
+        asked: who was asked about mail that was taken, as `Pipeline.roll`.
         refused: recipients that weren't taken, with the replies.
     """
 
@@ -34,3 +35,4 @@ class Visit(NamedTuple):
     protocol: str = ""
     verdicts: Sequence[Verdict] = ()
     refused: Sequence[tuple[str, str]] = ()
+    asked: str = ""

@@ -127,6 +127,11 @@ class Dialogue:
             transaction, self._transaction = self._transaction, None
             transaction.end()
 
+    def note_farewell(self, reply: Reply) -> None:
+        """Note why the session is ended: the message under way isn't taken for that."""
+        if self._transaction is not None:
+            self._transaction.note_reply(reply)
+
     def leave(self) -> None:
         """Forget the transaction and the login: the client is gone."""
         self.drop()

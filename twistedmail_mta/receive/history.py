@@ -29,6 +29,7 @@ def visit_of(listener: Listener, client: Client, refused: Sequence[tuple[str, st
         mechanism=client.mechanism if client.submitter is not None else "",
         verdicts=client.verdicts,
         refused=refused,
+        asked=listener.plugins.roll,
     )
 
 
@@ -43,14 +44,14 @@ def added_signatures(header: Header, before: Header) -> bytes:
     return b"" if found is None else found[0]
 
 
-def note_knock(listener: Listener, client: Client, command: str, reply: Reply, sender: str | None = None) -> None:
+def note_knock(listener: Listener, client: Client, command: str, reply: Reply | str, sender: str | None = None) -> None:
     """Note a refusal outside of a transaction.
 
     Args:
         listener: where the client is.
         client: who it is.
         command: what was refused.
-        reply: the answer.
+        reply: the answer, or what went wrong where there was none.
         sender: of MAIL, if it was that.
     """
     history = listener.history

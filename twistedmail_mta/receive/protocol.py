@@ -340,6 +340,8 @@ class ServerProtocol(Protocol):
 
     def _give_up(self, reply: Reply) -> None:
         self._flush()
+        if self._dialogue is not None:
+            self._dialogue.note_farewell(reply)
         if not self._closing:
             self._outlet.write(encode_reply(reply))
         self._listener.log.info(
@@ -381,6 +383,7 @@ class ServerProtocol(Protocol):
             self._tell_of_end(self._client)
             self._crowd.leave(self._listener.name, self._client.host)
             if isinstance(reason.value, SSL.Error):
+                note_knock(self._listener, self._client, "TLS", failure_reason(reason.value))
                 self._listener.log.info(
                     "session {session}: TLS with {peer} failed: {reason}",
                     event="smtp.tls.failed",

@@ -138,30 +138,35 @@ class AsideDatabase:
         self._connection.close(force=True)
 
 
-def look_aside(path: Path, version: int, function: Callable[[Transaction], T]) -> T | None:
-    """Run a function on one consistent state of such a file, whoever writes it meanwhile, and leave it as it is.
+def look_aside(path: Path, migrations: Sequence[Migration], function: Callable[[Transaction], T]) -> T | None:
+    """Run a function on one consistent state of such a file, whoever writes it meanwhile.
 
     Args:
-        path: the SQLite file.
-        version: of the schema that is understood.
+        path: the SQLite file; one of an older release is brought to the newest schema.
+        migrations: its schema.
         function: reads.
 
     Returns:
-        What it returned; None where there is no such file, or nothing in it yet.
+        What it returned; None where there is no such file.
 
     Raises:
-        UnusableDatabase: it is no database, of a newer release, or can't be read.
+        SchemaError: a newer release has written it.
+        UnusableDatabase: it is no database, or can't be read.
+        OSError: it can't be opened.
     """
     if not path.exists():
         return None
     try:
         connection = connect_reader(path)
         try:
-            found = int(connection.pragma("user_version"))
-            if found > version:
-                raise UnusableDatabase(f"the database {path} was written by a newer release")
-            return read_transaction(connection, function) if found == version else None
+            if int(connection.pragma("user_version")) == len(migrations):
+                return read_transaction(connection, function)
         finally:
             connection.close(force=True)
+        database = AsideDatabase(path, migrations)
+        try:
+            return database.read(function)
+        finally:
+            database.close()
     except apsw.Error as error:
         raise UnusableDatabase(f"the database {path} can't be used: {error}") from error
