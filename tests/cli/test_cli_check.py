@@ -389,6 +389,18 @@ def test_reports_that_nobody_wants(command: Command) -> None:
     assert command.worries() == []
 
 
+def test_accounts_that_reports_come_to(command: Command) -> None:
+    """One that isn't there reads nothing: that is told, with the command that makes it."""
+    command.file.write_text(command.file.read_text() + '[reports]\ninbox = ["Reports@example.org"]\n')
+    command("domain", "add", "example.org")
+    command("account", "add", "postmaster@example.org", "--external")
+
+    (found,) = [each for each in command.worries() if each["path"] == "reports.inbox"]
+    assert (found["level"], found["mend"]) == ("warning", "mta account add reports@example.org")
+    command("account", "add", "reports@example.org", "--external")
+    assert command.worries() == []
+
+
 def test_database_of_another_release_is_left_alone(command: Command) -> None:
     """A check changes nothing, least of all the schema under a server of an older release."""
     command("domain", "add", "example.org")

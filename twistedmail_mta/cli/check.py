@@ -26,11 +26,13 @@ from twistedmail_mta.cli.preflight import (
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, printable
 from twistedmail_mta.config.problems import ConfigError, key_path
 from twistedmail_mta.config.site import Site
+from twistedmail_mta.directory.accounts import address_key
 from twistedmail_mta.directory.dkim_rows import in_use, keys_of
 from twistedmail_mta.directory.domain_rows import list_domains
 from twistedmail_mta.directory.expansion import Places
 from twistedmail_mta.directory.inspection import Shortcoming, shortcomings, unkept
 from twistedmail_mta.directory.site_domains import SiteDomains, site_domains
+from twistedmail_mta.directory.tables import find_account
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.queue.own_mail import above
 from twistedmail_mta.store.files import DATABASE_NAME
@@ -108,7 +110,8 @@ def _findings_of_directory(site: Site) -> list[Finding]:
     found = look_into(path, lambda tx: list(shortcomings(of_site, admin, tx)))
     quarantine = look_into(path, lambda tx: _findings_of_quarantine(site, of_site, tx))
     reports = look_into(path, lambda tx: _findings_of_reports(site, tx))
-    return [*map(_finding, found or ()), *(quarantine or ()), *(reports or ())]
+    inboxes = look_into(path, lambda tx: _findings_of_inboxes(site, tx))
+    return [*map(_finding, found or ()), *(quarantine or ()), *(reports or ()), *(inboxes or ())]
 
 
 def _findings_of_quarantine(site: Site, of_site: SiteDomains, tx: Transaction) -> list[Finding]:
@@ -134,6 +137,13 @@ def _findings_of_reports(site: Site, tx: Transaction) -> list[Finding]:
     text = f"no DKIM key signs for {domain}, nor for one above it, so no report goes to another domain by mail"
     mend = "make a key for the one that is hosted here: mta dkim create DOMAIN"
     return [Finding("warning", "reports.address", text, mend, "domains")]
+
+
+def _findings_of_inboxes(site: Site, tx: Transaction) -> list[Finding]:
+    """Look whether there are the accounts that reports are to come to."""
+    missing = [name for name in map(address_key, site.reports.inbox) if find_account(tx, name) is None]
+    text, mend = "there is no account {0}, so no report is read there", "mta account add {0}"
+    return [Finding("warning", "reports.inbox", text.format(name), mend.format(name), "domains") for name in missing]
 
 
 def _finding(item: Shortcoming) -> Finding:

@@ -28,6 +28,7 @@ from twistedmail_mta.reported.rows import (
     begin_report,
     finish_report,
     forget_reports,
+    has_account,
     note_read,
     place_of,
 )
@@ -96,6 +97,7 @@ class ReportReader:
         self._is_ours = is_ours
         self._now = now
         self._terms = terms
+        self._missing: set[str] = set()  # accounts of which was told that they aren't there
 
     async def look(self) -> None:
         """Read what has come since the last look.
@@ -105,8 +107,20 @@ class ReportReader:
         """
         for account in self._terms.accounts:
             place = await self._database.read(partial(place_of, account=account))
-            if place is not None and place.read_to < place.uid_next:
+            if place is None:
+                await self._miss(account)
+            elif place.read_to < place.uid_next:
                 await self._read_up(place)
+
+    async def _miss(self, account: str) -> None:
+        """Tell once of an account that isn't there; one that has got no mail yet is."""
+        if await self._database.read(partial(has_account, account=account)):
+            self._missing.discard(account)
+        elif account not in self._missing:
+            self._missing.add(account)
+            self.log.warn(
+                "no reports are read: there is no account {account}", event="report.no_account", account=account
+            )
 
     async def forget(self) -> None:
         """Delete reports that are older than wanted.

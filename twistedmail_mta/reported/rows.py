@@ -72,6 +72,11 @@ def place_of(tx: Transaction, account: str) -> Place | None:
     return None
 
 
+def has_account(tx: Transaction, account: str) -> bool:
+    """Return whether there is an account of that name."""
+    return bool(list(tx.execute("SELECT 1 FROM accounts WHERE address = ?", (account,))))
+
+
 def note_read(tx: Transaction, mailbox: int, read_to: int) -> None:
     """Remember how far a mailbox was looked at."""
     tx.execute(
