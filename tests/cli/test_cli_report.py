@@ -32,7 +32,9 @@ def _now(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: 1_796_083_200.0 + 2 * DAY)
 
 
-def keep(command: Command, document: bytes, proof: Word = "pass", signer: str = "google.com") -> None:
+def keep(
+    command: Command, document: bytes, proof: Word = "pass", signer: str = "google.com", *, finished: bool = True
+) -> None:
     """Put a report where the server would."""
     make_state_directory(command.state_dir)
     entry = document_in_file("x", document).entry
@@ -42,7 +44,8 @@ def keep(command: Command, document: bytes, proof: Word = "pass", signer: str = 
         kept, report = database.write(lambda tx: begin_report(tx, entry, mailing))
         assert kept == "begun"
         database.write(partial(add_lines, kind=entry.kind, report=report, first=0, lines=entry.lines))
-        database.write(partial(finish_report, report=report))
+        if finished:
+            database.write(partial(finish_report, report=report))
 
 
 def said(result: Result, status: int = 0) -> str:
@@ -127,6 +130,15 @@ def test_old_ones(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert command.json("report", "list") == []
     assert len(command.json("report", "list", "--days", "32")) == 1
+
+
+def test_incomplete(command: Command) -> None:
+    """A report whose lines aren't all there isn't there yet."""
+    keep(command, GOOGLE, finished=False)
+
+    assert command.json("report", "list") == []
+    assert command.json("report", "summary")["dmarc"] == []
+    assert said(command("report", "show", "1"), 1) == "Error: there is no report 1"
 
 
 def test_show(command: Command) -> None:

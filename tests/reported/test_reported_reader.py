@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import SMTP
 
 import pytest
 from dkim_made import rsa_record
@@ -14,7 +17,7 @@ from tls_reports_seen import GOOGLE as GOOGLE_TLS
 
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.model import Reply
-from twistedmail_mta.reported import rows
+from twistedmail_mta.reported import reader, rows
 from twistedmail_mta.reported.proof import AGAIN_AFTER
 
 PLAIN = b"From: ann@example.org\r\nSubject: lunch?\r\n\r\n<b>{Hello}</b>\r\n"
@@ -76,6 +79,17 @@ def test_proofs(mail: bytes, proof: str) -> None:
     lab.look()
 
     assert lab.kept("proof") == [(proof,)]
+
+
+def test_aligned() -> None:
+    """A signature of a domain below the author's is theirs, as far as DMARC says so."""
+    lab = Lab()
+    lab.names.add("r._domainkey.out.google.com", "TXT", rsa_record())
+    lab.names.add("_dmarc.google.com", "TXT", b"v=DMARC1; p=reject")
+    lab.receive(signed(packed_mail(GOOGLE), "out.google.com"))
+    lab.look()
+
+    assert lab.kept("proof, signer") == [("pass", "out.google.com")]
 
 
 def test_keys_for_reports_alone() -> None:
@@ -140,7 +154,7 @@ BROKEN = {
     "deep": (packed_mail(b'{"policies":' + b"[" * 1000), "deep"),
     "neither": (packed_mail(b"hello"), "neither XML nor JSON"),
     "foreign": (signed(packed_mail(GOOGLE.replace(b"example.org", b"example.net"))), "none of this host's domains"),
-    "large": (report_mail(bytes(13 << 20)), "octets"),
+    "large": (report_mail(bytes(13 << 20)), "more than 16777216"),
 }
 
 
@@ -157,6 +171,31 @@ def test_broken(name: str) -> None:
     assert "kept" in second
     assert len(lab.kept()) == 1
     assert lab.uids() == [1]
+
+
+def test_several_in_a_mail() -> None:
+    """What can be read is kept; as long as something can't, the mail stays."""
+    lab = Lab("delete")
+    message = message_from_bytes(packed_mail(GOOGLE), policy=SMTP)
+    assert isinstance(message, EmailMessage)
+    message.add_attachment(b"<html/>", "application", "xml", filename="x.xml")
+    lab.receive(message.as_bytes())
+
+    assert ["isn't kept" in line for line in lab.look()] == [True, False]
+    assert lab.kept("organization") == [("google.com",)]
+    assert lab.uids() == [1]
+
+
+def test_many_mails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are looked at in pieces, by number and by size, and none is left out."""
+    monkeypatch.setattr(reader, "MAILS_AT_ONCE", 4)
+    monkeypatch.setattr(reader, "_MOST_STRUCTURES", 100)
+    lab = Lab()
+    reports = [packed_mail(GOOGLE.replace(b"7245120958367458291", b"%d" % n)) for n in range(9)]
+    lab.receive(*(mail for report in reports for mail in (PLAIN, report)))
+    lab.look()
+
+    assert lab.kept("report_id") == [(str(n),) for n in range(9)]
 
 
 def test_bug() -> None:
