@@ -60,7 +60,7 @@ def create(invocation: Invocation, domain: str) -> None:
         keys = directory.read(partial(_demanded, directory, domain))
         if pair := waiting(keys):
             raise DirectoryError(f"{domain} has new keys already: mta dkim show {domain} {pair[0].generation}")
-        made = _made(directory, domain, keys)
+        made = make_pair(directory, domain, keys)
     _print_new(invocation, made)
 
 
@@ -117,7 +117,7 @@ def rotate(invocation: Invocation, domain: str, *, force: bool) -> None:
         keys = directory.read(partial(_demanded, directory, domain))
         pair = waiting(keys)
         if not pair:
-            _print_new(invocation, _made(directory, domain, keys))
+            _print_new(invocation, make_pair(directory, domain, keys))
             return
         generation = pair[0].generation
         seen = {} if force else published(invocation.chosen_site().site, pair)
@@ -174,7 +174,8 @@ def _demanded(directory: OpenDirectory, domain: str, tx: Transaction) -> Sequenc
     return keys_of(tx, domain)
 
 
-def _made(directory: OpenDirectory, domain: str, keys: Sequence[StoredKey]) -> Sequence[StoredKey]:
+def make_pair(directory: OpenDirectory, domain: str, keys: Sequence[StoredKey]) -> Sequence[StoredKey]:
+    """Make the next pair of keys of a domain that has some, or none."""
     now = time.time()
     made = new_pair(domain, next_generation(keys, time.gmtime(now).tm_year), now)
     directory.change(partial(_add, made))

@@ -33,7 +33,8 @@ class Entry:
 _BEFORE: Final = ("--config", "-c")
 """Options of `mta` itself, which people write behind a command."""
 _COMMANDS: Final = {
-    "check": Entry("twistedmail_mta.cli.check:check", "Validate the site file, certificates and directories."),
+    "quickstart": Entry("twistedmail_mta.cli.quickstart:quickstart", "Set up a site; an address is all it needs."),
+    "check": Entry("twistedmail_mta.cli.check:check", "A preflight: site file, machine, network and DNS."),
     "explain": Entry("twistedmail_mta.cli.explain:explain", "Say what would happen to a mail, step by step, and why."),
     "domain": Entry("twistedmail_mta.cli.domain:domain", "Add, change, list and remove domains that mail is kept for."),
     "account": Entry("twistedmail_mta.cli.account:account", "Add, change, list and remove accounts."),
