@@ -16,7 +16,7 @@ from mta_command import Command
 from tls_reports_seen import GOOGLE as GOOGLE_TLS
 from tls_reports_seen import MICROSOFT as MICROSOFT_TLS
 
-from twistedmail_mta.cli import report_text
+from twistedmail_mta.cli import report_screen, report_text
 from twistedmail_mta.reported import summary
 from twistedmail_mta.reported.documents import document_in_file
 from twistedmail_mta.reported.rows import Mailing, Word, add_lines, begin_report, finish_report
@@ -148,6 +148,7 @@ def test_show(command: Command) -> None:
     text = said(command("report", "show", "1"))
     assert text.startswith("Report 7245120958367458291 about mail in the name of example.org\n")
     assert "  came  2026-12-02 00:06 UTC, signed by google.com\n" in text
+    assert "  by    google.com, noreply-dmarc-support@google.com, https://support.google.com/a/answer/2466580\n" in text
     assert "  policy quarantine, below it reject, of names that don't exist reject, DKIM relaxed, SPF strict\n" in text
     assert "forwarded: looks forwarded" in text
     shown = command.json("report", "show", "1")
@@ -162,6 +163,25 @@ def test_show(command: Command) -> None:
         "overrides": [{"kind": "forwarded", "comment": "looks forwarded, downgrade to none"}],
         "sender": {"domain": "forged.test", "word": "softfail"},
     }
+
+
+def test_narrow_screen(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal without room for a table a row takes a few lines, none of them too long."""
+    monkeypatch.setattr(report_screen, "_narrow_width", lambda: 80)
+    keep(command, GOOGLE)
+    keep(command, GOOGLE_TLS)
+
+    lines = said(command("report", "summary")).split("\n")
+    assert max(map(len, lines)) < 80
+    place = next(place for place, line in enumerate(lines) if "192.0.2.25" in line)
+    assert lines[place : place + 3] == [
+        "      41  192.0.2.25",
+        "          Pass 41, DKIM 41, SPF 41, Refused 0, Signed example.org, Sender",
+        "            example.org",
+    ]
+    assert "       2  mail.example.org" in lines
+    shown = said(command("report", "show", "1")).split("\n")
+    assert "          forwarded: looks forwarded, downgrade to none" in shown
 
 
 def test_show_about_tls(command: Command) -> None:

@@ -11,10 +11,11 @@ from typing import Any, BinaryIO
 import click
 
 from twistedmail_mta.cli.report_file import read_documents
+from twistedmail_mta.cli.report_screen import print_rows
 from twistedmail_mta.cli.report_selection import nothing, selected, wanted_by
 from twistedmail_mta.cli.report_summary import summary
 from twistedmail_mta.cli.report_text import LISTED, MOST_LINES, heading, lines_of, listed_row
-from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, print_json_list, print_table, printable
+from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, print_json_list, printable
 from twistedmail_mta.reported.summary import Listed, reports, whole, whole_entry
 
 
@@ -43,7 +44,7 @@ def list_(invocation: Invocation, /, **chosen: Any) -> None:  # noqa: ANN401 - s
         if invocation.as_json:
             print_json_list(map(asdict, found))
         else:
-            print_table(LISTED, [listed_row(each) for each in found], nothing(invocation))
+            print_rows(LISTED, [listed_row(each) for each in found], nothing(invocation))
 
 
 def _pages(page: Callable[[tuple[int, int] | None], list[Listed]]) -> Iterator[Listed]:
@@ -73,7 +74,7 @@ def _print(found: dict[str, Any]) -> None:
         click.echo(printable(line))
     click.echo()
     columns, rows = lines_of(found)
-    print_table(columns, rows, "Nothing is counted.")
+    print_rows(columns, rows, "Nothing is counted.")
     more = len(found["lines"]) - MOST_LINES
     if more > 0:
         click.echo(f"and {more} more: --json prints all")

@@ -10,9 +10,10 @@ from typing import Any, Generic, TypeVar
 
 import click
 
+from twistedmail_mta.cli.report_screen import print_rows
 from twistedmail_mta.cli.report_selection import nothing, selected, wanted_by
 from twistedmail_mta.cli.report_text import SESSIONS, SOURCES, sessions_row, source_row
-from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, print_table, printable
+from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, printable
 from twistedmail_mta.reported.entry import SUCCESS
 from twistedmail_mta.reported.summary import Count, Sessions, Source, Wanted, count, sessions, sources
 from twistedmail_mta.reported.words import result_in_words, source_in_words
@@ -58,7 +59,7 @@ class _Group(Generic[T]):
 @click.option("--unproven", is_flag=True, help="Count reports, too, that their senders haven't signed.")
 @pass_invocation
 def summary(invocation: Invocation, /, *, limit: int, unproven: bool, **chosen: Any) -> None:  # noqa: ANN401 - see `wanted_by`
-    """Sum up who sends in a domain's name, and how others reach its hosts.
+    """Sum up who sends in a domain's name, and TLS to its hosts.
 
     Reports that aren't signed by their sender may be anybody's, and don't
     count unless --unproven is given.
@@ -100,7 +101,7 @@ def _print_senders(groups: Sequence[_Group[Source]]) -> None:
     for group in groups:
         click.echo()
         click.echo(printable(f"Mail in the name of {group.domain}: {group.good} of {group.counted} pass"))
-        print_table(SOURCES, [source_row(each) for each in group.shown], "")
+        print_rows(SOURCES, [source_row(each) for each in group.shown], "")
         _print_more(group.more, "senders")
 
 
@@ -108,7 +109,7 @@ def _print_hosts(groups: Sequence[_Group[Sessions]]) -> None:
     for group in groups:
         click.echo()
         click.echo(printable(f"TLS on the way to {group.domain}: {group.good} of {group.counted} sessions were right"))
-        print_table(SESSIONS, [sessions_row(each) for each in group.shown], "")
+        print_rows(SESSIONS, [sessions_row(each) for each in group.shown], "")
         _print_more(group.more, "results")
 
 

@@ -78,7 +78,8 @@ def sessions_row(each: Sessions) -> tuple[str, ...]:
 def heading(report: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a report says as a whole."""
     yield f"Report {report['report_id']} about {_SUBJECTS[report['kind']].format(**report)}"
-    yield f"  by    {report['organization']}{_said(report, 'contact', ', {}')}"
+    contact = f"{_said(report, 'contact', ', {}')}{_said(report, 'more_contact', ', {}')}"
+    yield f"  by    {report['organization']}{contact}"
     yield f"  time  {period(report['begins_at'], report['ends_at'])} UTC"
     if "proof" in report:
         yield f"  came  {_moment(report['received_at'])} UTC, {proof_in_words(report['proof'], report['signer'])}"

@@ -53,7 +53,7 @@ def about_dmarc(metadata: Metadata, published: Published, lines: Sequence[Line])
     """Return a report about DMARC as it is kept; `lines` are what `case_line` makes of its rows."""
     detail = {
         "published": _said(asdict(published)),
-        **_said({"contact": metadata.contact, "error": metadata.error, "generator": metadata.generator}),
+        **_said({"more_contact": metadata.contact, "error": metadata.error, "generator": metadata.generator}),
     }
     return Entry(
         "dmarc",
