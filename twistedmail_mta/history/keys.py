@@ -11,8 +11,8 @@ EPOCH: Final = 1_577_836_800
 """2020-01-01T00:00:00Z, from which the ids of messages count milliseconds."""
 _TIME_SHIFT: Final = 21
 """Bits of an id below its milliseconds."""
-_SPAN: Final = 4 * 3_600_000
-"""Milliseconds: four hours."""
+_SPAN: Final = 3_600_000
+"""Milliseconds: an hour.  A file that is full loses terms by whole spans, so they are to be a small part of it."""
 
 SENDER: Final = "s:"
 RECIPIENT: Final = "r:"

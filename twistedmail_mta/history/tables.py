@@ -3,7 +3,7 @@
 A `story` is a message, or an attempt to bring one that was refused: a row that
 tells all that was known when it was decided.  A `step` is what happened to it
 afterwards.  A `term` is something that stories are looked for by; terms lie
-together by spans of four hours, so that new ones are written in few pages, and
+together by spans of an hour, so that new ones are written in few pages, and
 old ones go with their span.
 """
 
