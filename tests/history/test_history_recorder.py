@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import apsw
 import pytest
 from history_made import NOW, Noted, id_at, row
 
@@ -104,6 +105,33 @@ def test_a_broken_file(noted: Noted) -> None:
 
     assert [story.id for story in noted.stories()] == [STORY + 1]
     assert noted.path.with_name(BROKEN_NAME).read_bytes().startswith(b"this is no database")
+
+
+def test_a_file_that_another_process_keeps(noted: Noted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It isn't broken, and is left where it is; events are lost until it can be had."""
+    monkeypatch.setattr("twistedmail_mta.store.sqlite.BUSY_POLL", 10.0)  # so that patience ends with the first try
+    monkeypatch.setattr("twistedmail_mta.store.sqlite.time", Hurried)
+    AsideDatabase(noted.path, tables.MIGRATIONS[:1]).close()
+    other = apsw.Connection(str(noted.path))
+    other.execute("BEGIN IMMEDIATE")
+    noted.recorder.story(row(STORY))
+    noted.flush()
+    other.execute("ROLLBACK")
+    other.close()
+    noted.recorder.story(row(STORY + 1))
+    noted.flush()
+
+    assert [story.id for story in noted.stories()] == [STORY + 1]
+    assert noted.writer.lost == 1
+    assert not noted.path.with_name(BROKEN_NAME).exists()
+
+
+class Hurried:
+    """A time module that doesn't sleep."""
+
+    @staticmethod
+    def sleep(_: float) -> None:
+        """Go on."""
 
 
 def test_a_file_of_a_newer_release(noted: Noted) -> None:

@@ -137,6 +137,8 @@ def test_our_own(recipient: Address | None) -> None:
         (b"from", Hop()),
         (b";;;", Hop()),
         (b"from a by b; some day", Hop("a", host="b")),
+        (b"from a (;) by b", Hop("a", host="b")),
+        (b"from a by b; 30 Nov 2026 11:00:00 +0000 (a; b)", Hop("a", host="b", at=NOON)),
         (b"from a (;) by b (;", Hop("a", host="b")),
         (b"by x by y; 30 Nov 2026 11:00:00 +0000", Hop(host="x", at=NOON)),
         (b"from a\xff.test by \xe2\x82\xac; 30 Nov 2026 11:00:00 +0000", Hop("a\ufffd.test", host="\u20ac", at=NOON)),

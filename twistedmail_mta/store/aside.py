@@ -53,7 +53,8 @@ class AsideDatabase:
 
         Raises:
             SchemaError: a newer release has written it.
-            UnusableDatabase: it is no database, or can't be opened.
+            UnusableDatabase: it is no database, or a broken one.
+            TemporaryError: it can't be opened now: the disk fails, or another process keeps it for long.
             OSError: it can't be made.
         """
         self._path = path
@@ -61,12 +62,20 @@ class AsideDatabase:
         create_file(path)
         try:
             self._connection = connect(path, checkpoint_every=_CHECKPOINT_EVERY)
-            self._connection.pragma("synchronous", _NORMAL)
-            self._connection.pragma("cache_size", -1024 * cache)
-            set_format(self._connection)
-            migrate(self._connection, migrations)
+            try:
+                self._prepare(migrations, cache)
+            except BaseException:
+                self._connection.close(force=True)
+                raise
         except apsw.Error as error:
-            raise UnusableDatabase(f"the database {path} can't be used: {error}") from error
+            words = self._in_our_words(error)
+            raise (self._unusable(error) if words is error else words) from error
+
+    def _prepare(self, migrations: Sequence[Migration], cache: int) -> None:
+        self._connection.pragma("synchronous", _NORMAL)
+        self._connection.pragma("cache_size", -1024 * cache)
+        set_format(self._connection)
+        migrate(self._connection, migrations)
 
     def write(self, function: Callable[[Transaction], T]) -> T:
         """Run a function in a transaction and return what it returned.
@@ -107,12 +116,15 @@ class AsideDatabase:
 
     def _in_our_words(self, error: apsw.Error) -> Exception:
         if isinstance(error, _BROKEN):
-            return UnusableDatabase(f"the database {self._path} can't be used: {error}")
+            return self._unusable(error)
         if is_disk_full(error):
             return TemporaryError(DISK_FULL)
         if is_disk_failure(error) or isinstance(error, apsw.BusyError):
             return TemporaryError(STORE_FAILED)
         return error
+
+    def _unusable(self, error: apsw.Error) -> UnusableDatabase:
+        return UnusableDatabase(f"the database {self._path} can't be used: {error}")
 
     @property
     def used(self) -> int:
@@ -152,6 +164,7 @@ def look_aside(path: Path, migrations: Sequence[Migration], function: Callable[[
     Raises:
         SchemaError: a newer release has written it.
         UnusableDatabase: it is no database, or can't be read.
+        TemporaryError: one of an older release can't be written now.
         OSError: it can't be opened.
     """
     if not path.exists():
