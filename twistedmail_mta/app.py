@@ -120,6 +120,8 @@ class SiteService(Service):
                 port = await promise_of(serverFromString(self._reactor, text).listen(self._factories[name]))
             except (CannotListenError, OSError) as error:
                 problems.append(f"mta: listen.{name} can't listen on {text}: {error}")
+            except (IndexError, KeyError):
+                problems.append(f"mta: listen.{name}: systemd gave no such socket: {text}; see etc/mta.socket")
             else:
                 _stop_accepting(port)
                 self._ports.append((name, port))

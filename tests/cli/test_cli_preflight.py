@@ -18,9 +18,13 @@ from mta_command import Command
 from running_site import RunningSite, environment
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
 
-from twistedmail_mta.cli.preflight import Callee, as_callee
+from twistedmail_mta.checks.finding import Finding
+from twistedmail_mta.cli.offline import finished
+from twistedmail_mta.cli.preflight import EACH_WITHIN, FIRST_WITHIN, Callee, as_callee, in_time
+from twistedmail_mta.tasks import Task
 
 OURS = "192.0.2.1"
 
@@ -126,6 +130,31 @@ async def test_strict(command: Command, responder: Responder) -> None:
     assert calm == 0
     assert "is open to everybody" in texts(findings, "certificates")
     assert status == 1
+
+
+async def never() -> list[Finding]:
+    """Wait for an answer that doesn't come."""
+    await Deferred()
+    return []
+
+
+def test_an_inquiry_that_takes_too_long() -> None:
+    """It is broken off, so that the whole takes half a minute at most, and that is told."""
+    clock = Clock()
+    task = Task("inquiry", in_time(clock, "dns", never(), leave_out=False))
+
+    clock.advance(EACH_WITHIN - 1)
+    assert not task.done
+    clock.advance(1)
+
+    (found,) = finished(outcome(task))
+    assert (found.level, found.subject) == ("note", "dns")
+    assert "within 18 seconds" in found.text
+    assert FIRST_WITHIN + EACH_WITHIN < 30
+
+
+async def outcome(task: Task[list[Finding]]) -> list[Finding]:
+    return await task
 
 
 def test_ports_of_a_running_server(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from click.testing import CliRunner, Result
@@ -16,6 +17,12 @@ from free_ports import free_base
 from mta_command import CHECK, Command
 
 from twistedmail_mta.cli.main import mta
+from twistedmail_mta.cli.offline import finished
+from twistedmail_mta.cli.quickstart_name import confirmed_names
+from twistedmail_mta.dns.resolver import Resolver
+from twistedmail_mta.dns.upstream import UNANSWERED
+from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.model import Answer
 from twistedmail_mta.privileges import running_user
 from twistedmail_mta.tls.certificates import read_identity
 
@@ -216,6 +223,27 @@ def test_addresses_behind_nat(tmp_path: Path, ports: int) -> None:
 
     assert 'addresses = ["203.0.113.5"]' in (tmp_path / "mta.toml").read_text()
     assert "mail.example.org. 3600 IN A 203.0.113.5" in output
+
+
+class Names:
+    """A DNS in which an address has several names, one of which leads elsewhere, and another address is silent."""
+
+    async def host_names(self, address: str) -> Answer[str]:
+        if address == "192.0.2.9":
+            raise TemporaryError(UNANSWERED)
+        return Answer(("forged.example.org", "mx.example.org"), "found", authentic=False)
+
+    async def addresses(self, host: str, family: str) -> Answer[str]:
+        where = {("mx.example.org", "A"): "192.0.2.1", ("forged.example.org", "A"): "192.0.2.7"}
+        found = where.get((host, family))
+        return Answer((found,) if found else (), "found" if found else "missing", authentic=False)
+
+
+def test_names_that_the_dns_has() -> None:
+    """Only those that lead back to the address: anybody can call his own address by our name."""
+    found = finished(confirmed_names(cast(Resolver, Names()), ["192.0.2.1", "192.0.2.9"]))
+
+    assert found == {"192.0.2.1": ["mx.example.org"]}
 
 
 def test_postmaster_is_an_account_of_its_own(tmp_path: Path, ports: int) -> None:

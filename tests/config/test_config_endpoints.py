@@ -45,6 +45,7 @@ def test_what_we_take_twisted_takes(text: str) -> None:
         (r"tcp:25:interface=\:\:1", "can't bind"),
         ("tcp6:25:interface=127.0.0.1", "can't bind"),
         ("systemd:INET", "need index= or name="),
+        ("systemd:TCP:index=0", "of the domain INET or INET6 or UNIX, not 'TCP'"),
         ("unix", "need address"),
         ("tcp:25\\", "lone backslash"),
     ],

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any, Final, cast
 
 import click
+from twisted.internet.interfaces import IReactorTime
 
 from twistedmail_mta.checks.block_lists import LISTS, findings_of_lists, listed
 from twistedmail_mta.checks.clock import findings_of_clock
@@ -176,7 +177,7 @@ async def _asked(reactor: IReactorDemands, asked: Asked) -> list[Finding]:
     }
     try:
         tasks = [
-            Task(subject, _in_time(reactor, subject, inquiry, leave_out=subject in asked.left_out))
+            Task(subject, in_time(reactor, subject, inquiry, leave_out=subject in asked.left_out))
             for subject, inquiry in inquiries.items()
         ]
         return [*found, *chain.from_iterable([await task for task in tasks])]
@@ -184,14 +185,15 @@ async def _asked(reactor: IReactorDemands, asked: Asked) -> list[Finding]:
         resolver.stop()
 
 
-async def _in_time(
-    reactor: IReactorDemands, subject: Subject, inquiry: Coroutine[Any, Any, Sequence[Finding]], *, leave_out: bool
+async def in_time(
+    clock: IReactorTime, subject: Subject, inquiry: Coroutine[Any, Any, Sequence[Finding]], *, leave_out: bool
 ) -> list[Finding]:
+    """Return what an inquiry finds, with its subject; that it takes too long is a note."""
     if leave_out:
         inquiry.close()
         return []
     try:
-        return list(about(subject, await within(reactor, EACH_WITHIN, inquiry)))
+        return list(about(subject, await within(clock, EACH_WITHIN, inquiry)))
     except TimeoutError:
         text = f"what others say couldn't be found out within {EACH_WITHIN:.0f} seconds"
         return [Finding("note", "", text, subject=subject)]

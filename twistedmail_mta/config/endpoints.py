@@ -18,6 +18,7 @@ _KINDS: Final = {
     "systemd": ({"domain"}, {"index", "name"}),
 }
 _FIRST: Final = {"tcp": "port", "tcp6": "port", "unix": "address", "systemd": "domain"}
+_DOMAINS: Final = ("INET", "INET6", "UNIX")
 _BACKLOG: Final = "511"  # Twisted's 50 drops clients that come all at once
 _PIECE = re.compile(r"(?:[^\\:]|\\.)*", re.DOTALL)
 
@@ -135,6 +136,9 @@ def _check(kind: str, arguments: dict[str, str]) -> None:
     interface = arguments.get("interface")
     if interface is not None and ip_address(interface.partition("%")[0]).version != (6 if kind == "tcp6" else 4):
         raise ValueError(f"{kind} endpoints can't bind {interface}")
+    domain = arguments.get("domain", _DOMAINS[0])
+    if domain not in _DOMAINS:
+        raise ValueError(f"systemd endpoints are of the domain {_listed(set(_DOMAINS))}, not {domain!r}")
     if kind == "systemd" and ("index" in arguments) == ("name" in arguments):
         raise ValueError("systemd endpoints need index= or name=")
 
