@@ -128,6 +128,22 @@ def test_an_act_while_no_server_runs(directory: Path) -> None:
     assert traced(site, "--outcome", "deleted") == [message]
 
 
+def test_a_suspension(directory: Path) -> None:
+    """What waits for the end of it is told, and that it goes on."""
+    with running_sink() as sink:
+        settings = TABLES + '[domains."far.test"]\nrecipients = "any"\n'
+        site = RunningSite(directory, settings + f'relay_to = "smtp://127.0.0.1:{sink.port}"\n').start()
+        site.mta("queue", "suspend", "--domain", "far.test")
+        name = send(site, uuid.uuid4().hex, "cleo@far.test")
+        wait_until(lambda: traced(site, name)[0]["steps"])
+        site.mta("queue", "resume", "--domain", "far.test")
+        wait_until(lambda: traced(site, name)[0]["steps"][-1]["kind"] == "delivered")
+        assert site.stop() == 0
+
+    said = texts(traced(site, name)[0])
+    assert "<cleo@far.test> waits until a suspension ends.\nOperator: resume (1 recipient).\nAttempt 1 for" in said
+
+
 def test_killed(site: RunningSite) -> None:
     """kill -9: no mail is lost, the history is sound, and lacks the last second at most; the next start goes on."""
     site.start()

@@ -259,6 +259,7 @@ class Parts:
             room,
             self.history.filed,
             self.history.own,
+            self.history.acted,
         )
         self.quarantine = Quarantine(
             self.database, self.bodies, self._reactor, time.monotonic, boot_name(), record=self.history.acted

@@ -199,7 +199,7 @@ class QueueControl:
         """
         if not await self._database.write(lambda tx: suspensions.end(tx, what), urgent=True):
             return None
-        resumed = await suspensions.let_go(self._database, self._running_time)
+        resumed = await suspensions.let_go(self._database, self._running_time, self._record)
         self._look()
         return resumed
 

@@ -63,6 +63,10 @@ def _written_for_nobody(_: Message) -> None:
     """There is no history here."""
 
 
+def _done_for_nobody(_: str, __: Iterable[int]) -> None:
+    """There is none here either."""
+
+
 @implementer(ISpool)
 class Spool:
     """Mail this host has accepted and not yet settled, and this process's claims on it.
@@ -83,6 +87,7 @@ class Spool:
         quarantine_size: int = UNBOUNDED,
         filed: Filed = filed_for_nobody,
         own: Callable[[Message], None] = _written_for_nobody,
+        acted: Callable[[str, Iterable[int]], None] = _done_for_nobody,
     ) -> None:
         """Make the spool of this process.
 
@@ -95,9 +100,11 @@ class Spool:
             quarantine_size: octets that the quarantine may hold.
             filed: told which mailboxes have got a message, and its UID in each.
             own: told of messages of this host that are kept in a transaction of others.
+            acted: told of what goes on after a suspension, as `QueueControl` tells it.
         """
         self._filed = filed
         self._own = own
+        self._acted = acted
         self._quarantine_size = quarantine_size
         self._note = note
         self.lease = tenure.lease
@@ -222,7 +229,7 @@ class Spool:
 
     async def suspensions(self) -> Sequence[Suspension]:
         """See `ISpool.suspensions`."""
-        await suspensions.let_go(self._database, self._running_time)
+        await suspensions.let_go(self._database, self._running_time, self._acted)
         return await self._database.read(suspensions.current)
 
     async def _running_time(self) -> float:

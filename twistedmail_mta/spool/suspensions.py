@@ -8,7 +8,7 @@ turn would have come.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Final
 
@@ -54,7 +54,7 @@ _UNPARK: Final = """
 UPDATE recipient SET
     state = 'waiting', since = since + max(0.0, ?1 - held_since), held_since = NULL, suspension = NULL
 WHERE message = ?2 AND n = ?3 AND state = 'suspended' AND suspension = ?4
-RETURNING n
+RETURNING message
 """
 
 _FORGET: Final = """
@@ -106,10 +106,17 @@ def park_claimed(tx: Transaction, rows: Sequence[Row]) -> None:
         pass
 
 
-async def let_go(database: IDatabase, running_time: Callable[[], Awaitable[float]]) -> int:
+async def let_go(
+    database: IDatabase, running_time: Callable[[], Awaitable[float]], record: Callable[[str, Iterable[int]], None]
+) -> int:
     """Let go on whatever waits for the end of suspensions that ended, whoever ended them.
 
     The time they waited doesn't count as age.
+
+    Args:
+        database: where they are.
+        running_time: as for `owners.running_time`.
+        record: told of it, as for `QueueControl`.
 
     Returns:
         How many recipients go on.
@@ -121,7 +128,9 @@ async def let_go(database: IDatabase, running_time: Callable[[], Awaitable[float
     for (suspension,) in await database.read(lambda tx: list(tx.execute(_ENDED))):
         while keys := await database.read(partial(_parked, suspension=suspension)):
             unpark = partial(_unpark, suspension=suspension, keys=keys, running=await running_time())
-            resumed += await database.write(unpark, urgent=True)
+            going_on = await database.write(unpark, urgent=True)
+            resumed += len(going_on)
+            record("resume", going_on)
         await database.write(partial(_forget, suspension=suspension), urgent=True)
     return resumed
 
@@ -130,8 +139,9 @@ def _parked(tx: Transaction, suspension: int) -> list[Key]:
     return [(message, n) for message, n in tx.execute(_PARKED, (suspension, SLICE))]
 
 
-def _unpark(tx: Transaction, suspension: int, keys: Sequence[Key], running: float) -> int:
-    return len(list(tx.executemany(_UNPARK, [(running, *key, suspension) for key in keys])))
+def _unpark(tx: Transaction, suspension: int, keys: Sequence[Key], running: float) -> list[int]:
+    """Let recipients go on; return the message of each."""
+    return [message for (message, *_) in tx.executemany(_UNPARK, [(running, *key, suspension) for key in keys])]
 
 
 def _forget(tx: Transaction, suspension: int) -> None:
