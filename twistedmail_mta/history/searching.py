@@ -22,8 +22,8 @@ from twistedmail_mta.interfaces import Transaction
 
 CHUNK: Final = 100
 """Stories that are read at once."""
-COUNTED: Final = 2_000
-"""Terms up to which conditions are compared."""
+COUNTED: Final = (20, 2_000)
+"""Terms up to which conditions are compared: if one has fewer than the first, that is enough."""
 MOST_READ: Final = 20_000
 """Stories that are read for one answer."""
 LONGEST: Final = 4 * 3600.0
@@ -109,18 +109,30 @@ def _all(tx: Transaction, first: int, end: int) -> Iterator[list[int]]:
 
 
 def _in_span(tx: Transaction, conditions: Sequence[Condition], span: int, end: int) -> Iterator[list[int]]:
-    if len(conditions) > 1:
-        conditions = sorted(conditions, key=lambda each: _count(tx, each, span))
-    lead, *others = conditions
+    ordered = _rarest_first(tx, conditions, span)
+    if not ordered:
+        return
+    lead, *others = ordered
     while chunk := _some(tx, lead, others, span, end):
         yield chunk
         end = chunk[-1]
 
 
-def _count(tx: Transaction, condition: Condition, span: int) -> int:
-    """Return how many terms lead to stories, up to a bound."""
+def _rarest_first(tx: Transaction, conditions: Sequence[Condition], span: int) -> Sequence[Condition]:
+    """Return the conditions, that with the fewest terms first; none if one has no term here."""
+    if len(conditions) == 1:
+        return conditions
+    for most in COUNTED:
+        counts = [(_count(tx, each, span, most), place) for place, each in enumerate(conditions)]
+        if min(counts)[0] < most:
+            break
+    return [conditions[place] for _, place in sorted(counts)] if min(counts)[0] else ()
+
+
+def _count(tx: Transaction, condition: Condition, span: int, most: int) -> int:
+    """Return how many terms lead to stories, up to a bound for each."""
     count = "SELECT count(*) FROM (SELECT 1 FROM term WHERE span = ? AND key = ? LIMIT ?)"
-    return sum(next(iter(tx.execute(count, (span, key, COUNTED))))[0] for key in condition.keys)
+    return sum(next(iter(tx.execute(count, (span, key, most))))[0] for key in condition.keys)
 
 
 _BESIDE: Final = (
