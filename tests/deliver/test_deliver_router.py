@@ -71,6 +71,28 @@ def test_what_is_kept_here_goes_nowhere_else() -> None:
     assert router.route(NULL_PATH, ann) == smart("a")
 
 
+def test_which_rule_it_was() -> None:
+    """By its key path, whatever it says; none of what is kept here, or goes by MX because no rule matches."""
+    rules = [
+        RouteRule(("example.com",), smart("a"), key="route[0]"),
+        RouteRule(("*.example.com",), Discard(), key="route[1]"),
+        RouteRule((), smart("b"), ("ann@home.test",), key="route[2]"),
+        RouteRule((), smart("c"), accounts=("ann@home.test",), key="route[3]"),
+    ]
+    router = Router(rules, MX, Fallback(0, smart("f")), hosts=lambda domain: domain == "home.test")
+
+    def why(domain: str, sender: Address = NULL_PATH, account: str | None = None) -> str | None:
+        return router.why(sender, Address("bob", domain), account)
+
+    assert why("Example.com") == "route[0]"
+    assert why("x.example.com") == "route[1]"
+    assert why("else.test") is None
+    assert why("else.test", Address("ann", "home.test")) == "route[2]"
+    assert why("else.test", account="ann@home.test") == "route[3]"
+    assert why("home.test") is None
+    assert why("") is None
+
+
 def test_no_domain() -> None:
     """An address without a domain goes nowhere."""
     assert isinstance(routed([RouteRule((), smart("a"))], ""), Refuse)

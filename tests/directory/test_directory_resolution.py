@@ -54,6 +54,46 @@ def test_known_after_the_first_time(hosting: Hosting) -> None:
     assert IDirectory.providedBy(hosting.directory)
 
 
+def trail(hosting: Hosting, address: str) -> tuple[list[tuple[str, str, list[str]]], str]:
+    steps, problem = now(hosting.directory.trail(parse_address(address)))
+    return [(str(each.address), each.what, [str(to) for to in each.leads_to]) for each in steps], problem
+
+
+def test_the_way_from_an_address(hosting: Hosting) -> None:
+    """Each step once, in the order of the walk, with where it leads and how it ends."""
+    hosting.account("off@example.org", enabled=False)
+    hosting.alias("a@example.org", "b@example.org", "tim+x@example.org", "joe@else.test")
+    hosting.alias("b@example.org", "off@example.org", "none@example.org", "a@example.org")
+
+    steps, problem = trail(hosting, "a@example.org")
+    assert steps == [
+        ("a@example.org", "alias", ["b@example.org", "joe@else.test", "tim+x@example.org"]),
+        ("joe@else.test", "elsewhere", []),
+        ("b@example.org", "alias", ["a@example.org", "none@example.org", "off@example.org"]),
+        ("a@example.org", "before", []),
+        ("tim+x@example.org", "account", ["tim@example.org"]),
+        ("none@example.org", "unknown", []),
+        ("off@example.org", "disabled", []),
+    ]
+    assert problem == "leads to none@example.org, which is no address here"
+
+
+def test_the_way_of_a_role_address(hosting: Hosting) -> None:
+    """That nobody has: to the administrator, whoever that is; it teaches the directory nothing, and fills no log."""
+    events: list[LogEvent] = []
+    globalLogPublisher.addObserver(events.append)
+    try:
+        steps, _ = trail(hosting, "abuse@example.org")
+        hosting.alias("loop@example.org", "pool@example.org")
+        hosting.alias("pool@example.org", "loop@example.org")
+        assert trail(hosting, "loop@example.org")[1] == "leads back to itself and nowhere else"
+    finally:
+        globalLogPublisher.removeObserver(events.append)
+    assert steps[0][:2] == ("abuse@example.org", "role")
+    assert hosting.known("loop@example.org") is None
+    assert events == []
+
+
 def test_what_is_wrong_is_told_once(hosting: Hosting) -> None:
     """What can't be followed stays so until something changes: whoever asks again fills no log."""
     hosting.alias("a@example.org", "a2@example.org")

@@ -36,6 +36,7 @@ _COMMANDS: Final = {
     "quickstart": Entry("twistedmail_mta.cli.quickstart:quickstart", "Set up a site; an address is all it needs."),
     "check": Entry("twistedmail_mta.cli.check:check", "A preflight: site file, machine, network and DNS."),
     "explain": Entry("twistedmail_mta.cli.explain:explain", "Say what would happen to a mail, step by step, and why."),
+    "test": Entry("twistedmail_mta.cli.test:test", "Hold the site against a file that says what should happen."),
     "domain": Entry("twistedmail_mta.cli.domain:domain", "Add, change, list and remove domains that mail is kept for."),
     "account": Entry("twistedmail_mta.cli.account:account", "Add, change, list and remove accounts."),
     "alias": Entry("twistedmail_mta.cli.alias:alias", "Add, list, remove and import aliases."),

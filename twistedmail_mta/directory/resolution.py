@@ -209,7 +209,7 @@ class Directory:
         while not await self._database.read(walk.go_on):
             pass
         found = walk.end()
-        if walk.problem:
+        if walk.problem and note is None:  # else who asked is told
             self.log.warn(
                 "mail to <{recipient}>: the address {problem}",
                 event="directory.problem",

@@ -13,7 +13,7 @@ from twistedmail_mta.networks import address_of
 
 T = TypeVar("T")
 
-STRANGER: Final = "192.0.2.1"
+STRANGER: Final = "198.51.100.25"
 """Where a client is that isn't said to be anywhere: an address of nobody's (RFC 5737)."""
 HELO: Final = "client.invalid"
 MOST_OCTETS: Final = 500_000

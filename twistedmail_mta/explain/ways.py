@@ -108,13 +108,15 @@ async def _hosts(rehearsal: Rehearsal, hop: NextHop) -> dict[str, Any]:
         targets = await rehearsal.hosts.targets(hop)
     except MailError as error:
         outcome = "fails" if error.reply.is_permanent else "waits"
-        return {"outcome": outcome, "reply": str(error.reply), "mx": preferences, "hosts": [], "tls": _demanded(hop)}
+        facts: dict[str, Any] = {"outcome": outcome, "reply": str(error.reply), "mx": preferences, "hosts": []}
+        return facts | {"tls": _demanded(hop), "tls_level": _level(hop, ())}
     return {
         "outcome": "goes on",
         "reply": "",
         "mx": preferences,
         "hosts": [_host(each) for each in targets],
         "tls": await _tls(rehearsal, hop, targets),
+        "tls_level": _level(hop, targets),
     }
 
 
@@ -149,6 +151,14 @@ def _words(demand: Demand) -> str:
 
 def _demanded(hop: NextHop) -> str:
     return "TLS from the first octet" if hop.implicit_tls else _SAYS[hop.tls]
+
+
+def _level(hop: NextHop, targets: Sequence[Target]) -> str:
+    """Return in a word what is demanded of TLS."""
+    demands = {_by(target.demand) for target in targets if target.demand is not None}
+    if demands:
+        return " and ".join(sorted(demands))
+    return "implicit" if hop.implicit_tls else hop.tls
 
 
 async def _tls(rehearsal: Rehearsal, hop: NextHop, targets: Sequence[Target]) -> str:
