@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from free_ports import free_base
 from mta_command import CHECK, Command
 
+from twistedmail_mta.checks.finding import Finding
 from twistedmail_mta.cli.main import mta
 from twistedmail_mta.cli.offline import finished
 from twistedmail_mta.cli.quickstart_name import confirmed_names
@@ -170,6 +171,28 @@ def test_port_that_is_taken(tmp_path: Path, taken: int) -> None:
     assert "To be mended before the start:" in result.output
     assert f"error: listen.mx.endpoint: 127.0.0.1:{taken + 25} is held by " in result.output
     assert (tmp_path / "state" / "mta.db").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="whoever is not root gives no file away")
+def test_user_who_is_not_there(tmp_path: Path) -> None:
+    """Only the user of a system is made; another must be there, and no site file is left half shared."""
+    result = quickstart("--dir", str(tmp_path / "site"), "--user", "nobody-of-that-name")
+
+    assert result.exit_code == 1
+    assert str(result.exception) == "there is no user nobody-of-that-name"
+    assert files_below(tmp_path) == {}
+
+
+def test_program_that_the_user_cannot_read(tmp_path: Path, ports: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is the server's own isn't made by a process that couldn't go on; what to mend is said, and to come back."""
+    finding = Finding("error", "server.user", "mta can't read the program in /root", "install it elsewhere")
+    monkeypatch.setattr("twistedmail_mta.cli.quickstart.findings_of", lambda *_: [finding])
+
+    result = quickstart("--dir", str(tmp_path), "--ports", str(ports))
+
+    assert result.exit_code == 1
+    assert not (tmp_path / "state").exists()
+    assert result.output.endswith("run this again: it isn't complete.\n")
 
 
 def test_acme(tmp_path: Path, ports: int) -> None:

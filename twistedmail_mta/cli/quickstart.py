@@ -115,7 +115,7 @@ def quickstart(  # noqa: PLR0913 - click's options
         raise click.ClickException(f"--acme {text}")
     is_system = folder is None and root is None
     user = user or (DEBIAN_USER if is_system else None)
-    name = name_of_host(hostname, address.rpartition("@")[2])
+    name = _name(layout, hostname, address.rpartition("@")[2])
     wanted = Wanted(address, name.text, user, acme, ports, tuple(addresses))
     outcome = _set_up(Undertaking(wanted, layout, name, Hand(dry_run, user)), makes_user=is_system)
     print_outcome(invocation, outcome)
@@ -133,6 +133,13 @@ def _layout(folder: Path | None, root: Path | None, *, dry_run: bool) -> Layout:
     return debian_layout((root or Path("/")).absolute())
 
 
+def _name(layout: Layout, said: str | None, domain: str) -> Name:
+    """Return the name of the host; that of a site file which is there counts."""
+    if layout.site_file.exists():
+        return Name(read_site(layout.site_file).server.hostname, "as the site file says")
+    return name_of_host(said, domain)
+
+
 def _set_up(doing: Undertaking, *, makes_user: bool) -> Outcome:
     """Make everything, first what is root's, then what is the server's user's."""
     wanted, layout, hand = doing.wanted, doing.layout, doing.hand
@@ -148,9 +155,11 @@ def _set_up(doing: Undertaking, *, makes_user: bool) -> Outcome:
         done.append(hand.file(layout.unit, unit, "the systemd unit", 0o644))
     findings = _findings(layout.site_file, site, dry=hand.dry)
     shown = Shown((), ()) if hand.dry else shown_certificates(site)
-    inside, password, domains = _inside(doing, site)
+    can_go_on = not any(each.path == "server.user" for each in errors_of(findings))
+    inside, password, domains = _inside(doing, site) if can_go_on else ((), None, Domains((wanted.domain,)))
     presence = presence_of(site, known_addresses(site), shown, domains)
-    return Outcome(doing.name, layout, wanted, site, (*done, *inside), password, findings, presence, hand.dry)
+    whole = can_go_on and not hand.dry
+    return Outcome(doing.name, layout, wanted, site, (*done, *inside), password, findings, presence, whole)
 
 
 def _site(file: Path, text: str) -> Site:

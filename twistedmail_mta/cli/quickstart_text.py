@@ -36,7 +36,7 @@ class Outcome:
         password: of the account that was made, if one was.
         findings: what is wrong yet.
         presence: what the site is to others.
-        dry: nothing was changed.
+        whole: all was made, or there; else nothing was to be changed, or something stood in the way.
     """
 
     name: Name
@@ -47,7 +47,7 @@ class Outcome:
     password: str | None
     findings: Sequence[Finding]
     presence: Presence
-    dry: bool
+    whole: bool
 
 
 def print_outcome(invocation: Invocation, outcome: Outcome) -> None:
@@ -61,8 +61,7 @@ def print_outcome(invocation: Invocation, outcome: Outcome) -> None:
 
 def _lines(outcome: Outcome) -> Iterator[str]:
     site, wanted = outcome.site, outcome.wanted
-    source = f" ({outcome.name.source})" if outcome.name.text == site.server.hostname else " (as the site file says)"
-    yield f"Mail of {wanted.domain} on {site.server.hostname}{source}"
+    yield f"Mail of {wanted.domain} on {site.server.hostname} ({outcome.name.source})"
     yield ""
     yield from told(outcome.steps)
     if outcome.password is not None:
@@ -82,8 +81,9 @@ def _lines(outcome: Outcome) -> Iterator[str]:
 
 
 def _next(outcome: Outcome) -> Iterator[str]:
-    if outcome.dry:
-        yield "Nothing was changed."
+    if not outcome.whole:
+        blocked = any(step.state == "made" for step in outcome.steps) or errors_of(outcome.findings)
+        yield "Mend what is said above, and run this again: it isn't complete." if blocked else "Nothing was changed."
         return
     mta, address = _mta(outcome), outcome.wanted.address
     yield "Next:"
