@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from twistedmail_mta.checks import disk
-from twistedmail_mta.checks.clock import findings_of_clock, kernel_status
+from twistedmail_mta.checks.clock import findings_of_clock, kernel_status, status_of
 from twistedmail_mta.checks.disk import findings_of_disk, of_room, of_speed, seconds_of_write
 from twistedmail_mta.checks.machine import available_memory, is_global, of_files, of_ipv6, of_memory
 from twistedmail_mta.config.load import parse_site
@@ -79,6 +81,23 @@ def test_clock_that_nothing_keeps_right() -> None:
 
     assert [each.level for each in unsynchronised] == ["warning"]
     assert synchronised == []
+
+
+class Timex(ctypes.Structure):
+    """The beginning of struct timex, as adjtimex(2) has it."""
+
+    _fields_: ClassVar = [
+        ("modes", ctypes.c_int),
+        *((name, ctypes.c_long) for name in ("offset", "freq", "maxerror", "esterror")),
+        ("status", ctypes.c_int),
+    ]
+
+
+def test_where_the_status_is() -> None:
+    """It is read from where the kernel puts it, whatever stands around it."""
+    full = bytes(Timex(modes=-1, offset=-1, freq=-1, maxerror=-1, esterror=-1, status=0x2041))
+
+    assert status_of(ctypes.create_string_buffer(full, 256)) == 0x2041
 
 
 def test_what_the_kernel_says() -> None:

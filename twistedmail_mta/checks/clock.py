@@ -42,15 +42,17 @@ def findings_of_clock(now: float, installed: float | None = None, status: int | 
 def kernel_status() -> int:
     """Return the status bits of the kernel's clock; 0 where it can't be asked."""
     try:
-        adjtimex = ctypes.CDLL(None, use_errno=True).adjtimex
+        adjtimex = ctypes.CDLL(None).adjtimex
     except (AttributeError, OSError):
         return 0  # no Linux
     timex = ctypes.create_string_buffer(_SIZE)  # modes = 0: nothing is set
-    if adjtimex(timex) < 0:
-        return 0
-    # int modes, long offset, freq, maxerror, esterror, int status: each long at a multiple of its size
-    place = 5 * ctypes.sizeof(ctypes.c_long)
-    return ctypes.c_int.from_buffer(timex, place).value
+    return status_of(timex) if adjtimex(timex) >= 0 else 0
+
+
+def status_of(timex: ctypes.Array[ctypes.c_char]) -> int:
+    """Return the field `status` of a struct timex."""
+    # int modes; long offset, freq, maxerror, esterror; int status: each long at a multiple of its size
+    return ctypes.c_int.from_buffer(timex, 5 * ctypes.sizeof(ctypes.c_long)).value
 
 
 def _date(at: float) -> str:
