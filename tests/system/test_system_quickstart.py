@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -40,11 +41,15 @@ class Transcript:
     def type(self, command: str) -> str:
         """Run a command as it is shown; return what it prints."""
         self.lines.append(f"$ {command}")
-        real = self._real(command)
-        shell = ["/bin/bash", "-c", f'mta() {{ {_MTA} "$@"; }}\n{real}']
+        said = self.run(command)
+        self.lines += self.normal(said).splitlines()
+        return said
+
+    def run(self, command: str) -> str:
+        """Run a command that isn't shown."""
+        shell = ["/bin/bash", "-c", f'mta() {{ {_MTA} "$@"; }}\n{self._real(command)}']
         done = subprocess.run(shell, cwd=self.folder, env=environment(), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-        self.lines += self.normal(done.stdout).splitlines()
         return done.stdout
 
     def hide(self, password: str) -> None:
@@ -95,8 +100,12 @@ def happened(folder: Path) -> str:
         shell.type(commands["send"])
         seen = shell.type(commands["read"])
         shell.type("mta --config site/mta.toml queue list")
+        again = shell.run(f"mta quickstart {YOU} --dir site --json")
     finally:
         assert site.stop() == 0
+    assert (json.loads(again)["ok"], json.loads(again)["changed"]) == (True, False), (
+        "it may be run while the server does"
+    )
     assert "Subject: hello" in seen
     assert "my first message" in seen
     assert "Traceback" not in site.log

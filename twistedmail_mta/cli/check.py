@@ -153,5 +153,5 @@ def _finding(item: Shortcoming) -> Finding:
 
 def _verdict(source: str | None, *, refused: bool) -> str:
     if source is None:
-        return "There is no site file; `twistd -n mta` would start the trial site here."
+        return "There is no site file: `mta quickstart` makes one; `twistd -n mta` would start the trial site here."
     return f"{source} can't be used as it is." if refused else f"{source} is ready to be used."

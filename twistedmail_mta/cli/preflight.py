@@ -28,7 +28,7 @@ from twistedmail_mta.cli.reacting import waited_for
 from twistedmail_mta.composition.demanding import IReactorDemands, is_dane_wanted
 from twistedmail_mta.composition.settings import nameservers_of, probe_of
 from twistedmail_mta.config.site import Site
-from twistedmail_mta.control.client import RefusedError, tell
+from twistedmail_mta.control.client import ControlClient, NotRunningError, RefusedError
 from twistedmail_mta.deliver.connection import Timeouts
 from twistedmail_mta.deliver.dial import Dialer, IReactorDelivery, Outbound
 from twistedmail_mta.directory.dkim_rows import StoredKey, keys_of
@@ -54,7 +54,7 @@ FIRST_WITHIN: Final = 8.0
 EACH_WITHIN: Final = 18.0
 """Seconds for each of the rest, all of which go on at the same time."""
 PATIENCE: Final = 2.0
-"""Seconds that a name server gets for an answer, if the site file doesn't say less."""
+"""Seconds for an answer of the running server, and of a name server, if the site file doesn't say less."""
 _CALL: Final = Timeouts(connect=8.0, greeting=8.0, ehlo=8.0)
 
 
@@ -140,10 +140,11 @@ def findings_of_others(site: Site, shown: Shown, left_out: frozenset[str], calle
 
 def _process(site: Site) -> int | None:
     """Return the process of the running server; None where none runs, or doesn't say so to us."""
-    with suppress(RefusedError, OSError):
-        status = tell(site.server.state_dir, "status")
-        if status is not None:
-            return int(status["process"])
+    with (
+        suppress(NotRunningError, RefusedError, OSError),
+        ControlClient(site.server.state_dir, timeout=PATIENCE) as server,
+    ):
+        return int(server.call("status")["process"])
     return None
 
 
@@ -195,7 +196,7 @@ async def in_time(
     try:
         return list(about(subject, await within(clock, EACH_WITHIN, inquiry)))
     except TimeoutError:
-        text = f"what others say couldn't be found out within {EACH_WITHIN:.0f} seconds"
+        text = f"what others say of {subject} couldn't be found out within {EACH_WITHIN:.0f} seconds"
         return [Finding("note", "", text, subject=subject)]
 
 

@@ -128,7 +128,7 @@ Send a first message with curl (it asks for the password; then type a text and e
   curl -k --ssl-reqd pop3://127.0.0.1:2110/1 -u {ACCOUNT}
   curl -k --ssl-reqd 'imap://127.0.0.1:2143/INBOX;MAILINDEX=1' -u {ACCOUNT}
 Mail to other addresses goes to {SINK} and never to the world; until an SMTP server listens there
-it waits: see it with `mta queue list`.  For more, write a site file, mta.toml."""
+it waits: see it with `mta queue list`.  For more: mta quickstart --help."""
 
 
 def _place(site: Site, name: str) -> str:
