@@ -46,6 +46,17 @@ def test_published() -> None:
     assert [each for each in findings(published(READ), READ) if each.state != "note"] == []
 
 
+def test_awkward_addresses() -> None:
+    """What would end an address in a record is encoded, and found again."""
+    site = replace(READ, reports=("r!p,t+x@example.org",))
+    texts = [each.content for each in records_of(site, "shop.test") if "rua=" in each.content]
+
+    assert {text.partition("rua=")[2] for text in texts} == {"mailto:r%21p%2Ct+x@example.org"}
+    assert run(check_policy(site, "shop.test", published(site))).text == "the policy is none"
+    world = published(site).without((CONSENT, "TXT"))
+    assert [each.name for each in findings(world, site) if each.state == "missing"] == [CONSENT]
+
+
 def test_missing_consent() -> None:
     """It is missing where reports are to come here, and where that isn't said yet; not where they go elsewhere."""
     world = published(READ).without((CONSENT, "TXT"))

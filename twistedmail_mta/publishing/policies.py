@@ -15,7 +15,7 @@ from twistedmail_mta.publishing.finding import Finding, advised, missing, right,
 from twistedmail_mta.publishing.lookup import Lookup
 from twistedmail_mta.publishing.presence import Presence
 from twistedmail_mta.publishing.record import Record
-from twistedmail_mta.publishing.report_places import elsewhere, place_of_reports
+from twistedmail_mta.publishing.report_places import elsewhere, uri_of_reports
 
 _POLICIES: Final = (b"none", b"quarantine", b"reject")
 _TLS: Final = b"TLSRPTv1"
@@ -27,13 +27,13 @@ def policy_record(presence: Presence, domain: str) -> Record:
         f"what to make of mail in the name of {domain} that isn't: nothing yet, but reports of it;"
         " p=quarantine, then p=reject, once they show that all of yours passes"
     )
-    return Record(f"_dmarc.{domain}", "TXT", f"v=DMARC1; p=none; rua=mailto:{place_of_reports(presence, domain)}", why)
+    return Record(f"_dmarc.{domain}", "TXT", f"v=DMARC1; p=none; rua={uri_of_reports(presence, domain)}", why)
 
 
 def tls_report_record(presence: Presence, domain: str) -> Record:
     """Return a TLS-RPT record."""
     why = f"where hosts tell of TLS that failed when they sent to {domain}"
-    return Record(f"_smtp._tls.{domain}", "TXT", f"v=TLSRPTv1; rua=mailto:{place_of_reports(presence, domain)}", why)
+    return Record(f"_smtp._tls.{domain}", "TXT", f"v=TLSRPTv1; rua={uri_of_reports(presence, domain)}", why)
 
 
 async def check_policy(presence: Presence, domain: str, lookup: Lookup) -> Finding:

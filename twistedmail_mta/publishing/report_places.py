@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
+from urllib.parse import quote, unquote
 
 from twistedmail_mta.dmarc.record import is_record
 from twistedmail_mta.errors import TemporaryError
@@ -10,6 +12,9 @@ from twistedmail_mta.publishing.finding import Finding, missing, right, unknown
 from twistedmail_mta.publishing.lookup import Lookup
 from twistedmail_mta.publishing.presence import Presence
 from twistedmail_mta.publishing.record import Record
+
+_PLAIN: Final = "@.-_~+="
+"""What of an address needs no encoding there."""
 
 
 def place_of_reports(presence: Presence, domain: str) -> str:
@@ -20,6 +25,11 @@ def place_of_reports(presence: Presence, domain: str) -> str:
     """
     own = [each for each in presence.reports if _domain_of(each) == domain]
     return next(iter((*own, *presence.reports)), f"postmaster@{domain}")
+
+
+def uri_of_reports(presence: Presence, domain: str) -> str:
+    """Return that address as records name it: what separates addresses there is encoded (RFC 6068 section 2)."""
+    return f"mailto:{quote(place_of_reports(presence, domain), safe=_PLAIN)}"
 
 
 def consent_records(presence: Presence, domain: str) -> list[Record]:
@@ -39,7 +49,7 @@ async def check_consent(presence: Presence, domain: str, lookup: Lookup) -> list
     for record in consent_records(presence, domain):
         try:
             own = [text for text in (await lookup.texts(f"_dmarc.{domain}")).records if is_record(text)]
-            if own and not any(place.lower().encode() in text.lower() for text in own):
+            if own and not any(place.lower() in unquote(text.decode("utf-8", "replace")).lower() for text in own):
                 continue
             is_there = any(map(is_record, (await lookup.texts(record.name)).records))
         except TemporaryError:
@@ -53,7 +63,7 @@ async def check_consent(presence: Presence, domain: str, lookup: Lookup) -> list
 def elsewhere(presence: Presence, uris: Iterable[str]) -> str:
     """Return a remark on where reports go instead of to where they are read; empty if they do, or none are read."""
     wanted = {f"mailto:{each}".lower() for each in presence.reports}
-    named = {uri.strip().partition("!")[0].lower() for uri in uris}
+    named = {unquote(uri.strip().partition("!")[0]).lower() for uri in uris}
     return (
         ""
         if not wanted or wanted & named
