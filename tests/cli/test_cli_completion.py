@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     ("typed", "found"),
     [
-        (["qu"], {"queue", "quarantine"}),
+        (["quar"], {"quarantine"}),
         (["queue", "su"], {"summary", "suspend", "suspended"}),
         (["queue", "summary", "--b"], {"--by"}),
         (["queue", "summary", "--by", "l"], {"lane"}),

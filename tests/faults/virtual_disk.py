@@ -194,9 +194,9 @@ class VirtualPool:
         return True
 
 
-def virtual_bodies(pool: VirtualPool, root: Path) -> BodyStore:
+def virtual_bodies(pool: VirtualPool, root: Path, *, makes: bool) -> BodyStore:
     """Return the real store of bodies, small ones files too."""
     machine = pool.machine
     return BodyStore(  # type: ignore[arg-type]
-        pool, root, inline_limit=INLINE_LIMIT, disk=FullableDisk(machine), now=machine.seconds
+        pool, root, inline_limit=INLINE_LIMIT, disk=FullableDisk(machine), now=machine.seconds, makes=makes
     )

@@ -120,6 +120,7 @@ def make_virtual(patch: pytest.MonkeyPatch, network: Network, dns: VirtualDNS) -
         "time": SimpleNamespace(time=seconds, monotonic=seconds),
         "boot_name": lambda: "the only boot",
         "utc_offset": lambda _: 0,
+        "is_container": lambda: False,
     }
     for module in (parts, settings, sending, extending, listeners, reloading):
         for name in replaced.keys() & vars(module).keys():
