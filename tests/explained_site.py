@@ -125,7 +125,8 @@ def made(directory: Path, sink: Sink, names: NameServer) -> RunningSite:
     folder = directory / "plugins"
     folder.mkdir(parents=True)
     (folder / "picky.py").write_text(PLUGIN)
-    (folder / "aliases").write_text("loop: pool\npool: loop\ngone: nobody\n")
+    many = ", ".join(f"x{number}@else.test" for number in range(3000))
+    (folder / "aliases").write_text(f"loop: pool\npool: loop\ngone: nobody\nmany: {many}\n")
     site = RunningSite(directory, "", listeners="")
     site.config.write_text(
         site.config.read_text().replace("config_version = 1\n", "") + LISTENERS + toml(sink, names, folder)
@@ -138,6 +139,8 @@ def made(directory: Path, sink: Sink, names: NameServer) -> RunningSite:
     for account in (ANN, BOB, SUE):
         site.add_account(account, PASSWORD)
     site.mta("account", "set", BOB, "--disable")
+    site.mta("dkim", "create", "example.org")
+    site.mta("dkim", "rotate", "example.org", "--force")
     site.mta("account", "set", SUE, "--send-as", "sales@example.org")
     site.mta("alias", "add", "both@example.org", ANN, "joe@else.test")
     return site

@@ -92,8 +92,10 @@ def test_limits_charge_nobody() -> None:
     """However often a dry run sends, the account has all of its limit left, in memory and in the table."""
     live = limits(1)
     for _ in range(3):
-        assert send(live.rehearsal(), "bob@else.test", account=ANN) is None
-    live.clock.advance(60)
+        dry = live.rehearsal()
+        assert send(dry, "bob@else.test", account=ANN) is None
+        live.clock.advance(60)
+        assert dry.rows("SELECT count(*) FROM {plugin}bucket") == [(0,)]  # it is over before that could be read again
     assert live.rows("SELECT count(*) FROM {plugin}bucket") == [(0,)]
     assert send(live, "bob@else.test", account=ANN) is None
     assert send(live, "bob@else.test", account=ANN) is not None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from explained_site import ANN, SUE, explained
+from explained_site import ANN, SUE, explained, made
 from mail_sink import Sink
+from name_server import NameServer
 from running_site import RunningSite
 
 
@@ -23,7 +26,7 @@ def test_aliases_step_by_step(either: RunningSite) -> None:
     assert [(each["address"], each["is"]) for each in loop["steps"]][-1] == ("loop@example.org", "before")
     assert loop["problem"] == "leads back to itself and nowhere else"
     (gone,) = explained(either, "rcpt", "gone@example.org", accepted=False)["recipients"]
-    assert gone["steps"][-1] == {"address": "nobody@example.org", "is": "unknown", "leads_to": []}
+    assert gone["steps"][-1] == {"address": "nobody@example.org", "is": "unknown", "leads_to": [], "leads_to_more": 0}
 
 
 def test_the_way_of_a_forward(either: RunningSite) -> None:
@@ -38,6 +41,7 @@ def test_the_way_of_a_forward(either: RunningSite) -> None:
     assert way["lane"] == "mx1.else.test"
     assert way["sender"].startswith("SRS0=")
     assert way["sender"].endswith("@example.org")
+    assert way["sealed_by"] == "example.org"
     assert "DANE is off" in way["tls"]
     assert "no MTA-STS policy" in way["tls"]
 
@@ -62,7 +66,10 @@ def test_which_rule_leads_where(either: RunningSite, own_sink: Sink) -> None:
 def test_who_signs_and_what_is_left(either: RunningSite) -> None:
     """The keys of the author's domain, as whom the account may send, and its limits."""
     answer = explained(either, "send", "--account", SUE, "--from", SUE, "--to", "x@any.test")
-    assert answer["message"]["signed_by"] == []
+    assert [(each["domain"], each["kind"]) for each in answer["message"]["signed_by"]] == [
+        ("example.org", "rsa"),
+        ("example.org", "ed25519"),
+    ]
     assert answer["account"]["send_as"] == ["sales@example.org"]
     (limit,) = [each for each in answer["account"]["limits"] if each["measure"] == "messages"]
     assert (limit["plugin"], limit["allowed"]) == ("limits", 3)
@@ -120,3 +127,47 @@ def test_what_cannot_be_asked(either: RunningSite, arguments: list[str], said: s
     assert done.returncode == 1
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_list_of_thousands(either: RunningSite) -> None:
+    """Its beginning is told, and how much more there is; a hundred such recipients are too much at once."""
+    answer = explained(either, "rcpt", "many@example.org", "--from-ip", "127.0.0.1")
+    (many,) = answer["recipients"]
+    assert (len(many["steps"]), many["more_steps"]) == (100, 2901)
+    assert (len(many["steps"][0]["leads_to"]), many["steps"][0]["leads_to_more"]) == (20, 2980)
+    assert (len(many["forwards"]), many["more_forwards"]) == (100, 2900)
+    text = either.mta("explain", "rcpt", "many@example.org", "--from-ip", "127.0.0.1").stdout
+    assert "and 2995 more" in text
+    assert "            and 2901 more steps" in text.splitlines()
+    many_times = [word for number in range(100) for word in ("--to", f"many+{number}@example.org")]
+    done = either.mta("explain", "session", "--from-ip", "127.0.0.1", *many_times, "--json", check=False)
+    assert done.returncode == 1
+    assert done.stderr == "Error: there is too much to tell at once; ask for fewer recipients\n"
+
+
+def test_what_operators_hold_back(either: RunningSite) -> None:
+    """It would be accepted, and wait."""
+    either.mta("queue", "suspend", "--domain", "any.test")
+    try:
+        (way,) = explained(either, "rcpt", "x@any.test")["ways"]
+        assert way["suspended"] is True
+        assert "an operator holds it back" in either.mta("explain", "rcpt", "x@any.test").stdout
+    finally:
+        either.mta("queue", "resume", "--domain", "any.test")
+    (way,) = explained(either, "rcpt", "x@any.test")["ways"]
+    assert way["suspended"] is False
+
+
+def test_the_running_server_answers_by_what_it_has_read(
+    tmp_path: Path, own_sink: Sink, other_names: NameServer
+) -> None:  # fmt: skip
+    """Whatever the file says meanwhile, until it is reloaded."""
+    site = made(tmp_path / "site", own_sink, other_names).start()
+    text = site.config.read_text()
+    site.config.write_text(text.replace('"error:550 5.1.2 not there"', '"discard"'))
+    send = ("send", "--account", SUE, "--from", SUE, "--to", "x@refused.test")
+    assert explained(site, *send)["ways"][0]["outcome"] == "fails"
+    assert site.mta("reload").returncode == 0
+    assert explained(site, *send)["ways"][0]["outcome"] == "is discarded"
+    assert site.stop() == 0
+    assert explained(site, *send)["ways"][0]["outcome"] == "is discarded"

@@ -9,6 +9,7 @@ from twistedmail_mta.cli.site import printable
 from twistedmail_mta.config.units import format_size
 
 _WIDTH: Final = 9
+_MOST_NAMED: Final = 5
 _STEPS: Final = {
     "alias": "is an alias of {leads_to}",
     "catch-all": "is caught by the catch-all, which leads to {leads_to}",
@@ -107,19 +108,25 @@ def _recipient(recipient: Object) -> Iterator[str]:
     if recipient["meant"] != recipient["recipient"]:
         yield _step("ok", f"means {recipient['meant']}")
     for step in recipient["steps"]:
-        leads_to = _named(step["leads_to"])
+        leads_to = _named(step["leads_to"], step["leads_to_more"])
         yield _step(
             "dead end" if step["is"] in _ENDS_BADLY else "ok",
             f"{step['address']} {_STEPS[step['is']].format(leads_to=leads_to)}",
         )
+    if recipient["more_steps"]:
+        yield _step("", f"and {recipient['more_steps']} more steps")
     if recipient["problem"]:
         yield _step("problem", f"the address {recipient['problem']}")
     for mailbox in recipient.get("mailboxes", ()):
         yield _step("ok", _mailbox(mailbox))
+    if recipient.get("more_mailboxes"):
+        yield _step("", f"and {recipient['more_mailboxes']} more mailboxes")
 
 
-def _named(addresses: Sequence[str]) -> str:
-    return ", ".join(addresses) if len(addresses) <= 5 else f"{', '.join(addresses[:5])} and {len(addresses) - 5} more"
+def _named(addresses: Sequence[str], more: int) -> str:
+    shown = addresses[:_MOST_NAMED]
+    more += len(addresses) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def _mailbox(mailbox: Object) -> str:

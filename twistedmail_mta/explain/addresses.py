@@ -12,8 +12,10 @@ from twistedmail_mta.model import Address, Delivery, Expansion
 from twistedmail_mta.smtp.address import parse_address
 from twistedmail_mta.smtp.errors import AddressError
 
-MOST_STEPS: Final = 200
-"""Steps and mailboxes that are told; an alias may stand for thousands."""
+MOST_STEPS: Final = 100
+"""Steps and mailboxes that are told of one recipient; an alias may stand for thousands."""
+MOST_TARGETS: Final = 20
+"""Addresses that an alias leads to, as far as they are told."""
 
 
 async def recipient_facts(rehearsal: Rehearsal, named: str, admitted: Admitted | None) -> dict[str, Any]:
@@ -31,8 +33,9 @@ async def recipient_facts(rehearsal: Rehearsal, named: str, admitted: Admitted |
     try:
         steps, problem = await rehearsal.directory.trail(meant)
     except MailError as error:
-        return facts | {"kept": True, "steps": [], "problem": str(error.reply)}
+        return facts | {"kept": True, "steps": [], "more_steps": 0, "problem": str(error.reply)}
     facts |= {"kept": True, "steps": [_step(each) for each in steps[:MOST_STEPS]], "problem": problem}
+    facts["more_steps"] = max(0, len(steps) - MOST_STEPS)
     if admitted is not None and admitted.expansion is not None:
         facts |= await _ends(rehearsal, admitted.expansion)
     return facts
@@ -49,7 +52,8 @@ def _step(passed: Passed) -> dict[str, Any]:
     return {
         "address": str(passed.address),
         "is": passed.what,
-        "leads_to": [str(each) for each in passed.leads_to[:MOST_STEPS]],
+        "leads_to": [str(each) for each in passed.leads_to[:MOST_TARGETS]],
+        "leads_to_more": max(0, len(passed.leads_to) - MOST_TARGETS),
     }
 
 
@@ -57,7 +61,9 @@ async def _ends(rehearsal: Rehearsal, expansion: Expansion) -> dict[str, Any]:
     deliveries = expansion.deliveries[:MOST_STEPS]
     return {
         "mailboxes": [await _mailbox(rehearsal, each) for each in deliveries],
+        "more_mailboxes": len(expansion.deliveries) - len(deliveries),
         "forwards": [str(each) for each in expansion.forwards[:MOST_STEPS]],
+        "more_forwards": max(0, len(expansion.forwards) - MOST_STEPS),
     }
 
 

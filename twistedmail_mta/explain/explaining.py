@@ -8,9 +8,10 @@ from typing import Any, Final
 from twistedmail_mta.composition.parts import Parts
 from twistedmail_mta.composition.rehearsing import Aims, Rehearsal
 from twistedmail_mta.composition.stand_ins import Admitted
+from twistedmail_mta.control.wire import MAX_LINE, encode
 from twistedmail_mta.explain.addresses import MOST_STEPS, recipient_facts
 from twistedmail_mta.explain.conversation import Transcript, Turn, held
-from twistedmail_mta.explain.question import Question
+from twistedmail_mta.explain.question import Question, QuestionError
 from twistedmail_mta.explain.standing import account_facts, signing_keys
 from twistedmail_mta.explain.ways import MOST_WAYS, way_of
 from twistedmail_mta.model import NULL_PATH, Envelope, InlineBody, Message, Origin, Recipient
@@ -19,6 +20,8 @@ from twistedmail_mta.routes import hop_text
 from twistedmail_mta.smtp.address import parse_address
 from twistedmail_mta.tasks import within
 
+MOST_OCTETS: Final = MAX_LINE // 2
+"""Of an answer: a running server's has to fit into a line of the control socket."""
 WITHIN: Final = 90.0
 """Seconds for one question: the DNS, and plugins, may take their time."""
 
@@ -50,9 +53,12 @@ async def explained(rehearsal: Rehearsal, question: Question) -> dict[str, Any]:
     """
     try:
         name = question.listener_in(rehearsal.site)
-        return await within(rehearsal.clock, WITHIN, _explained(rehearsal, question, name))
+        answer = await within(rehearsal.clock, WITHIN, _explained(rehearsal, question, name))
     finally:
         await rehearsal.close()
+    if len(encode(answer)) > MOST_OCTETS:
+        raise QuestionError("there is too much to tell at once; ask for fewer recipients")
+    return answer
 
 
 async def _explained(rehearsal: Rehearsal, question: Question, name: str) -> dict[str, Any]:
