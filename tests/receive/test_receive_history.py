@@ -238,6 +238,14 @@ def test_who_knocks_too_often(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (len(notes.stories), notes.dropped) == (3, 2)
 
 
+def test_a_mistake_of_the_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever breaks there, the client hears that its message was accepted, for it was."""
+    reception, notes = noting()
+    monkeypatch.setattr(notes, "story", None)
+    assert send(reception, "u1@home.test").startswith("250")
+    assert len(reception.acceptance.messages) == 1
+
+
 def test_history_that_is_off() -> None:
     """Nothing is put together for it."""
     reception, notes = noting()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import uuid
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,20 @@ def test_an_act_while_no_server_runs(directory: Path) -> None:
     (message,) = traced(site, name)
     assert "Operator: delete (1 recipient)." in texts(message)
     assert traced(site, "--outcome", "deleted") == [message]
+
+
+def test_tls_that_fails(site: RunningSite) -> None:
+    """A client that can't speak it is found by its address, with what was wrong."""
+    site.start()
+    with socket.create_connection((site.host, site.ports["submissions"]), 20) as client:
+        client.sendall(b"EHLO me.test\r\n" * 10)
+        while client.recv(1000):
+            pass
+    wait_until(lambda: traced(site, "127.0.0.1"))
+    (attempt,) = traced(site, "127.0.0.1")
+    assert site.stop() == 0
+    assert (attempt["command"], attempt["listener"], attempt["tls"]) == ("TLS", "submissions", "")
+    assert "Refused at TLS: " in texts(attempt)
 
 
 def test_a_suspension(directory: Path) -> None:

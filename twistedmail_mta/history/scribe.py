@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from typing import ClassVar, Concatenate, Final, ParamSpec
+
+from twisted.logger import Logger
 
 from twistedmail_mta.history.acts import act_rows, act_terms
 from twistedmail_mta.history.keys import bare, outcome_key, recipient_keys
@@ -30,6 +33,8 @@ from twistedmail_mta.model import (
 from twistedmail_mta.routes import hop_text
 from twistedmail_mta.tags import tags_text
 
+P = ParamSpec("P")
+
 MOST_FILED: Final = 1000
 """Acceptances whose UIDs are known and that aren't noted yet."""
 MOST_A_SECOND: Final = 50
@@ -49,12 +54,27 @@ Places = Sequence[tuple[str, str, int]]
 """Copies in mailboxes: for whom, the name of the mailbox, the UID."""
 
 
+def _harmless(note: Callable[Concatenate[History, P], None]) -> Callable[Concatenate[History, P], None]:
+    """Let no mistake of the history become one of the mail: what can't be noted is logged."""
+
+    @wraps(note)
+    def noted(self: History, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            note(self, *args, **kwargs)
+        except Exception:  # noqa: BLE001 - whatever it is, the mail is accepted, or tried, all the same
+            self.log.failure("the history lacks something", event="history.failed")
+
+    return noted
+
+
 class History:
     """What the roles tell of mail; nothing here waits or raises.
 
     Attributes:
         recorder: takes the rows.
     """
+
+    log: ClassVar[Logger] = Logger()
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
@@ -67,6 +87,7 @@ class History:
         """Whether anything is noted."""
         return self.recorder.wants
 
+    @_harmless
     def accepted(  # noqa: PLR0913, PLR0917 - the facts of one row
         self,
         visit: Visit,
@@ -97,10 +118,12 @@ class History:
         )
         self.recorder.story(row, 1 + len(recipients) // 10)
 
+    @_harmless
     def discarded(self, story: int, visit: Visit, sender: str, recipients: Sequence[str]) -> None:
         """Note a message that plugins left no recipient."""
         self._untaken(story, Outcome.discarded, visit, sender, recipients, "", None)
 
+    @_harmless
     def refused(  # noqa: PLR0913, PLR0917 - likewise
         self, story: int, visit: Visit, sender: str | None, recipients: Sequence[str], command: str, reply: Reply | str
     ) -> None:
@@ -116,6 +139,7 @@ class History:
         """
         self._untaken(story, Outcome.refused, visit, sender, recipients, command, reply)
 
+    @_harmless
     def abandoned(self, story: int, visit: Visit, sender: str, recipients: Sequence[str]) -> None:
         """Note a message that the client didn't go on with; if all its recipients were refused, that."""
         outcome = Outcome.refused if visit.refused and not recipients else Outcome.abandoned
@@ -149,6 +173,7 @@ class History:
         self._knocks += 1
         return self._knocks > MOST_A_SECOND
 
+    @_harmless
     def own(self, message: Message, about: int | None = None) -> None:
         """Note a message that this host wrote.
 
@@ -165,17 +190,22 @@ class History:
         )
         self.recorder.story(row)
 
+    @_harmless
     def filed(self, message: Message, deliveries: Sequence[Delivery], uids: Sequence[int]) -> None:
         """Note what UIDs a message got with its acceptance; `accepted` tells them."""
-        if self.wants and len(self._filed) < MOST_FILED:
+        if self.wants:
+            if len(self._filed) >= MOST_FILED:
+                self._filed.clear()
             self._filed[message.id] = _places(deliveries, uids)
 
+    @_harmless
     def delivered_here(self, message: Message, deliveries: Sequence[Delivery], uids: Sequence[int]) -> None:
         """Note what the queue has put into mailboxes."""
         places = _places(deliveries, uids)
         self.recorder.step(message.id, Kind.filed, *_NOTHING, packed(places))
         self.recorder.terms(message.id, [*recipient_keys(each[0] for each in places)])
 
+    @_harmless
     def settled(self, message: Message, settlement: Settlement, hop: NextHop | None) -> None:
         """Note what became of an attempt.
 
@@ -203,6 +233,7 @@ class History:
         if keys:
             self.recorder.terms(message.id, keys)
 
+    @_harmless
     def reported(self, report: Report) -> None:
         """Note that somebody was told of failures, or nobody."""
         message = report.message
@@ -213,11 +244,13 @@ class History:
         self.recorder.step(report.about, Kind.told, told, *_NOTHING[1:], packed([message.id]))
         self.own(message, report.about)
 
+    @_harmless
     def parked(self, claims: Sequence[Claim]) -> None:
         """Note recipients that wait for the end of a suspension."""
         for claim in claims:
             self.recorder.step(claim.message_id, Kind.parked, str(claim.recipient.address), *_NOTHING[1:], None)
 
+    @_harmless
     def acted(self, act: str, messages: Iterable[int]) -> None:
         """Note what an operator did to recipients.
 

@@ -7,11 +7,10 @@ from twisted.internet.interfaces import ITCPTransport
 
 
 def describe_tls(transport: ITCPTransport) -> str:
-    """Return version and cipher of an encrypted connection, as a trace field tells them; empty once it is gone."""
+    """Return version and cipher of an encrypted connection, as a trace field tells them; empty before and after."""
     connection = transport.getHandle()  # type: ignore[attr-defined]
-    if connection is None:
-        return ""
-    return f"{connection.get_protocol_version_name()} {connection.get_cipher_name()}"
+    cipher = None if connection is None else connection.get_cipher_name()
+    return "" if cipher is None else f"{connection.get_protocol_version_name()} {cipher}"
 
 
 def failure_reason(error: SSL.Error) -> str:
