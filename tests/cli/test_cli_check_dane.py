@@ -31,7 +31,7 @@ async def checked(command: Command, responder: Responder, tables: str) -> str:
     """Return what `mta check` prints, with other tables for [dns] and [outbound]."""
     own = f'[dns]\nnameservers = ["{responder.address}"]\nport = {responder.port}\n{tables}'
     command.file.write_text(command.file.read_text().replace('[dns]\ndnssec = "off"\n', own))
-    skipped = [f"--skip={each}" for each in ("dns", "outbound", "blocklists")]
+    skipped = [f"--skip={each}" for each in ("ports", "dns", "outbound", "blocklists")]
     program = [sys.executable, "-m", "twistedmail_mta.cli.main", "--config", str(command.file), "check", *skipped]
     result = await deferToThread(subprocess.run, program, env=environment(), capture_output=True, text=True, check=True)
     return result.stdout
