@@ -53,6 +53,17 @@ class Picky:
 
     async def routed(self, leaving):
         return Reply(550, "5.7.1", "never") if leaving.recipient.local == "never" else None
+
+
+@implementer(IRecipientPolicy)
+class Aloof:
+    rehearses = False
+
+    def __init__(self, options, kit):
+        pass
+
+    async def recipient(self, client, mail, recipient):
+        return Reply(550, "5.7.1", "not me") if recipient.address.local == "shy" else None
 """
 
 
@@ -76,6 +87,8 @@ plugins = ["office"]
 [plugins.office]
 use = "relay_networks"
 networks = ["127.8.8.8"]
+[plugins.aloof]
+use = "picky:Aloof"
 [plugins.picky]
 use = "picky:Picky"
 [plugins.grey]
@@ -104,7 +117,7 @@ LISTENERS = """
 [listen.mx]
 endpoint = "tcp:0:interface=127.0.0.1"
 role = "mx"
-plugins = ["picky", "grey"]
+plugins = ["picky", "grey", "aloof"]
 [listen.submission]
 endpoint = "tcp:0:interface=127.0.0.1"
 role = "submission"

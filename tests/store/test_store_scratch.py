@@ -10,7 +10,7 @@ import pytest
 from hand_reactor import HandReactor
 
 from twistedmail_mta.interfaces import Transaction
-from twistedmail_mta.store.schema import SchemaError
+from twistedmail_mta.store.schema import SchemaError, UnusableDatabase
 from twistedmail_mta.store.scratch import Scratch
 from twistedmail_mta.store.sync import SyncDatabase
 
@@ -70,14 +70,15 @@ def test_what_is_written_is_seen_here_alone(path: Path, reactor: HandReactor, sc
 
 
 def test_the_octets_of_the_file_stay(path: Path, reactor: HandReactor) -> None:
-    """Also those: nothing is converted or tidied up in passing."""
-    before = path.read_bytes()
+    """Also those: nothing is converted or tidied up in passing, and no file of SQLite's is left beside it."""
+    before, beside = path.read_bytes(), sorted(path.parent.iterdir())
 
     scratch = Scratch(reactor, path)
     reactor.wait(scratch.write(run(INSERT, "pear", 150)))
     reactor.wait(scratch.close())
 
     assert path.read_bytes() == before
+    assert sorted(path.parent.iterdir()) == beside
 
 
 def test_constraints_hold(reactor: HandReactor, scratch: Scratch) -> None:
@@ -141,3 +142,14 @@ def test_another_schema_is_said(path: Path, reactor: HandReactor, scratch: Scrat
         database.write(run("PRAGMA user_version = 1"))
     with pytest.raises(SchemaError, match="start the server once"):
         reactor.wait(scratch.read(run(NAMES)))
+
+
+def test_a_file_that_is_no_database(tmp_path: Path, reactor: HandReactor) -> None:
+    """Said in words, and nothing else goes wrong with it."""
+    path = tmp_path / "mta.db"
+    path.write_bytes(b"no database" * 1000)
+    scratch = Scratch(reactor, path)
+    with pytest.raises(UnusableDatabase, match="file is not a database"):
+        reactor.wait(scratch.read(run(NAMES)))
+    reactor.wait(scratch.close())
+    assert list(tmp_path.iterdir()) == [path]

@@ -10,6 +10,8 @@ from mail_sink import Sink
 from name_server import NameServer
 from running_site import RunningSite
 
+from twistedmail_mta.store.files import DATABASE_NAME
+
 
 def test_aliases_step_by_step(either: RunningSite) -> None:
     """An alias for a mailbox and an address elsewhere, one that goes in circles, one that leads to nobody."""
@@ -171,3 +173,32 @@ def test_the_running_server_answers_by_what_it_has_read(
     assert explained(site, *send)["ways"][0]["outcome"] == "is discarded"
     assert site.stop() == 0
     assert explained(site, *send)["ways"][0]["outcome"] == "is discarded"
+
+
+def test_plugins_that_are_not_asked(either: RunningSite) -> None:
+    """Those who say that it leaves traces, unless it is said that they may be; only where they would be asked."""
+    answer = explained(either, "rcpt", "shy@any.test", "--from-ip", "127.0.0.1")
+    assert answer["not_asked"] == ["aloof"]
+    said = either.mta("explain", "rcpt", "shy@any.test", "--from-ip", "127.0.0.1").stdout
+    assert "Not asked, since that leaves traces: aloof; --daemons asks them" in said.splitlines()
+    asked = explained(either, "rcpt", "shy@any.test", "--from-ip", "127.0.0.1", "--daemons", accepted=False)
+    assert (asked["reply"], asked["not_asked"]) == ("550 5.7.1 not me", [])
+    assert explained(either, "rcpt", ANN, "--account", SUE, "--from", SUE)["not_asked"] == []
+
+
+def test_what_keeps_a_site_from_being_asked(tmp_path: Path, own_sink: Sink, other_names: NameServer) -> None:
+    """A file that it can't do without, or a database that is none: in a sentence, as at the server's start."""
+    site = made(tmp_path / "site", own_sink, other_names)
+    text = site.config.read_text()
+    site.config.write_text(text.replace('recipients = "any"', 'recipients = "file:missing"'))
+    done = site.mta("explain", "rcpt", ANN, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: ")
+    assert "missing" in done.stderr
+
+    site.config.write_text(text)
+    (site.state / DATABASE_NAME).write_bytes(b"no database" * 1000)
+    done = site.mta("explain", "rcpt", ANN, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "can't be used: file is not a database" in done.stderr
+    assert "Traceback" not in done.stderr

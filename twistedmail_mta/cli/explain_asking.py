@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
+import click
+
 from twistedmail_mta.cli.reacting import waited_for
 from twistedmail_mta.cli.site import Invocation
 from twistedmail_mta.config.site import Site
@@ -49,6 +51,10 @@ def _answered_here(site: Site, questions: Sequence[Question]) -> list[dict[str, 
 
     from twistedmail_mta.composition.parts import IReactorSite  # noqa: PLC0415 - the whole server: only where none runs
     from twistedmail_mta.explain.stopped import explained_stopped  # noqa: PLC0415 - likewise
+    from twistedmail_mta.tls.certificates import CertificateError  # noqa: PLC0415 - likewise
 
     globalLogBeginner.beginLoggingTo([], discardBuffer=True, redirectStandardIO=False)  # the answer says it all
-    return waited_for(lambda reactor: explained_stopped(cast(IReactorSite, reactor), site, questions))
+    try:
+        return waited_for(lambda reactor: explained_stopped(cast(IReactorSite, reactor), site, questions))
+    except (CertificateError, ValueError) as error:  # what the server wouldn't start with, either
+        raise click.ClickException(str(error)) from error

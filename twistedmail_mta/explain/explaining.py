@@ -72,10 +72,18 @@ async def _explained(rehearsal: Rehearsal, question: Question, name: str) -> dic
         "session": _session(rehearsal, question, name, transcript),
         "account": account,
         "recipients": await _recipients(rehearsal, question, transcript),
-        "not_asked": list(rehearsal.left_out),
+        "not_asked": _not_asked(rehearsal, name),
         "callouts": {str(each): hop_text(hop) for each, hop in rehearsal.minutes.unasked.items()},
     }
     return facts | await _further(rehearsal, question, name, transcript)
+
+
+def _not_asked(rehearsal: Rehearsal, name: str) -> list[str]:
+    """Return the plugins that a real session would have asked, or that may say which way mail goes."""
+    tables = rehearsal.site.listen
+    here = {*tables[name].plugins, *rehearsal.site.relay.plugins}
+    elsewhere = {plugin for table in tables.values() for plugin in table.plugins} - here
+    return [plugin for plugin in rehearsal.left_out if plugin not in elsewhere]
 
 
 def _session(rehearsal: Rehearsal, question: Question, name: str, transcript: Transcript) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from twistedmail_mta.interfaces import IDatabase, Transaction
 from twistedmail_mta.model import Reply
 from twistedmail_mta.store.replies import STORE_FAILED
 from twistedmail_mta.store.schema import SchemaError, UnusableDatabase, is_current, migrate, shipped_migrations
-from twistedmail_mta.store.sqlite import complete, configure, is_disk_failure, roll_back
+from twistedmail_mta.store.sqlite import complete, configure, connect_reader, is_disk_failure, roll_back
 from twistedmail_mta.tasks import WorkerPool
 
 T = TypeVar("T")
@@ -56,6 +56,7 @@ class Scratch:
         self._path = path
         self._connection: apsw.Connection | None = None
         self._wanted = ""
+        self._is_first = False
 
     async def write(self, function: Callable[[Transaction], T], urgent: bool = False, size: int = 0) -> T:  # noqa: ARG002 - as IDatabase has it
         """Run `function`; what it writes is seen by the calls that follow, and by nobody else.
@@ -83,6 +84,8 @@ class Scratch:
         if self._connection is not None:
             self._connection.close(force=True)
             self._connection = None
+        if self._is_first:
+            connect_reader(self._path).close()  # who may only read leaves SQLite's files behind when it goes last
 
     def _run(self, function: Callable[[Transaction], T]) -> T:
         try:
@@ -131,9 +134,12 @@ class Scratch:
         return connection
 
     def _attach(self, connection: apsw.Connection) -> None:
+        is_first = not self._path.with_name(self._path.name + "-wal").exists()
         connection.execute(f"ATTACH ? AS {_KEPT}", (f"{self._path.absolute().as_uri()}?mode=ro",))
         connection.authorizer = self._allow
-        if not is_current(connection, _KEPT):
+        is_known = is_current(connection, _KEPT)
+        self._is_first = is_first
+        if not is_known:
             raise SchemaError(OLD_SCHEMA)
 
     def _allow(self, operation: int, first: str | None, second: str | None, database: str | None, _: str | None) -> int:
