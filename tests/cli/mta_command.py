@@ -47,7 +47,7 @@ class Command:
 
     def json(self, *arguments: str) -> Any:
         result = self(*arguments, "--json")
-        assert result.exit_code == 0, result.output
+        assert result.exit_code == 0, (result.output, result.exception)
         return json.loads(result.stdout)
 
     def worries(self) -> list[Any]:

@@ -8,17 +8,27 @@ from twistedmail_mta.config.problems import ConfigError
 from twistedmail_mta.control.client import RefusedError
 from twistedmail_mta.directory.accounts import DirectoryError
 from twistedmail_mta.errors import MailError
+from twistedmail_mta.keeping.restoring import NotEmptyError
+from twistedmail_mta.keeping.sums import DamagedError
+from twistedmail_mta.keeping.target import TargetBusy
 from twistedmail_mta.plugins import PluginError
 from twistedmail_mta.privileges import PrivilegeError
+from twistedmail_mta.store.holding import HeldError
 from twistedmail_mta.store.schema import SchemaError, UnusableDatabase
+from twistedmail_mta.store.snapshot import GaveUp
 
 _FOR_OPERATORS: Final = (
     ConfigError,
+    DamagedError,
     DirectoryError,
+    GaveUp,
+    HeldError,
+    NotEmptyError,
     PluginError,
     PrivilegeError,
     RefusedError,
     SchemaError,
+    TargetBusy,
     UnusableDatabase,
 )
 """Errors whose text says all."""

@@ -56,6 +56,8 @@ _COMMANDS: Final = {
     "quarantine": Entry(
         "twistedmail_mta.cli.quarantine:quarantine", "Look at the mail that plugins kept back; release or delete it."
     ),
+    "backup": Entry("twistedmail_mta.cli.backup:backup", "Keep a copy of the site, also while it runs."),
+    "restore": Entry("twistedmail_mta.cli.restore:restore", "Bring a backup back, or see whether it could be."),
     "completion": Entry("twistedmail_mta.cli.completion:completion", "Let a shell complete these commands."),
 }
 

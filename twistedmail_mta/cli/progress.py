@@ -13,17 +13,19 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 _EVERY = 10_000
+_OCTETS_EVERY = 1024**3
 
 
 class Bar(Protocol):
     """What shows how far a command is."""
 
-    def begin(self, name: str, total: int) -> None:
+    def begin(self, name: str, total: int, unit: str = "messages") -> None:
         """Begin a part of the work.
 
         Args:
             name: what it is about.
             total: how many steps it takes.
+            unit: what is counted.
         """
 
     def advance(self, steps: int) -> None:
@@ -48,7 +50,7 @@ class _OnScreen:
         self._shown = shown
         self._part: TaskID | None = None
 
-    def begin(self, name: str, total: int) -> None:
+    def begin(self, name: str, total: int, unit: str = "messages") -> None:  # noqa: ARG002 - as `Bar` has it
         from rich.markup import escape  # noqa: PLC0415 - see above
 
         self._part = self._shown.add_task(escape(name), total=total)
@@ -62,13 +64,14 @@ class _Lines:
     """Says what begins, and how far it is from time to time."""
 
     def __init__(self) -> None:
-        self._name, self._total, self._done = "", 0, 0
+        self._name, self._total, self._done, self._every = "", 0, 0, _EVERY
 
-    def begin(self, name: str, total: int) -> None:
+    def begin(self, name: str, total: int, unit: str = "messages") -> None:
         self._name, self._total, self._done = name, total, 0
-        click.echo(f"{name}: {total} messages", err=True)
+        self._every = _OCTETS_EVERY if unit == "octets" else _EVERY
+        click.echo(f"{name}: {total} {unit}", err=True)
 
     def advance(self, steps: int) -> None:
         before, self._done = self._done, self._done + steps
-        if before // _EVERY < self._done // _EVERY:
+        if before // self._every < self._done // self._every:
             click.echo(f"{self._name}: {self._done} of {self._total}", err=True)

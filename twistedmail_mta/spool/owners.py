@@ -36,6 +36,8 @@ INSERT INTO owner (id, boot, process, heartbeat, lease_until) VALUES (?, ?, ?, ?
 ON CONFLICT (id) DO UPDATE SET heartbeat = excluded.heartbeat, lease_until = excluded.lease_until
 """
 
+_END_ALL: Final = "UPDATE owner SET lease_until = -1.0"
+
 _GREATEST_ID: Final = "SELECT max(coalesce((SELECT max(id) FROM message), 0), coalesce((SELECT max(id) FROM body), 0))"
 
 _RUNNING_TIME: Final = """
@@ -118,6 +120,11 @@ def register(tx: Transaction, host: Host, now: float, uptime: float, lease: floa
 def renew(tx: Transaction, owner: int, host: Host, now: float, lease_until: float) -> None:
     """Prolong the lease of every claim of `owner`."""
     tx.execute(_RENEW, (owner, host.boot, host.process, now, lease_until))
+
+
+def end_all(tx: Transaction) -> None:
+    """End every lease: the database is a copy, and whoever had claims has them elsewhere."""
+    tx.execute(_END_ALL)
 
 
 def bury(tx: Transaction, host: Host, uptime: float) -> int:

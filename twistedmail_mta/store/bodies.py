@@ -20,6 +20,7 @@ from twistedmail_mta.store import sweep
 from twistedmail_mta.store.body_file import BodyFile, Directories
 from twistedmail_mta.store.body_writer import BodyWriter
 from twistedmail_mta.store.disk import Disk, OrdinaryDisk
+from twistedmail_mta.store.holding import leave_to_remove
 from twistedmail_mta.store.replies import STORE_FAILED
 from twistedmail_mta.tasks import TaskGroup, WorkerPool
 
@@ -90,7 +91,7 @@ class BodyStore:
             raise TemporaryError(STORE_FAILED) from error
 
     async def remove(self, names: Iterable[str]) -> None:
-        """Unlink files that no row names any more; what can't be unlinked is left to `sweep`.
+        """Unlink files that no row names any more; what can't be unlinked, or is held, is left to `sweep`.
 
         Raises:
             TemporaryError: too much waits for the I/O threads.
@@ -137,11 +138,12 @@ class BodyStore:
 
     def _unlink(self, names: Iterable[str]) -> list[OSError]:
         errors = []
-        for name in names:
-            try:
-                self._disk.unlink(self.root / name)
-            except OSError as error:
-                errors.append(error)
+        with leave_to_remove(self.root) as may:
+            for name in names if may else ():
+                try:
+                    self._disk.unlink(self.root / name)
+                except OSError as error:
+                    errors.append(error)
         return errors
 
 

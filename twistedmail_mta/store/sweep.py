@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from twistedmail_mta.store.disk import Disk, in_use
+from twistedmail_mta.store.holding import leave_to_remove
 
 
 def directories(root: Path) -> list[str]:
@@ -23,7 +24,12 @@ def old_bodies(root: Path, directory: str, before: float) -> list[str]:
 
 
 def unlink_unused(disk: Disk, root: Path, names: Iterable[str]) -> int:
-    """Unlink bodies unless a living process still writes them; return how many."""
+    """Unlink bodies unless a living process still writes them, or holds all of them; return how many."""
+    with leave_to_remove(root) as may:
+        return _unlink(disk, root, names) if may else 0
+
+
+def _unlink(disk: Disk, root: Path, names: Iterable[str]) -> int:
     unlinked = 0
     for name in names:
         try:

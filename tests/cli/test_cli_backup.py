@@ -1,0 +1,300 @@
+"""`mta backup` and `mta restore` of a server that doesn't run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+from mta_command import SITE, Command
+
+from twistedmail_mta.keeping import backing_up
+from twistedmail_mta.keeping.layout import names
+from twistedmail_mta.store.files import DATABASE_NAME
+from twistedmail_mta.store.sync import SyncDatabase
+
+USER = "ann@example.org"
+LARGE = 300_000
+"""Octets of a body that is a file."""
+
+
+@pytest.fixture
+def site(command: Command, tmp_path: Path) -> Command:
+    """Return a site with an account, and small and large mail."""
+    assert command("account", "add", USER, "--password-stdin", stdin="secret\n").exit_code == 0
+    bring(command, tmp_path, "a", 3, LARGE)
+    bring(command, tmp_path, "b", 3, 100)
+    (command.state_dir / "acme").mkdir(mode=0o700)
+    (command.state_dir / "acme" / "account.pem").write_text("a key")
+    (command.state_dir / "acme" / "account.pem").chmod(0o600)
+    return command
+
+
+def bring(command: Command, tmp_path: Path, mark: str, number: int, size: int) -> None:
+    """Import some messages."""
+    root = tmp_path / f"Maildir-{mark}"
+    for below in ("cur", "new", "tmp"):
+        (root / below).mkdir(parents=True, exist_ok=True)
+    for each in range(number):
+        text = f"Subject: {mark}{each}\n\n".encode() + os.urandom(size // 2).hex().encode() + b"\n"
+        (root / "cur" / f"{mark}{each}.h:2,S").write_bytes(text)
+    assert command("mailbox", "import", USER, str(root)).exit_code == 0
+
+
+def elsewhere(tmp_path: Path) -> Command:
+    """Return another site, which has no state yet."""
+    (tmp_path / "other").mkdir()
+    for name in ("cert.pem", "key.pem"):
+        (tmp_path / "other" / name).write_bytes((tmp_path / name).read_bytes())
+    file = tmp_path / "other" / "mta.toml"
+    file.write_text(SITE)
+    return Command(file)
+
+
+def mail_of(command: Command, folder: Path) -> dict[str, bytes]:
+    """Return what an export of the account's mail has, by file."""
+    assert command("mailbox", "export", USER, str(folder)).exit_code == 0
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def in_database(command: Command, sql: str) -> list[tuple[Any, ...]]:
+    with SyncDatabase(command.state_dir / DATABASE_NAME) as database:
+        return database.write(lambda tx: list(tx.execute(sql)))
+
+
+def files_of(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def test_what_was_kept_comes_back(site: Command, tmp_path: Path) -> None:
+    """Mail with its UIDs, UIDVALIDITY, accounts and keys are there again, on another host, and nowhere else."""
+    made = site.json("backup", str(tmp_path / "kept"))
+    assert (made["copied"], made["known"], made["complete"]) == (3, 0, True)
+    validity = in_database(site, "SELECT name, uid_validity, uid_next, modseq FROM mailbox ORDER BY id")
+
+    other = elsewhere(tmp_path)
+    result = other("restore", str(tmp_path / "kept"))
+
+    assert result.exit_code == 0, result.output
+    assert mail_of(other, tmp_path / "after") == mail_of(site, tmp_path / "before")
+    assert in_database(other, "SELECT name, uid_validity, uid_next, modseq FROM mailbox ORDER BY id") == validity
+    assert other.json("account", "list") == site.json("account", "list")
+    key = other.state_dir / "acme" / "account.pem"
+    assert (key.read_text(), key.stat().st_mode & 0o777) == ("a key", 0o600)
+    assert other.state_dir.stat().st_mode & 0o777 == 0o700
+    assert all(path.stat().st_mode & 0o077 == 0 for path in files_of(other.state_dir))
+
+
+def test_the_files_of_the_site_are_in_it(site: Command, tmp_path: Path) -> None:
+    """The site file and what it names, by their paths; code of plugins too."""
+    folder = tmp_path / "code"
+    folder.mkdir()
+    (folder / "own.py").write_text("x = 1\n")
+    (tmp_path / "aliases").write_text("postmaster: ann\n")
+    text = site.file.read_text().replace('state_dir = "state"', 'state_dir = "state"', 1)
+    site.file.write_text(f'plugin_path = ["code"]\n{text}[domains."example.org"]\naliases_file = "aliases"\n')
+
+    made = site.json("backup", str(tmp_path / "kept"))
+
+    kept = Path(made["path"]) / "site"
+    below = {str(path.relative_to(kept)) for path in files_of(kept)}
+    names_ = ("mta.toml", "cert.pem", "key.pem", "aliases", "code/own.py")
+    assert below == {str(tmp_path / name).lstrip("/") for name in names_}
+    assert (kept / str(tmp_path / "aliases").lstrip("/")).read_text() == "postmaster: ann\n"
+
+
+def test_a_file_that_lacks_is_told(site: Command, tmp_path: Path) -> None:
+    """All the rest is kept, and the exit status says so."""
+    (tmp_path / "key.pem").unlink()
+
+    result = site("backup", str(tmp_path / "kept"))
+
+    assert result.exit_code == 1
+    assert f"Left out: {tmp_path / 'key.pem'}: No such file or directory" in result.stderr
+    assert len(names(tmp_path / "kept")) == 1
+
+
+def test_bodies_are_copied_once(site: Command, tmp_path: Path) -> None:
+    """The next backup takes what came since; both can be brought back by themselves."""
+    site.json("backup", str(tmp_path / "kept"))
+    bring(site, tmp_path, "c", 2, LARGE)
+    second = site.json("backup", str(tmp_path / "kept"))
+
+    assert (second["copied"], second["known"]) == (2, 3)
+    first, last = names(tmp_path / "kept")
+    for name, bodies in ((first, 3), (last, 5)):
+        found = site.json("restore", str(tmp_path / "kept"), "--dry-run", "--backup", name)
+        manifest = json.loads((tmp_path / "kept" / name / "backup.json").read_text())
+        assert manifest["bodies"] == bodies
+        assert found["files"] > bodies
+
+
+def test_the_list_of_hashes_is_as_others_read_it(site: Command, tmp_path: Path) -> None:
+    """`sha256sum -c` finds every file, and there is no file that isn't in the list but what tells of it."""
+    made = site.json("backup", str(tmp_path / "kept"))
+    checked = subprocess.run(
+        ["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=made["path"], capture_output=True, text=True, check=True
+    )
+
+    listed = {line.rpartition(": ")[0] for line in checked.stdout.splitlines()}
+    there = {os.path.relpath(path, made["path"]) for path in files_of(tmp_path / "kept")}
+    assert there - listed == {"SHA256SUMS", "backup.json"}
+
+
+@pytest.mark.parametrize("place", ["mta.db", "state/acme/account.pem", "SHA256SUMS", "backup.json", "body", "site"])
+def test_a_bit_that_flips_is_found(site: Command, tmp_path: Path, place: str) -> None:
+    """Wherever it is; nothing is brought back then, and the state directory stays as empty as it was."""
+    made = Path(site.json("backup", str(tmp_path / "kept"))["path"])
+    path = {
+        "body": files_of(tmp_path / "kept" / "bodies")[1],
+        "site": made / "site" / str(site.file).lstrip("/"),
+    }.get(place, made / place)
+    octets = bytearray(path.read_bytes())
+    octets[len(octets) // 2] ^= 1
+    path.write_bytes(octets)
+    other = elsewhere(tmp_path)
+
+    result = other("restore", str(tmp_path / "kept"))
+
+    assert result.exit_code == 1
+    assert "damaged" in str(result.exception) or "damaged" in result.output
+    assert list(other.state_dir.iterdir()) == []
+
+
+def test_a_damaged_copy_is_mended(site: Command, tmp_path: Path) -> None:
+    """With --reread a body that isn't what it was is copied again, and all backups have it whole."""
+    site.json("backup", str(tmp_path / "kept"))
+    body = files_of(tmp_path / "kept" / "bodies")[0]
+    octets = bytearray(body.read_bytes())
+    octets[1000] ^= 1
+    body.write_bytes(octets)
+    assert site("restore", str(tmp_path / "kept"), "--dry-run").exit_code == 1
+
+    again = site.json("backup", str(tmp_path / "kept"), "--reread")
+
+    assert (again["copied"], again["known"]) == (1, 2)
+    for name in names(tmp_path / "kept"):
+        assert site("restore", str(tmp_path / "kept"), "--dry-run", "--backup", name).exit_code == 0
+
+
+def test_old_ones_go_with_the_bodies_that_nobody_else_has(site: Command, tmp_path: Path) -> None:
+    """Those of the backups that stay are all there."""
+    site.json("backup", str(tmp_path / "kept"))
+    in_database(site, f"DELETE FROM mail WHERE uid <= 2 RETURNING {USER!r}")
+    in_database(site, "DELETE FROM content WHERE id NOT IN (SELECT content FROM mail) RETURNING id")
+    in_database(site, "DELETE FROM body WHERE id NOT IN (SELECT body FROM content) RETURNING id")
+    bring(site, tmp_path, "c", 1, LARGE)
+    made = site.json("backup", str(tmp_path / "kept"), "--keep", "1")
+
+    first = made["removed"]
+    assert len(first) == 1
+    assert names(tmp_path / "kept") == [Path(made["path"]).name]
+    left = in_database(site, "SELECT file FROM body WHERE file IS NOT NULL ORDER BY file")
+    assert [str(path.relative_to(tmp_path / "kept" / "bodies")) for path in files_of(tmp_path / "kept" / "bodies")] == [
+        name for (name,) in left
+    ]
+    assert len(left) < 4
+    assert site("restore", str(tmp_path / "kept"), "--dry-run").exit_code == 0
+
+
+def test_a_missing_body_is_told_and_no_older_backup_goes(site: Command, tmp_path: Path) -> None:
+    """The older one has what is lost here."""
+    site.json("backup", str(tmp_path / "kept"))
+    lost = files_of(site.state_dir / "bodies")[0]
+    (tmp_path / "kept" / "bodies" / lost.relative_to(site.state_dir / "bodies")).unlink()
+    lost.unlink()
+
+    result = site("backup", str(tmp_path / "kept"), "--keep", "1")
+
+    assert result.exit_code == 1
+    assert f"Left out: bodies/{lost.relative_to(site.state_dir / 'bodies')}: No such file or directory" in result.stderr
+    assert len(names(tmp_path / "kept")) == 2
+    states = [each["state"] for each in site.json("backup", "--list", str(tmp_path / "kept"))]
+    assert states == ["complete", "something was left out"]
+
+
+def test_what_broke_off_is_no_backup_and_is_gone_on_with(
+    site: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bodies that were copied are there; nothing else counts."""
+    with monkeypatch.context() as patch:
+        patch.setattr(backing_up, "_state_files", lambda _: 1 // 0)
+        assert isinstance(site("backup", str(tmp_path / "kept")).exception, ZeroDivisionError)
+    assert names(tmp_path / "kept") == []
+    assert site("restore", str(tmp_path / "kept"), "--dry-run").exit_code == 1
+
+    made = site.json("backup", str(tmp_path / "kept"))
+
+    assert (made["copied"], made["known"]) == (0, 3)
+    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == [Path(made["path"]).name, "bodies"]
+    assert site("restore", str(tmp_path / "kept"), "--dry-run").exit_code == 0
+
+
+def test_a_state_directory_that_isn_t_empty(site: Command, tmp_path: Path) -> None:
+    """It is refused; with --force all that was there is moved aside, and stays out of the next backup."""
+    site.json("backup", str(tmp_path / "kept"))
+    in_database(site, "UPDATE accounts SET enabled = 0 RETURNING id")
+    before = {path.name for path in site.state_dir.iterdir()}
+
+    refused = site("restore", str(tmp_path / "kept"))
+    assert refused.exit_code == 1
+    assert {path.name for path in site.state_dir.iterdir()} == before
+
+    done = site.json("restore", str(tmp_path / "kept"), "--force")
+
+    aside = Path(done["aside"])
+    assert before <= {path.name for path in aside.iterdir()}
+    assert [each["enabled"] for each in site.json("account", "list")] == [True]
+    with SyncDatabase(aside / DATABASE_NAME) as database:
+        assert database.read(lambda tx: list(tx.execute("SELECT enabled FROM accounts"))) == [(0,)]
+    again = Path(site.json("backup", str(tmp_path / "kept"))["path"])
+    assert not [path for path in files_of(again) if "before-" in str(path)]
+
+
+@pytest.mark.parametrize(("option", "state"), [("--hold-queue", "held"), ("--send-queue", "waiting")])
+def test_the_queue_waits_unless_it_is_said(site: Command, tmp_path: Path, option: str, state: str) -> None:
+    """What was delivered since would be sent twice; and whoever had claims on it is dead."""
+    in_database(
+        site, "INSERT INTO owner (boot, process, heartbeat, lease_until) VALUES ('b', 1, 5e9, 1e12) RETURNING 1"
+    )
+    in_database(
+        site,
+        "INSERT INTO recipient (message, n, local, domain, due, since, epoch)"
+        " VALUES (7, 0, 'joe', 'other.test', 0.0, 0.0, 1) RETURNING 1",
+    )
+    site.json("backup", str(tmp_path / "kept"))
+    other = elsewhere(tmp_path)
+
+    done = other.json("restore", str(tmp_path / "kept"), option)
+
+    assert in_database(other, "SELECT state FROM recipient") == [(state,)]
+    assert in_database(other, "SELECT count(*) FROM owner WHERE lease_until >= 0.0") == [(0,)]
+    assert (done["held"], done["waiting"]) == ((1, 0) if state == "held" else (0, 1))
+
+
+def test_a_newer_release_s_backup_is_refused(site: Command, tmp_path: Path) -> None:
+    """Before anything is touched."""
+    connection = apsw.Connection(str(site.state_dir / DATABASE_NAME))
+    connection.pragma("user_version", 9999)
+    connection.close()
+    site.json("backup", str(tmp_path / "kept"))
+    other = elsewhere(tmp_path)
+
+    result = other("restore", str(tmp_path / "kept"))
+
+    assert result.exit_code == 1
+    assert "schema version 9999; this release knows only" in str(result.exception)
+    assert list(other.state_dir.iterdir()) == []
+
+
+def test_where_backups_can_t_be(site: Command, tmp_path: Path) -> None:
+    """In the state directory itself; and there is nothing to list elsewhere."""
+    assert site("backup", str(site.state_dir / "kept")).exit_code == 2
+    assert (
+        site("backup", "--list", str(tmp_path / "nowhere")).stdout == f"There is no backup in {tmp_path / 'nowhere'}.\n"
+    )
+    assert site("restore", str(tmp_path)).output == f"Error: there is no backup in {tmp_path}\n"

@@ -1,0 +1,1 @@
+"""Backups of a site, and what brings them back."""
