@@ -33,6 +33,7 @@ def queued(
     sender: str = "ann@example.org",
     claim: bool = False,
     tags: Tags = (),
+    header: bytes = b"Subject: test\r\n\r\n",
 ) -> str:
     """Put a message into the queue as a server would, and return its id."""
     make_state_directory(command.state_dir)
@@ -46,7 +47,7 @@ def queued(
         message = Message(
             id=spool.new_id(),
             envelope=Envelope(Address(*sender.split("@")) if sender else Address("", ""), to),
-            header=b"Subject: test\r\n\r\n",
+            header=header,
             body=InlineBody(b"Hello\r\n"),
             origin=Origin("ESMTPSA", "192.0.2.1", account="ann@example.org"),
             received_at=clock.seconds(),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import islice
 from typing import Final
 
 import click
@@ -51,10 +53,14 @@ for _command in (
 
 @queue.command(name="list")
 @selected
-def list_(invocation: Invocation, selection: Selection) -> None:
+@click.option("--oldest", metavar="N", type=click.IntRange(1), help="Only so many, those that are here longest.")
+@click.option("--largest", metavar="N", type=click.IntRange(1), help="Only so many, the largest first.")
+def list_(invocation: Invocation, selection: Selection, oldest: int | None, largest: int | None) -> None:
     """List the messages, oldest first."""
     with controlled(invocation) as control:
-        messages = _messages(control, selection)
+        messages: Iterator[QueuedMessage] = islice(_messages(control, selection), oldest)
+        if largest is not None:
+            messages = iter(heapq.nlargest(largest, messages, key=lambda message: message.size))
         if invocation.as_json:
             print_json_list(asdict(message) for message in messages)
         else:

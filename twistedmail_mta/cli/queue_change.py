@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import click
 
 from twistedmail_mta.cli.offline import finished
+from twistedmail_mta.cli.progress import progress
 from twistedmail_mta.cli.queue_selection import controlled, count_of, read_by, selected_or_all
 from twistedmail_mta.cli.queue_text import moment
 from twistedmail_mta.cli.site import Invocation, print_json
@@ -24,6 +28,8 @@ _DONE: Final = {
     "delete": "deleted",
     "bounce": "given up; senders are told as of any failure",
 }
+MANY: Final = 2000
+"""Recipients from which on a screen shows how far their change is; fewer take no time."""
 _NAMED: Final = 10
 """Messages in quarantine that are named when somebody wants something else of them."""
 _NONE: Final = {
@@ -53,7 +59,8 @@ def retry(invocation: Invocation, selection: Selection, at: float | None) -> Non
 def _postpone(invocation: Invocation, selection: Selection, due: float) -> None:
     with controlled(invocation) as control:
         _leave_quarantine_alone(control, selection)
-        number = finished(control.postpone(due, selection))
+        with _shown(control, selection, "retry") as advance:
+            number = finished(control.postpone(due, selection, advance))
     if invocation.as_json:
         print_json({"action": "retry", "at": due, "recipients": number})
     else:
@@ -101,7 +108,8 @@ def reroute(invocation: Invocation, selection: Selection, via: str | None, tls: 
     way = None if via is None else _hop(via, demanded)
     with controlled(invocation) as control:
         _leave_quarantine_alone(control, selection)
-        number = finished(control.reroute(way, demanded, selection))
+        with _shown(control, selection, "reroute") as advance:
+            number = finished(control.reroute(way, demanded, selection, advance))
     if invocation.as_json:
         print_json({"action": "reroute", "via": way, "recipients": number})
     else:
@@ -129,10 +137,26 @@ def _leave_quarantine_alone(control: QueueControl, selection: Selection) -> None
         raise click.ClickException(f"in quarantine, so nothing was done: {ids}; see `mta quarantine --help`")
 
 
+@contextmanager
+def _shown(control: QueueControl, selection: Selection, action: str) -> Iterator[Callable[[int], None]]:
+    """Show on a screen how far a change of many recipients is, as long as the context lasts.
+
+    They are counted first, which takes little beside the change.
+    """
+    total = finished(control.how_many(selection)) if sys.stderr.isatty() else 0
+    if total < MANY:
+        yield lambda _: None
+        return
+    with progress() as bar:
+        bar.begin(action, total)
+        yield bar.advance
+
+
 def _change(invocation: Invocation, action: Action, selection: Selection) -> None:
     with controlled(invocation) as control:
         _leave_quarantine_alone(control, selection)
-        number = finished(control.change(action, selection))
+        with _shown(control, selection, action) as advance:
+            number = finished(control.change(action, selection, advance))
     if invocation.as_json:
         print_json({"action": action, "recipients": number})
     else:

@@ -31,6 +31,10 @@ def _seen_by_nobody() -> None:
     """No server runs here either."""
 
 
+def _awaited_by_nobody(_: int) -> None:
+    """Nobody looks how far a change is."""
+
+
 def recorded_by_nobody(_: str, __: Iterable[int]) -> None:
     """There is no history here."""
 
@@ -129,21 +133,30 @@ class QueueControl:
                 groups.setdefault(name, [0] * (len(AGES) + 1))[column] += number
         return groups
 
-    async def change(self, action: Action, selection: Selection) -> int:
+    async def change(
+        self, action: Action, selection: Selection, advance: Callable[[int], None] = _awaited_by_nobody
+    ) -> int:
         """Do something to every recipient that is meant; return to how many it was done.
 
         Of one that is being tried now, hold, delete and bounce are done when
         the attempt ends without delivery.  Mail in quarantine is left alone.
 
+        Args:
+            action: what.
+            selection: to whom.
+            advance: told of each slice that is done: how many recipients were looked at.
+
         Raises:
             TemporaryError: the database can't be written; what was done so far stays.
         """
-        done = await self._change(CHANGES[action], selection, action)
+        done = await self._change(CHANGES[action], selection, action, advance)
         if done and action == "bounce":
             self._look()
         return done
 
-    async def postpone(self, due: float, selection: Selection) -> int:
+    async def postpone(
+        self, due: float, selection: Selection, advance: Callable[[int], None] = _awaited_by_nobody
+    ) -> int:
         """Make every waiting recipient that is meant due at another time; return how many.
 
         One that is being tried now is left alone, and so is mail in quarantine.
@@ -151,13 +164,20 @@ class QueueControl:
         Args:
             due: seconds since the epoch.
             selection: who.
+            advance: as for `change`.
 
         Raises:
             TemporaryError: as `change`.
         """
-        return await self._change(postpone(due), selection, "retry")
+        return await self._change(postpone(due), selection, "retry", advance)
 
-    async def reroute(self, via: str | None, tls: TLSLevel, selection: Selection) -> int:
+    async def reroute(
+        self,
+        via: str | None,
+        tls: TLSLevel,
+        selection: Selection,
+        advance: Callable[[int], None] = _awaited_by_nobody,
+    ) -> int:
         """Send every recipient that is meant another way, now; return how many.
 
         Of one that is being tried now, that attempt ends as it does.  Mail in
@@ -167,11 +187,13 @@ class QueueControl:
             via: as `parse_via` reads it; None for the way that the site file says.
             tls: what is demanded there.
             selection: who.
+            advance: as for `change`.
 
         Raises:
             TemporaryError: as `change`.
         """
-        done = await self._change(reroute(via, tls), selection, f"reroute to {via}" if via else "reroute back")
+        act = f"reroute to {via}" if via else "reroute back"
+        done = await self._change(reroute(via, tls), selection, act, advance)
         self._look()
         return done
 
@@ -211,12 +233,20 @@ class QueueControl:
 
         return await self._database.read(read)
 
-    async def _change(self, change: Change, selection: Selection, act: str) -> int:
+    async def how_many(self, selection: Selection) -> int:
+        """Count the recipients that `change` would look at: mail in quarantine isn't among them."""
+        groups = await self.summary("age", replace(selection, quarantined=False))
+        return sum(sum(numbers) for numbers in groups.values())
+
+    async def _change(
+        self, change: Change, selection: Selection, act: str, advance: Callable[[int], None] = _awaited_by_nobody
+    ) -> int:
         wanted, place, done = query(replace(selection, quarantined=False)), START, 0
         while place != END:
             keys, place = await self._database.read(partial(find, wanted=wanted, after=place, limit=SLICE))
             if keys:
                 done += await self._change_slice(change, keys, act)
+                advance(len(keys))
         return done
 
     async def _change_slice(self, change: Change, keys: list[Key], act: str) -> int:
