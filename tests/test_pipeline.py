@@ -411,3 +411,19 @@ def test_what_is_awaited_must_be_twisteds() -> None:
 
     assert asking.outcome == [BROKEN]
     assert broken.failures == 1
+
+
+def test_times_of_plugins_are_noted() -> None:
+    """Each answer, whether it was there at once, had to be waited for, or was none."""
+    later: Promise[None] = Promise()
+    quick, slow = plugin(None, name="quick"), plugin(lambda *_: later, name="slow")
+    broken = plugin(lambda *_: 1 / 0, name="broken", abstains=True)
+    asking = Asking(Clock(), quick, slow, broken)
+
+    (method,) = IMailPolicy.names()
+    assert [each.tally(method).seconds.number for each in (quick, slow, broken)] == [1, 0, 0]
+    later.resolve(None)
+
+    assert asking.outcome == [None]
+    assert [each.tally(method).seconds.number for each in (quick, slow, broken)] == [1, 1, 1]
+    assert all(0 < each.tally(method).seconds.total < 60 for each in (quick, slow, broken))

@@ -5,21 +5,22 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorTime
-from twisted.logger import Logger
+from twisted.logger import Logger, globalLogPublisher
 
 from twistedmail_mta.access.factory import AccessFactory
 from twistedmail_mta.access.imap.conversation import IMAPConversation
 from twistedmail_mta.access.pop3_conversation import POP3Conversation
+from twistedmail_mta.composition.measuring import BUSY, Measuring
 from twistedmail_mta.composition.parts import IReactorSite, Parts
 from twistedmail_mta.composition.reloading import Reloaded, Turns
 from twistedmail_mta.composition.settings import release
@@ -30,8 +31,10 @@ from twistedmail_mta.config.site import Site
 from twistedmail_mta.config.trial import ACCOUNT, Trial
 from twistedmail_mta.control.server import AlreadyRunningError, CommandError, ControlServer
 from twistedmail_mta.crowd import Crowd
+from twistedmail_mta.deliver.providers import shipped_providers
 from twistedmail_mta.directory.accounts import DirectoryError
 from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.observe.tally import EventTally
 from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.plugins import PluginError
 from twistedmail_mta.receive.factory import ServerFactory
@@ -39,7 +42,7 @@ from twistedmail_mta.site_commands import SiteCommands
 from twistedmail_mta.store.schema import SchemaError, UnusableDatabase
 from twistedmail_mta.tasks import Cancelled, TaskGroup, deferred_of, promise_of, sleep
 from twistedmail_mta.tls.certificates import CertificateError
-from twistedmail_mta.web.serving import WebFactory
+from twistedmail_mta.web.serving import Answer, WebFactory
 
 FINISH_WITHIN: Final = 10.0
 """Seconds that sessions have to finish the message they are at when the server stops."""
@@ -98,7 +101,11 @@ class SiteService(Service):
         self._tasks = TaskGroup()
         self._parts: Parts | None = None
         self._readings = Turns(self._reload)
-        self.commands = SiteCommands(lambda: self._parts, self._readings, release(), time.time())
+        self._tally = EventTally(shipped_providers().of)
+        self._measuring: Measuring | None = None
+        self.commands = SiteCommands(
+            lambda: self._parts, lambda: self._measuring, self._readings, release(), time.time()
+        )
         self._control = ControlServer(reactor, site.server.state_dir, release(), self.commands.by_name, self._tasks)
         self._serving = self._stale = False
 
@@ -151,6 +158,8 @@ class SiteService(Service):
         ) as error:
             raise SystemExit(f"mta: {error}") from error
         self._parts = parts
+        self._measuring = Measuring(self._reactor, parts, self._tally, self._sessions)
+        globalLogPublisher.addObserver(self._tally)
         self._tasks.start("site.begin", self._begin(parts))
 
     async def _begin(self, parts: Parts) -> None:
@@ -173,6 +182,8 @@ class SiteService(Service):
         if self._trial is not None:
             await parts.add_login(ACCOUNT, self._trial.password)
         self._control.start()
+        if self._measuring is not None:
+            self._measuring.start()
         self._serve_new_sessions(parts)
         for name, port in self._ports:
             _accept(port)
@@ -204,7 +215,7 @@ class SiteService(Service):
         """Have sessions begin under what counts now; those under way go on as they began."""
         self._crowd.allow(parts.site.limits.connections)
         for name, factory in self._factories.items():
-            _serve(factory, parts, name)
+            _serve(factory, parts, name, self._answer_metrics)
 
     async def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         """Do something now and then; what goes wrong is tried again next time."""
@@ -227,8 +238,12 @@ class SiteService(Service):
         await self._end_sessions()
         await self._control.stop()
         self._tasks.cancel()
+        if self._measuring is not None:
+            await self._measuring.stop()
         if self._parts is not None:
             await self._parts.close()
+        with suppress(ValueError):  # it never came so far
+            globalLogPublisher.removeObserver(self._tally)
 
     async def _end_sessions(self) -> None:
         deadline = self._reactor.seconds() + FINISH_WITHIN
@@ -238,6 +253,14 @@ class SiteService(Service):
             await sleep(self._reactor, FINISH_STEP)
         for factory in self._factories.values():
             factory.abort()
+
+    def _sessions(self) -> dict[str, int]:
+        """Return how many connections each listener has."""
+        return {name: len(factory.connections) for name, factory in self._factories.items()}
+
+    def _answer_metrics(self, octets: bytes, peer: str) -> bytes | Coroutine[Any, Any, bytes]:
+        """Answer who reads metrics."""
+        return BUSY if self._measuring is None else self._measuring.answer(octets, peer)
 
     def _connected(self) -> bool:
         return any(factory.connections for factory in self._factories.values())
@@ -302,12 +325,12 @@ def _serve_fetching(factory: AccessFactory, parts: Parts, name: str) -> None:
         factory.serve(pop3.terms, partial(POP3Conversation, pop3))
 
 
-def _serve(factory: SiteFactory, parts: Parts, name: str) -> None:
+def _serve(factory: SiteFactory, parts: Parts, name: str, metrics: Answer) -> None:
     match factory:
         case AccessFactory():
             _serve_fetching(factory, parts, name)
         case WebFactory():
-            factory.serve(parts.web_terms(name))
+            factory.serve(parts.web_terms(name, metrics))
         case ServerFactory():
             factory.serve(parts.listener(name))
 

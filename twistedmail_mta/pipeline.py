@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Final, TypeVar, cast
 
 from twisted.internet.defer import Deferred
@@ -76,10 +77,11 @@ _RESTS: Final = _Nothing("not asked: it rests after failures")
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """An answer that isn't there yet, and what it waits for."""
+    """An answer that isn't there yet, what it waits for, and since when."""
 
     coroutine: Coroutine[Any, Any, Any]
     awaited: Deferred[Any]
+    since: float
 
 
 class Pipeline:
@@ -256,19 +258,22 @@ class Pipeline:
 
         Most never wait: they need neither a task nor a timer.
         """
-        plugin = question.plugin
+        plugin, tally = question.plugin, question.tally
         if plugin.rests_until and plugin.rests(self._clock.seconds()):
             return _RESTS if plugin.abstains else BROKEN
-        question.tally.number += 1
+        tally.number += 1
+        since = perf_counter()
         try:
             coroutine = question.ask(*values)
             awaited = coroutine.send(None)
         except StopIteration as end:
+            tally.seconds.note(perf_counter() - since)
             answer = end.value
             return None if answer is None else self._checked(question, answer)
         except BaseException as error:  # noqa: BLE001 - a plugin may raise anything
+            tally.seconds.note(perf_counter() - since)
             return self._instead(question, harmless(error))
-        return _Waiting(coroutine, awaited)
+        return _Waiting(coroutine, awaited, since)
 
     async def _wait(self, question: _Question, waiting: _Waiting) -> _Answer | _Nothing:
         """Return what a plugin answers that had to wait, or what counts instead."""
@@ -278,6 +283,8 @@ class Pipeline:
             raise  # of the session: a plugin's own is none, see `in_time`
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything
             return self._instead(question, error)
+        finally:
+            question.tally.seconds.note(perf_counter() - waiting.since)
         return self._checked(question, answer)
 
     def _checked(self, question: _Question, answer: object) -> _Answer | _Nothing:

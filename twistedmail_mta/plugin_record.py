@@ -10,6 +10,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twistedmail_mta.model import Reply
+from twistedmail_mta.observe.catalogue import CALLS
+from twistedmail_mta.observe.figures import Spread
 from twistedmail_mta.tasks import Stalled
 
 LOG_EVERY: Final = 60.0
@@ -27,9 +29,10 @@ REST: Final = 300.0
 
 @dataclass(eq=False, slots=True)
 class Tally:
-    """How often something happened; counting is a quarter of what a `Counter` takes."""
+    """How often a plugin was asked, and what it took; counting is a quarter of what a `Counter` takes."""
 
     number: int = 0
+    seconds: Spread = field(default_factory=lambda: Spread(CALLS))
 
 
 @dataclass(eq=False, slots=True)

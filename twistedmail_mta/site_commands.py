@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Final
 
+from twistedmail_mta.composition.measuring import Measuring
 from twistedmail_mta.composition.parts import Parts
 from twistedmail_mta.composition.reloading import Turns
 from twistedmail_mta.config.problems import ConfigError
 from twistedmail_mta.control.server import Command, CommandError
 from twistedmail_mta.control.wire import Object
+from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.explain.explaining import TOO_SLOW, explained_by
 from twistedmail_mta.explain.question import QuestionError, question_of
 from twistedmail_mta.plugin_record import Plugin
@@ -29,16 +31,25 @@ MOST_LANES: Final = 50
 class SiteCommands:
     """The commands of one site."""
 
-    def __init__(self, parts: Callable[[], Parts | None], readings: Turns, release: str, started_at: float) -> None:
+    def __init__(
+        self,
+        parts: Callable[[], Parts | None],
+        measuring: Callable[[], Measuring | None],
+        readings: Turns,
+        release: str,
+        started_at: float,
+    ) -> None:
         """Take commands.
 
         Args:
             parts: of the site; None while it starts.
+            measuring: knows what was counted; None likewise.
             readings: of the site file.
             release: the version of the program.
             started_at: seconds since the epoch.
         """
         self._parts = parts
+        self._measuring = measuring
         self._readings = readings
         self._release = release
         self._started_at = started_at
@@ -60,6 +71,7 @@ class SiteCommands:
             "plugin.ask": self._ask_plugin,
             "plugin.counts": self._count_plugins,
             "explain": self._explain,
+            "metrics": self._tell_metrics,
         }
 
     async def _status(self, _: Object) -> Object:
@@ -157,6 +169,17 @@ class SiteCommands:
             raise CommandError(str(error)) from error
         finally:
             self._explaining -= 1
+
+    async def _tell_metrics(self, arguments: Object) -> Object:
+        measuring = self._measuring()
+        if measuring is None:
+            raise CommandError("the server is still starting")
+        try:
+            if arguments.get("json") is True:
+                return {"metrics": await measuring.json()}
+            return {"text": (await measuring.text()).decode()}
+        except TemporaryError as error:
+            raise CommandError(str(error)) from error
 
     async def _reload_site(self, _: Object) -> Object:
         try:

@@ -333,6 +333,16 @@ class WorkerPool:
         self._threads: list[Thread] = []
         self._stopped = False
 
+    @property
+    def calls(self) -> int:
+        """How many calls wait or are under way."""
+        return self._unanswered
+
+    @property
+    def limit(self) -> int:
+        """How many calls it takes at once."""
+        return self._most
+
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `function` on one of the threads and return what it returns.
 

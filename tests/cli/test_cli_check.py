@@ -40,8 +40,8 @@ def test_every_mistake_of_the_file(command: Command) -> None:
     assert "error: server.hostname: is missing" in result.output
     assert "error: server.hostnam: is unknown; did you mean hostname?" in result.output
     assert (
-        'error: listen.nntp.role: must be "mx", "submission", "lmtp", "reinject", "pop3", "imap", "acme" or "mta-sts"'
-        in result.output
+        'error: listen.nntp.role: must be "mx", "submission", "lmtp", "reinject", "pop3", "imap", "acme", "mta-sts" or '
+        '"metrics"' in result.output
     )
 
 

@@ -543,6 +543,48 @@ def test_who_is_trusted_elsewhere(role: str) -> None:
     assert found == f"listen.x: trusted has no meaning on a listener of role {role}"
 
 
+METRICS = '[listen.numbers]\nendpoint = {endpoint}\nrole = "metrics"\n'
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "more"),
+    [
+        ('"tcp:9125:interface=127.0.0.1"', ""),
+        ('"unix:/run/mta/metrics"', "limits.connections_per_client = 3"),
+        ('"tcp:9125"', 'trusted = ["10.0.0.7"]'),
+    ],
+)
+def test_where_metrics_are_told(endpoint: str, more: str) -> None:
+    """On this host alone, or to those that are named."""
+    assert site(f"{METRICS.format(endpoint=endpoint)}{more}\n").listen["numbers"].preset.tells_metrics
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "more", "problem"),
+    [
+        ('"tcp:9125"', "", "listen.numbers: what the server has counted is told there: bind it to loopback"),
+        ('"tcp:9125:interface=10.0.0.1"', "", "listen.numbers: what the server has counted"),
+        ('"tcp:9125"', 'trusted = ["0.0.0.0/0"]', "listen.numbers.trusted: 0.0.0.0/0 is too wide"),
+        ('"unix:/run/m"', 'plugins = ["x"]', "listen.numbers: plugins has no meaning on a listener of role metrics"),
+        ('"unix:/run/m"', 'limits.idle = "1m"', "listen.numbers: limits.idle has no meaning"),
+    ],
+)
+def test_who_may_not_read_metrics(endpoint: str, more: str, problem: str) -> None:
+    """Strangers don't learn how a site does by something that was left out."""
+    found = problems(f"{METRICS.format(endpoint=endpoint)}{more}\n")
+
+    assert any(each.startswith(problem) for each in found)
+
+
+def test_metrics_by_https_need_a_certificate() -> None:
+    """They aren't told in clear where the site file says otherwise."""
+    text = METRICS.format(endpoint='"unix:/run/m"') + 'tls = "implicit"\n'
+    without = re.sub(r"\[tls\]\n.*\n.*\n", "", BASE)
+
+    assert problems(text, without) == ["listen.numbers: give a certificate and key under [tls], or [acme]"]
+    assert site(text).listen["numbers"].tls == "implicit"
+
+
 def test_what_comes_back_may_have_grown() -> None:
     """A message of the largest size isn't lost to the fields that the filter adds; what is said there counts."""
     back = BACK.format(endpoint='"unix:/run/b"')

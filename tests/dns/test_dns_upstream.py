@@ -15,6 +15,8 @@ from twistedmail_mta.dns.exchange import Unreachable
 from twistedmail_mta.dns.nameservers import Nameserver
 from twistedmail_mta.dns.upstream import PATIENCE, SERVER_FAILED, SHUNNED, UNANSWERED, Upstream, random_id
 from twistedmail_mta.errors import TemporaryError
+from twistedmail_mta.observe.catalogue import DNS
+from twistedmail_mta.observe.figures import Spreads
 from twistedmail_mta.tasks import Cancelled, Promise, Task
 
 QUESTION = Question("example.org", RdataType.MX)
@@ -230,3 +232,26 @@ def test_whole_time_counts(seconds: float) -> None:
 
     assert not task.done
     task.cancel()
+
+
+def test_times_are_noted() -> None:
+    """By the type of record and what came of it, as long as the answer took; a name never becomes a label."""
+    clock, exchange, asked = Clock(), ScriptedExchange(), Spreads(DNS.bounds)
+    asker = Upstream(clock, exchange, (FIRST,), timeout=4.0, asked=asked)
+
+    Task("ask", asker.ask(QUESTION)).cancel()
+    silent = Task("ask", asker.ask(QUESTION))
+    for _ in range(16):
+        clock.advance(0.25)
+    exchange.answers[FIRST, "udp"] = FOUND
+    assert result(Task("ask", asker.ask(QUESTION))).status == "found"
+    exchange.answers[FIRST, "udp"] = Response("failed")
+    assert failure(Task("ask", asker.ask(QUESTION))) == SERVER_FAILED
+
+    assert failure(silent) == UNANSWERED
+    assert {labels: (spread.number, spread.total) for labels, spread in asked} == {
+        ("MX", "given up"): (1, 0.0),
+        ("MX", "unanswered"): (1, 4.0),
+        ("MX", "found"): (1, 0.0),
+        ("MX", "failed"): (1, 0.0),
+    }

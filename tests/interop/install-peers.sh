@@ -2,14 +2,15 @@
 # Installs what the interop tests talk to: Postfix, Dovecot, knot, unbound, swaks, scanners, milters, amavisd, Pebble,
 # xmllint, POP3 and IMAP clients, ImapFlow from npm in the folder that MTA_TEST_NODE names (if there is npm),
 # and Exim and OpenSMTPD unpacked beside them (their packages conflict with Postfix's) in
-# the folders that MTA_TEST_EXIM and MTA_TEST_OPENSMTPD name.  OpenSMTPD's own
-# folders have fixed places: its spool stays empty, the tests mount one there.
+# the folders that MTA_TEST_EXIM and MTA_TEST_OPENSMTPD name, and Prometheus in that of
+# MTA_TEST_PROMETHEUS.  OpenSMTPD's own folders have fixed places: its spool stays empty, the tests mount one there.
 # For Debian, as root; quick when everything is there.
 # No daemon is started.
 set -eu
 
 EXIM=${MTA_TEST_EXIM:-/var/cache/mta-tests/exim}
 OPENSMTPD=${MTA_TEST_OPENSMTPD:-/var/cache/mta-tests/opensmtpd}
+PROMETHEUS=${MTA_TEST_PROMETHEUS:-/var/cache/mta-tests/prometheus}
 NODE=${MTA_TEST_NODE:-/var/cache/mta-tests/node}
 IMAPFLOW=1.0.191
 PACKAGES="postfix dovecot-lmtpd dovecot-imapd knot knot-dnsutils unbound swaks libnet-ssleay-perl curl fetchmail mpop
@@ -42,7 +43,8 @@ if ! grep -qs "\"version\": \"$IMAPFLOW\"" "$NODE/node_modules/imapflow/package.
     npm install --silent --no-audit --no-fund --prefix "$NODE" "imapflow@$IMAPFLOW" || echo "imapflow isn't installed" >&2
 fi
 
-[ -z "$missing" ] && [ -x "$EXIM/usr/sbin/exim4" ] && [ -x "$OPENSMTPD/usr/sbin/smtpd" ] && exit 0
+[ -z "$missing" ] && [ -x "$EXIM/usr/sbin/exim4" ] && [ -x "$OPENSMTPD/usr/sbin/smtpd" ] \
+    && [ -x "$PROMETHEUS/usr/bin/prometheus" ] && exit 0
 
 # Package scripts start daemons unless this file forbids it.
 policy=/usr/sbin/policy-rc.d
@@ -59,8 +61,8 @@ if [ -n "$missing" ]; then
     apt-get -q install -y --no-install-recommends $missing
 fi
 
-# unpack FOLDER PACKAGE...: the packages' files, and the libraries of the last one
-unpack() {
+# fetch FOLDER PACKAGE...: the packages' files
+fetch() {
     folder=$1
     shift
     packages=$(mktemp -d)
@@ -71,6 +73,12 @@ unpack() {
         dpkg -x "$deb" "$folder"
     done
     rm -r "$packages"
+}
+
+# unpack FOLDER PACKAGE...: the same, and the libraries of the last one
+unpack() {
+    fetch "$@"
+    shift
     for last in "$@"; do :; done
     libraries=$(apt-cache depends --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
         "$last" | sed -n 's/^ *Depends: \(lib[^ <]*\)$/\1/p')
@@ -80,3 +88,4 @@ unpack() {
 
 [ -x "$EXIM/usr/sbin/exim4" ] || unpack "$EXIM" exim4-base exim4-daemon-light
 [ -x "$OPENSMTPD/usr/sbin/smtpd" ] || unpack "$OPENSMTPD" opensmtpd
+[ -x "$PROMETHEUS/usr/bin/prometheus" ] || fetch "$PROMETHEUS" prometheus # it needs libc alone; the rest is for its pages

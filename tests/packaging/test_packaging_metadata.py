@@ -18,6 +18,7 @@ DISTRIBUTIONS = {
     "dns": "dnspython",
     "flufl": "flufl.bounce",
     "pam": "python-pam",
+    "prometheus_client": "prometheus-client",
     "pydantic_core": "pydantic",
     "service_identity": "service-identity",
     "spf": "pyspf",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, cast
 
 import apsw
 import pytest
@@ -15,6 +15,7 @@ from zope.interface.verify import verifyObject
 
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IDatabase, Transaction
+from twistedmail_mta.observe.figures import Spread
 from twistedmail_mta.store import writer
 from twistedmail_mta.store.database import Database
 from twistedmail_mta.store.group import TransactionLost
@@ -255,3 +256,25 @@ def test_opening_again_finds_the_rows(hand: HandReactor, open_words: Open) -> No
     hand.wait(database.write(insert("kept")))
     hand.wait(database.close())
     assert hand.wait(open_words().read(words)) == ["kept"]
+
+
+def test_what_the_writer_does_is_measured(hand: HandReactor, database: Database) -> None:
+    """How long transactions took, how many writes shared one, and how long each waited."""
+    before = {family.name: value for family, _, value in database.readings()}
+    gate = Gate(database)
+    written = [database.write(insert(f"word {n}")) for n in range(20)]
+    waiting = {family.name: value for family, _, value in database.readings()}["mta_store_waiting_writes"]
+
+    gate.open()
+    hand.wait_all(gate.written, *written)
+    told = {family.name: value for family, _, value in database.readings()}
+
+    assert waiting == 21
+    assert told["mta_store_waiting_writes"] == 0
+    spreads = [told[f"mta_store_{name}"] for name in ("commit_seconds", "group_writes", "wait_seconds")]
+    assert all(isinstance(each, Spread) for each in spreads)
+    took, grouped, waited = (cast(Spread, each) for each in spreads)
+    assert took.number == grouped.number == database.commits
+    assert grouped.total == waited.number == 21
+    assert took.total > 0
+    assert before["mta_store_commit_seconds"] is took

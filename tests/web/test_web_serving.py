@@ -20,6 +20,7 @@ from twisted.internet.testing import StringTransport
 from twisted.internet.threads import deferToThread
 from zope.interface import implementer
 
+from twistedmail_mta.tasks import Promise
 from twistedmail_mta.tls.certificates import self_signed
 from twistedmail_mta.tls.server import server_context
 from twistedmail_mta.web.serving import MOST_CONNECTIONS, MOST_OCTETS, WITHIN, Terms, WebFactory, WebProtocol
@@ -282,3 +283,53 @@ def _said_in_clear(port: int) -> bytes:
         while octets := connection.recv(1 << 16):
             answer += octets
         return answer
+
+
+def test_an_answer_that_waits() -> None:
+    """It is written when it is there, and ends the connection; a client that has gone meanwhile costs nothing."""
+    ready: Promise[bytes] = Promise()
+
+    async def wait() -> bytes:
+        return await ready
+
+    listener = Listener()
+    listener.factory.serve(Terms(lambda *_: wait(), 20))
+    (first, transport), (second, _) = listener.connect(), listener.connect()
+    first.dataReceived(REQUEST)
+    second.dataReceived(REQUEST)
+    second.connectionLost()
+
+    assert transport.value() == b""
+    assert not transport.disconnecting
+    ready.resolve(b"answer")
+
+    assert transport.value() == b"answer"
+    assert transport.disconnecting
+    assert listener.factory.connections == {first}
+
+
+def test_an_answer_that_never_comes() -> None:
+    """The connection has no more time than any other."""
+    listener = Listener()
+    listener.factory.serve(Terms(lambda *_: _forever(), 20))
+    protocol, transport = listener.connect()
+    protocol.dataReceived(REQUEST)
+
+    listener.clock.advance(WITHIN)
+
+    assert transport.aborting
+
+
+async def _forever() -> bytes:
+    return await Promise[bytes]()
+
+
+def test_who_may_connect() -> None:
+    """Others are cut off before a word is heard."""
+    listener = Listener()
+    listener.factory.serve(Terms(Answered(), 20, may_connect=lambda host: host == "192.0.2.2"))
+
+    _, transport = listener.connect()
+
+    assert transport.aborting
+    assert not listener.factory.connections

@@ -52,6 +52,7 @@ _COMMANDS: Final = {
     "diff": Entry("twistedmail_mta.cli.diff:diff", "Show what a reload of the site file would change."),
     "queue": Entry("twistedmail_mta.cli.queue:queue", "Look at the mail that waits, and act on it."),
     "headers": Entry("twistedmail_mta.cli.headers:headers", "Show the way of any message, from its own header."),
+    "metrics": Entry("twistedmail_mta.cli.metrics:metrics", "Print what the server has counted, for Prometheus."),
     "trace": Entry("twistedmail_mta.cli.trace:trace", "Tell what became of mail, and why."),
     "quarantine": Entry(
         "twistedmail_mta.cli.quarantine:quarantine", "Look at the mail that plugins kept back; release or delete it."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Final
 
@@ -42,12 +42,16 @@ from twistedmail_mta.directory.return_paths import ReturnPaths, read_secrets
 from twistedmail_mta.directory.site_domains import site_domains
 from twistedmail_mta.directory.site_logins import SiteLogins
 from twistedmail_mta.directory.tables import add_account, find_account
-from twistedmail_mta.dns.resolver import make_resolver
+from twistedmail_mta.dns.resolver import Resolver, make_resolver
 from twistedmail_mta.gateways import gateways, is_container
 from twistedmail_mta.history.recorder import IReactorHistory
 from twistedmail_mta.interfaces import IDatabase, Transaction
 from twistedmail_mta.mailbox.maildrop import open_maildrop
 from twistedmail_mta.mailbox.store import MailboxStore
+from twistedmail_mta.observe import catalogue
+from twistedmail_mta.observe.catalogue import Reading, of_counts
+from twistedmail_mta.observe.figures import Spreads
+from twistedmail_mta.plugin_record import Plugin
 from twistedmail_mta.policy.memory import SHARE, MemoryWatch, available
 from twistedmail_mta.policy.observing import Observation
 from twistedmail_mta.policy.running import Plugins
@@ -68,7 +72,7 @@ from twistedmail_mta.store.scratch import Scratch
 from twistedmail_mta.tasks import TaskGroup, WorkerPool
 from twistedmail_mta.tls.client import ClientTLS
 from twistedmail_mta.tls.server import Contexts, ServerTLS
-from twistedmail_mta.web.serving import Terms
+from twistedmail_mta.web.serving import Answer, Terms
 
 IO_THREADS: Final = 2
 IO_BACKLOG: Final = 2000
@@ -125,7 +129,7 @@ class Parts:
         self.database: Database | Scratch = scratch or open_database(reactor, state / DATABASE_NAME)
         self._io = WorkerPool(reactor, "io", IO_THREADS, IO_BACKLOG)
         self.bodies = BodyStore(self._io, state / BODIES_NAME, makes=scratch is None)
-        self._resolver = make_resolver(reactor, nameservers_of(site), site.dns.timeout)
+        self._resolver, self._asked = _resolver(reactor, site)
         client_tls = ClientTLS(site.outbound.ca_file)
         self._http = WebClient(reactor, client_tls)
         self.reporting = Reporting(reactor, site, self.database, self._resolver)
@@ -343,9 +347,9 @@ class Parts:
         """Return whether IMAP is spoken on a listener where mail is fetched, not POP3."""
         return self.site.listen[name].role == "imap"
 
-    def web_terms(self, name: str) -> Terms:
-        """Return what connections of a listener have to know where HTTP is spoken."""
-        return web_terms(self.site, name, self.tls, self.renewals.challenges)
+    def web_terms(self, name: str, metrics: Answer) -> Terms:
+        """Return what connections have to know where HTTP is spoken; `metrics` answers who reads those."""
+        return web_terms(self.site, name, self.tls, self.renewals.challenges, metrics)
 
     def pop3_listener(self, name: str, version: str) -> POP3Listener:
         """Return one listener of role pop3, with all that its sessions need."""
@@ -373,6 +377,24 @@ class Parts:
     async def reload(self, read: Callable[[], Site], serve: Callable[[], None]) -> Reloaded:
         """Read the site file, and all files that it names, again; see `Reloading.reload`."""
         return await self._reloading.reload(read, serve)
+
+    def readings(self) -> Iterator[Reading]:
+        """Yield what was counted in here; on the reactor's thread."""
+        if isinstance(self.database, Database):
+            yield from self.database.readings()
+        yield from (reading for name, pool in self._pools() for reading in _pool_readings(name, pool))
+        yield from of_counts(catalogue.LANES, (((state,), n) for state, n in self.queue.lane_states().items()))
+        yield catalogue.LANE_RECIPIENTS, (), self.queue.lane_recipients
+        yield from of_counts(catalogue.OUTBOUND, self._sending.opened.items())
+        for labels, spread in self._asked:
+            yield catalogue.DNS, labels, spread
+        yield from (reading for plugin in self.plugins.running for reading in _plugin_readings(plugin))
+
+    def _pools(self) -> Iterator[tuple[str, WorkerPool]]:
+        if isinstance(self.database, Database):
+            yield "store-reader", self.database.pool
+        yield from (("io", self._io), ("dkim", self._signing_threads), ("reported", self._report_threads))
+        yield "passwords", self._logins.pool
 
     def note_wishes(self, recipients: Iterable[tuple[int, int, int | None]], *, wanted: bool) -> None:
         """Hear what an operator did to recipients, and look at the queue at once."""
@@ -421,6 +443,12 @@ class Parts:
         self._logins.close()
 
 
+def _resolver(reactor: IReactorSite, site: Site) -> tuple[Resolver, Spreads]:
+    """Return who asks for names, and what tells how long that took."""
+    asked = Spreads(catalogue.DNS.bounds)
+    return make_resolver(reactor, nameservers_of(site), site.dns.timeout, asked), asked
+
+
 def _return_paths(site: Site, database: IDatabase) -> ReturnPaths | None:
     """Return who rewrites senders of forwarded mail; blocks where a file has the secrets.
 
@@ -432,3 +460,15 @@ def _return_paths(site: Site, database: IDatabase) -> ReturnPaths | None:
     if table.srs == "never":
         return None
     return ReturnPaths(database, time.time, read_secrets(table.secret_file) if table.secret_file else ())
+
+
+def _pool_readings(name: str, pool: WorkerPool) -> Iterator[Reading]:
+    yield catalogue.POOLS, (name,), pool.calls
+    yield catalogue.POOL_LIMIT, (name,), pool.limit
+
+
+def _plugin_readings(plugin: Plugin) -> Iterator[Reading]:
+    for stage, tally in plugin.tallies.items():
+        yield catalogue.PLUGIN, (plugin.name, stage), tally.seconds
+    yield catalogue.PLUGIN_FAILURES, (plugin.name,), plugin.failures
+    yield catalogue.PLUGIN_RESTING, (plugin.name,), int(plugin.rests_until > 0)

@@ -39,6 +39,7 @@ from twistedmail_mta.directory.return_paths import ReturnPaths
 from twistedmail_mta.history.scribe import History
 from twistedmail_mta.interfaces import IDeliveryAgent, IRecipientCheck, IResolver, ITLSSessions
 from twistedmail_mta.model import Message, Settlement
+from twistedmail_mta.observe.figures import Counts
 from twistedmail_mta.queue.asking import Lender
 from twistedmail_mta.queue.bounce import Reports
 from twistedmail_mta.queue.lanes import LaneLimits
@@ -101,6 +102,11 @@ class Sending:
         self.router = CurrentRouter(make_router(site, hosts))
         self._is_hosted = hosts
         self._callout = Callout(self._dialer, self.hosts, self.router, reactor)
+
+    @property
+    def opened(self) -> Counts:
+        """How many sessions were opened with other hosts, by the version of TLS."""
+        return self._dialer.opened
 
     def checks_of(self, site: Site) -> dict[str, IRecipientCheck | None]:
         """Return who knows the recipients of relayed domains, by the domain's name; None takes any.  Blocks.

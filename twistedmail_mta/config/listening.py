@@ -18,7 +18,11 @@ _AUTOLOGOUT_SOURCE: Final = {"pop3": "RFC 1939 section 3", "imap": "RFC 9051 sec
 
 _OF_INCOMING: Final = frozenset({"strict", "hide_client", "vrfy", "plugins"})
 _OF_POP3: Final = frozenset({"login_delay", "exclusive"})
-_KEYS: Final = {"pop3": _OF_POP3, "imap": frozenset[str](), "acme": frozenset[str](), "mta-sts": frozenset[str]()}
+_KEYS: Final = {
+    "pop3": _OF_POP3,
+    "imap": frozenset[str](),
+    **dict.fromkeys(("acme", "mta-sts", "metrics"), frozenset[str]()),
+}
 """What means something where mail is fetched, by role; where it comes in, that is `_OF_INCOMING`."""
 
 _LIMITS_OF_INCOMING: Final = frozenset(
@@ -28,8 +32,7 @@ _LIMITS_OF_FETCHING: Final = frozenset({"failed_logins", "sessions_per_account"}
 _LIMITS: Final = {
     "pop3": _LIMITS_OF_FETCHING,
     "imap": _LIMITS_OF_FETCHING | {"message_size", "header_size"},
-    "acme": frozenset[str](),
-    "mta-sts": frozenset[str](),
+    **dict.fromkeys(("acme", "mta-sts", "metrics"), frozenset[str]()),
 }
 """The same for limits; those that mean something everywhere are in none."""
 _OF_COMMANDS: Final = ("errors", "errors_before_delay", "idle")
@@ -111,7 +114,8 @@ class ListenTable(Table):
         login_delay: least seconds between two logins of an account by POP3 (RFC 2449 section 6.5).
         exclusive: a POP3 session has the maildrop for itself (RFC 1939 section 4).
         plugins: names of plugins that are asked here, in this order.
-        trusted: networks of the content filters that may connect, where mail comes back from these; none: loopback.
+        trusted: networks that may connect, of content filters where mail comes back from these, or of who reads
+            metrics; none: loopback.
         limits: what differs from [limits] here.
     """
 
@@ -138,7 +142,7 @@ class ListenTable(Table):
         for key in ("plaintext_login", "hide_client"):
             if getattr(self, key) and not self.preset.offers_auth:
                 raise ValueError(f"{key} has no meaning on a listener of role {self.role}: nobody logs in there")
-        if self.tls == "implicit" and not (self.preset.requires_tls or self.preset.answers_authority):
+        if self.tls == "implicit" and not self.preset.may_begin_with_tls:
             raise ValueError(f'tls = "implicit" has no meaning on a listener of role {self.role}')
         if self.preset.hands_out_policies and self.tls != "implicit":
             raise ValueError('tls must be "implicit" on a listener of role mta-sts: policies are fetched by HTTPS')
@@ -149,12 +153,13 @@ class ListenTable(Table):
         return self
 
     def _keep_strangers_out(self) -> None:
-        """Refuse what would let anybody send anything to anybody."""
-        if not self.preset.takes_back:
+        """Refuse what would let anybody send anything to anybody, or read the site's numbers."""
+        if not self.preset.is_private:
             if self.trusted:
                 raise ValueError(f"trusted has no meaning on a listener of role {self.role}")
         elif not self.trusted and not all(parse_endpoint(text).is_private for text in self.endpoint):
-            what = "mail for anybody is taken there: bind it to loopback (interface=127.0.0.1) or a unix socket"
+            taken = "what the server has counted is told" if self.preset.tells_metrics else "mail for anybody is taken"
+            what = f"{taken} there: bind it to loopback (interface=127.0.0.1) or a unix socket"
             raise ValueError(f"{what}, or say in trusted who may connect")
 
     def _refuse_what_means_nothing(self) -> None:

@@ -237,6 +237,8 @@ def cross_checks(document: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(
                 key_path(("listen", name)), "logins need TLS: give a certificate and key under [tls], or [acme]"
             )
+        if not {"tls", "acme"} & document.keys() and table.get("role") == "metrics" and table.get("tls") == "implicit":
+            yield Problem(key_path(("listen", name)), "give a certificate and key under [tls], or [acme]")
         endpoints = table.get("endpoint")
         for text in endpoints if isinstance(endpoints, list) else [endpoints]:
             first = seen.setdefault(str(text), name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-RoleName = Literal["mx", "submission", "lmtp", "reinject", "pop3", "imap", "acme", "mta-sts"]
+RoleName = Literal["mx", "submission", "lmtp", "reinject", "pop3", "imap", "acme", "mta-sts", "metrics"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Role:
         answers_authority: challenges of the authority that issues certificates are answered there, and nothing else.
         hands_out_policies: what domains say of their MX hosts is handed out there, by HTTPS; challenges are
             answered in handshakes, too, and nothing else is.
+        tells_metrics: Prometheus reads there what the server has counted, and nobody else can connect.
     """
 
     name: RoleName
@@ -43,11 +44,22 @@ class Role:
     takes_back: bool = False
     answers_authority: bool = False
     hands_out_policies: bool = False
+    tells_metrics: bool = False
 
     @property
     def speaks_http(self) -> bool:
         """No mail is taken there, and none fetched."""
-        return self.answers_authority or self.hands_out_policies
+        return self.answers_authority or self.hands_out_policies or self.tells_metrics
+
+    @property
+    def may_begin_with_tls(self) -> bool:
+        """TLS from the first octet makes sense there."""
+        return self.requires_tls or self.answers_authority or self.tells_metrics
+
+    @property
+    def is_private(self) -> bool:
+        """Only this host may connect there, and whom the site file trusts."""
+        return self.takes_back or self.tells_metrics
 
 
 MX: Final = Role(
@@ -141,6 +153,18 @@ MTA_STS: Final = Role(
     hands_out_policies=True,
 )
 
+METRICS: Final = Role(
+    name="metrics",
+    offers_auth=False,
+    requires_login=False,
+    requires_tls=False,
+    completes=False,
+    recipients=0,
+    connections_per_client=20,
+    relays=False,
+    tells_metrics=True,
+)
+
 ROLES: Final[dict[str, Role]] = {
-    role.name: role for role in (MX, SUBMISSION, LMTP, REINJECT, POP3, IMAP, ACME, MTA_STS)
+    role.name: role for role in (MX, SUBMISSION, LMTP, REINJECT, POP3, IMAP, ACME, MTA_STS, METRICS)
 }

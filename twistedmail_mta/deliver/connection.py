@@ -28,6 +28,7 @@ from twistedmail_mta.smtp.client_steps import Event, Phase
 from twistedmail_mta.smtp.xforward import Forwarded
 from twistedmail_mta.tasks import Promise
 from twistedmail_mta.tls.client import ConnectionCreator
+from twistedmail_mta.tls.words import describe_tls
 
 BLOCK: Final = 262_144
 """Octets of a large body that are in memory at once."""
@@ -157,6 +158,11 @@ class ClientProtocol(Protocol):
         """Hang up at once."""
         if self.connected and not self.gone.done:
             self._wire.abortConnection()
+
+    @property
+    def tls(self) -> str:
+        """Version and cipher of the connection; empty in clear."""
+        return describe_tls(self._wire) if self.session.encrypted else ""
 
     @property
     def own_address(self) -> str:

@@ -22,6 +22,8 @@ from twistedmail_mta.deliver.tls_results import came_to_tls, failure_of, is_coun
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import ITLSSessions
 from twistedmail_mta.model import NextHop, RelayLogin, Reply, TLSLevel
+from twistedmail_mta.observe.figures import Counts
+from twistedmail_mta.observe.labels import version_of
 from twistedmail_mta.sasl.client import Credentials
 from twistedmail_mta.smtp.client import ClientSession
 from twistedmail_mta.tasks import Cancelled
@@ -61,7 +63,11 @@ class Outbound:
 
 
 class Dialer:
-    """Opens sessions with hosts, secured and logged in as the next hop demands."""
+    """Opens sessions with hosts, secured and logged in as the next hop demands.
+
+    Attributes:
+        opened: how many sessions could be used, by the version of TLS.
+    """
 
     log: ClassVar[Logger] = Logger()
 
@@ -87,6 +93,7 @@ class Dialer:
         self._security = security
         self._secret = secret
         self._sessions = sessions
+        self.opened = Counts()
         self._connections: WeakSet[ClientProtocol] = WeakSet()
 
     def source(self, target: Target, originator: str) -> Source | None:
@@ -149,6 +156,7 @@ class Dialer:
             failure = _shortcoming(protocol, demand)
             self._log_testing(target, demand, protocol)
         if failure is None:
+            self.opened.add((version_of(protocol.tls),))
             return protocol
         protocol.finish()
         if demand is not None and demand.is_strict and failure.status in _OF_TLS:

@@ -88,6 +88,11 @@ class SiteLogins:
             case PAMTable():
                 return _pam_checker(self._reactor, table, self._throttle)
 
+    @property
+    def pool(self) -> WorkerPool:
+        """The threads that compute hashes."""
+        return self._pool
+
     async def store(self, password: str) -> StoredPassword:
         """Return what to keep of a password.
 

@@ -28,6 +28,7 @@ from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import ISecureResolver
 from twistedmail_mta.model import Answer, MXRecord, Reply
 from twistedmail_mta.networks import reverse_name
+from twistedmail_mta.observe.figures import Spreads
 from twistedmail_mta.tasks import Task
 
 Records = Answer[dns.rdata.Rdata]
@@ -73,15 +74,18 @@ class _Inquiry:
     waiting: int = 0
 
 
-def make_resolver(reactor: IReactorDNS, servers: Sequence[Nameserver], timeout: float = 5.0) -> Resolver:
+def make_resolver(
+    reactor: IReactorDNS, servers: Sequence[Nameserver], timeout: float = 5.0, asked: Spreads | None = None
+) -> Resolver:
     """Return a resolver that asks `servers` over real sockets.
 
     Args:
         reactor: for sockets and time.
         servers: see `nameservers.nameservers`.
         timeout: seconds for a question, all tries and servers included.
+        asked: takes how long answers took; see `Upstream`.
     """
-    upstream = Upstream(reactor, ReactorExchange(reactor), servers, timeout=timeout)
+    upstream = Upstream(reactor, ReactorExchange(reactor), servers, timeout=timeout, asked=asked)
     return Resolver(upstream, Cache(reactor.seconds))
 
 

@@ -16,7 +16,9 @@ from twistedmail_mta.dns.exchange import Exchange, Unreachable
 from twistedmail_mta.dns.nameservers import Nameserver
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.model import Reply
-from twistedmail_mta.tasks import promise_of, within
+from twistedmail_mta.observe.catalogue import DNS
+from twistedmail_mta.observe.figures import Spreads
+from twistedmail_mta.tasks import Cancelled, promise_of, within
 
 UNANSWERED: Final = Reply(451, "4.4.3", "No answer from the DNS in time")
 SERVER_FAILED: Final = Reply(451, "4.4.3", "The DNS servers report a failure")
@@ -54,6 +56,7 @@ class Upstream:
         timeout: float = 5.0,
         max_sockets: int = 256,
         query_id: Callable[[], int] = random_id,
+        asked: Spreads | None = None,
     ) -> None:
         """Make an upstream.
 
@@ -64,6 +67,7 @@ class Upstream:
             timeout: seconds for a question, all tries and servers included.
             max_sockets: how many queries are under way at once; others wait.
             query_id: where ids come from.
+            asked: takes how long answers took, in seconds, by the type of record and what came of it.
         """
         self._clock = clock
         self._exchange = exchange
@@ -71,6 +75,7 @@ class Upstream:
         self._timeout = timeout
         self._sockets = DeferredSemaphore(max_sockets)
         self._query_id = query_id
+        self._asked = Spreads(DNS.bounds) if asked is None else asked
         self._silent_tries: dict[Nameserver, int] = {}
         self._shunned: dict[Nameserver, float] = {}
 
@@ -83,10 +88,21 @@ class Upstream:
             TemporaryError: none answered in time, or all reported a failure.
             ValueError: there can't be such a name.
         """
+        outcome, since = "unanswered", self._clock.seconds()
         try:
-            return await within(self._clock, self._timeout, self._ask_in_turn(question))
+            response = await within(self._clock, self._timeout, self._ask_in_turn(question))
+            outcome = response.status
+            return response
         except TimeoutError:
             raise TemporaryError(UNANSWERED) from None
+        except TemporaryError as error:
+            outcome = "failed" if error.reply is SERVER_FAILED else outcome
+            raise
+        except Cancelled:
+            outcome = "given up"
+            raise
+        finally:
+            self._asked.note((question.rdtype.name, outcome), self._clock.seconds() - since)
 
     async def _ask_in_turn(self, question: Question) -> Response:
         servers = self._in_order()

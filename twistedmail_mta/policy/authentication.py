@@ -82,10 +82,14 @@ class Authentication:
 
     def _tell(self, queue_id: str, findings: Findings, decision: Decision) -> None:
         """Let the log say why a message is refused; of others it shows the tags."""
+        found = {tag.name: tag.value for tag in tags(findings, decision.done)}
         self._kit.log.info(
-            "{id} is {findings}", event="authentication.found", id=queue_id,
-            findings=", ".join(f"{tag.name}={tag.value!r}" for tag in tags(findings, decision.done)),
-        )  # fmt: skip
+            "{id} is {findings}",
+            event="authentication.found",
+            id=queue_id,
+            findings=", ".join(f"{name}={value!r}" for name, value in found.items()),
+            tags=found,
+        )
 
 
 def forged(header: Header, service: str) -> Changes:

@@ -187,6 +187,19 @@ class Lanes:
         else:
             self._put_named(transfer, terms)
 
+    def states(self) -> dict[str, int]:
+        """Return how many lanes are in which state."""
+        now, numbers = self._clock.seconds(), dict.fromkeys(("running", "waiting", "dead"), 0)
+        for lane in self._lanes.values():
+            dead = lane.pace is not None and lane.pace.is_dead(now)
+            numbers["dead" if dead else "running" if lane.running else "waiting"] += 1
+        return numbers
+
+    @property
+    def recipients(self) -> int:
+        """How many are waiting or running in all of them."""
+        return self._recipients
+
     def pace_of(self, name: str) -> Pace | None:
         """Return how fast the lane of a name goes; None where nothing has gone there lately."""
         return self._paces.get(name)

@@ -176,6 +176,15 @@ class QueueRunner:
         self._sweep_at = 0.0
         self._bell.ring()
 
+    def lane_states(self) -> dict[str, int]:
+        """Return how many lanes are in which state: "running", "waiting" or "dead"."""
+        return self._dispatch.lanes.states()
+
+    @property
+    def lane_recipients(self) -> int:
+        """How many recipients are in lanes."""
+        return self._dispatch.lanes.recipients
+
     def pace_of(self, lane: str) -> Pace | None:
         """Return how fast a lane goes, by its name; None where nothing has gone there lately."""
         return self._dispatch.lanes.pace_of(lane)

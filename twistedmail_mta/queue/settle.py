@@ -296,6 +296,7 @@ class Settler:
             recipient=str(report.message.envelope.recipients[0].address),
             queue_id=id_text(report.about),
             report=id_text(report.message.id),
+            kind=_kind(report),
             event="queue.reported",
         )
         self._alerts.work()
@@ -337,6 +338,11 @@ class Settler:
             status=outcome.reply.status,
             seconds=settlement.attempted_at - message.received_at,
         )
+
+
+def _kind(report: Report) -> str:
+    """Return what a report tells of."""
+    return "failure" if report.failed else "success" if report.delivered else "delay"
 
 
 def _place(outcome: Delivered | Deferred | Unconfirmed | Failed) -> str:

@@ -23,6 +23,8 @@ def log_accepted(  # noqa: PLR0913, PLR0917 - the facts of one line
     recipients: int,
     detention: Detention | None,
     before: str,
+    tls: str,
+    seconds: float,
 ) -> None:
     """Log it.
 
@@ -34,6 +36,8 @@ def log_accepted(  # noqa: PLR0913, PLR0917 - the facts of one line
         recipients: how many it is for.
         detention: why it waits for an operator.
         before: the id that it had before a content filter gave it back; empty for others.
+        tls: version and cipher; empty in clear.
+        seconds: from its last octet until it was kept.
     """
     mailboxes = local.deliveries if local is not None else ()
     log.info(
@@ -56,6 +60,9 @@ def log_accepted(  # noqa: PLR0913, PLR0917 - the facts of one line
         protocol=message.origin.protocol,
         filtered=f", before the filter {before}" if before else "",
         before=before,
+        listener=message.origin.listener,
+        tls=tls,
+        seconds=seconds,
     )
 
 

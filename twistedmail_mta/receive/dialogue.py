@@ -94,6 +94,7 @@ class Dialogue:
             "session {session}: {command} of {peer} refused: {reply}",
             event="smtp.refused",
             session=self._client.session,
+            listener=self._listener.name,
             peer=self._client.host,
             account=self._client.account,
             command=_words(event),

@@ -165,7 +165,12 @@ class ServerProtocol(Protocol):
 
     def _turn_away(self, host: str, refusal: Reply) -> None:
         self._listener.log.info(
-            "{peer} turned away: {reply}", event="smtp.turned_away", peer=host, reply=refusal, code=refusal.code
+            "{peer} turned away: {reply}",
+            event="smtp.turned_away",
+            listener=self._listener.name,
+            peer=host,
+            reply=refusal,
+            code=refusal.code,
         )
         note_knock(self._listener, Client(host, ""), "connect", refusal)
         if not self._listener.implicit_tls:

@@ -247,8 +247,11 @@ class Transaction:
         # Once the writer has it, the client's going away doesn't stop it.
         self._taken = True
         await self._listener.tasks.shield("smtp.accept", self._hand_over(message, local, reserved))
-        facts = (self._client.session, message, local, len(self._addressees), self._detention, self._before.ident)
-        after_writes(self._listener.clock, log_accepted, self._listener.log, *facts)  # the client's answer goes first
+        client, seconds = self._client, self._listener.now() - self._ended_at
+        facts = (client.session, message, local, len(self._addressees), self._detention, self._before.ident)
+        after_writes(  # the client's answer goes first
+            self._listener.clock, log_accepted, self._listener.log, *facts, client.tls, seconds
+        )
 
     def _note_accepted(self, message: Message, local: LocalMail | None) -> None:
         history = self._listener.history

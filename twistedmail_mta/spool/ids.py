@@ -51,3 +51,8 @@ class MessageIds:
         else:
             self._moment, self._sequence = self._moment + 1, 0
         return self._moment << _TIME_SHIFT | self._process | self._sequence
+
+
+def made_at(message_id: int) -> float:
+    """Return when an id was made, in seconds since the epoch."""
+    return (message_id >> _TIME_SHIFT) / 1000 + EPOCH

@@ -14,13 +14,15 @@ from zope.interface import implementer
 
 from twistedmail_mta.interfaces import IDatabase, Transaction
 from twistedmail_mta.model import Reply
+from twistedmail_mta.observe import catalogue
+from twistedmail_mta.observe.catalogue import Reading
 from twistedmail_mta.store.checkpoint import Checkpointer
 from twistedmail_mta.store.files import BALLAST_SIZE, MARGIN, DatabaseFiles
 from twistedmail_mta.store.group import Committer, Job
 from twistedmail_mta.store.readers import Readers
 from twistedmail_mta.store.replies import DISK_FULL
 from twistedmail_mta.store.writer import Writer
-from twistedmail_mta.tasks import Promise
+from twistedmail_mta.tasks import Promise, WorkerPool
 
 T = TypeVar("T")
 
@@ -57,6 +59,21 @@ class Database:
     def commits(self) -> int:
         """How many transactions this process has committed."""
         return self._committer.commits
+
+    def readings(self) -> list[Reading]:
+        """Return how its writer does."""
+        committer, writer = self._committer, self._writer
+        spreads = (
+            (catalogue.COMMIT, committer.took),
+            (catalogue.GROUPED, committer.grouped),
+            (catalogue.WAITED, writer.waited),
+        )
+        return [*((family, (), spread) for family, spread in spreads), (catalogue.WRITES, (), writer.waiting)]
+
+    @property
+    def pool(self) -> WorkerPool:
+        """The threads that read."""
+        return self._readers.pool
 
     def write(self, function: Callable[[Transaction], T], urgent: bool = False, size: int = 0) -> Promise[T]:
         """Run `function` in a transaction of the next group (`IDatabase.write`)."""

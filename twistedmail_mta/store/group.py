@@ -12,6 +12,8 @@ import apsw
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.model import Reply
+from twistedmail_mta.observe import catalogue
+from twistedmail_mta.observe.figures import Spread
 from twistedmail_mta.store.lock import LockTimeout, WriteLock
 from twistedmail_mta.store.replies import DISK_FULL, STORE_FAILED
 from twistedmail_mta.store.space import DiskSpace
@@ -96,6 +98,8 @@ class Committer:
     Attributes:
         commits: how many transactions were committed.
         failing: the database failed and can't be opened again.
+        took: how long transactions took, in seconds.
+        grouped: how many jobs shared one.
     """
 
     def __init__(
@@ -118,6 +122,8 @@ class Committer:
         """
         self.commits = 0
         self.failing = False
+        self.took = Spread(catalogue.COMMIT.bounds)
+        self.grouped = Spread(catalogue.GROUPED.bounds)
         self._connect = connect
         self._lock = lock
         self._space = space
@@ -169,6 +175,7 @@ class Committer:
             raise DatabaseClosed
         connection = self._connection
         with self._lock:
+            began = time.monotonic()
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 outcomes = self._run(jobs)
@@ -176,6 +183,8 @@ class Committer:
             except BaseException:
                 roll_back(connection)
                 raise
+        self.took.note(time.monotonic() - began)
+        self.grouped.note(len(outcomes))
         self.commits += 1
         return outcomes
 

@@ -22,7 +22,11 @@ _BACKLOG: Final = 1000
 
 
 class Readers:
-    """Runs functions in read transactions: each sees one consistent state."""
+    """Runs functions in read transactions: each sees one consistent state.
+
+    Attributes:
+        pool: the threads.
+    """
 
     def __init__(
         self,
@@ -37,7 +41,7 @@ class Readers:
             connect: opens a connection; called on the threads.
             report: told of every failure of the disk.
         """
-        self._pool = WorkerPool(reactor, "store-reader", _THREADS, _BACKLOG)
+        self.pool = WorkerPool(reactor, "store-reader", _THREADS, _BACKLOG)
         self._connect = connect
         self._report = report
         self._own = threading.local()
@@ -49,11 +53,11 @@ class Readers:
         Raises:
             TemporaryError: too many reads wait, or the disk failed.
         """
-        return await self._pool.run(self._read, function)
+        return await self.pool.run(self._read, function)
 
     def stop(self) -> None:
         """End the threads once the waiting reads are done; on another thread than the reactor's."""
-        self._pool.stop()
+        self.pool.stop()
         for connection in self._open:
             connection.close(force=True)
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
+from time import monotonic
 from typing import Any, ClassVar, Final, TypeVar
 
 from twisted.internet.interfaces import IReactorFromThreads
@@ -13,6 +14,8 @@ from twisted.logger import Logger
 
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.model import Reply
+from twistedmail_mta.observe import catalogue
+from twistedmail_mta.observe.figures import Spread
 from twistedmail_mta.store.group import RECOVER_EVERY, Committer, Job, Outcome
 from twistedmail_mta.store.lock import WriteLock
 from twistedmail_mta.store.replies import STORE_BUSY, STORE_CLOSED, STORE_FAILED
@@ -29,13 +32,17 @@ MAX_WAITING: Final = 10_000
 MAX_WAITING_SIZE: Final = 64 * 1024 * 1024
 """Octets that may wait; urgent ones may be as many again."""
 
-_Waiting = tuple[Job, Promise[Any]]
+_Waiting = tuple[Job, Promise[Any], float]
+"""The last is since when, in seconds of `monotonic`."""
 
 
 class Writer:
     """Queues the jobs of the reactor's thread and commits them on its own.
 
     `write`, `refusal` and `stop` are called on the reactor's thread.
+
+    Attributes:
+        waited: how long jobs waited until the writer began with them, in seconds.
     """
 
     log: ClassVar[Logger] = Logger()
@@ -55,6 +62,7 @@ class Writer:
         self._committer = committer
         self._lock = lock
         self._wrote = wrote
+        self.waited = Spread(catalogue.WAITED.bounds)
         self._arrivals: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._urgent: deque[_Waiting] = deque()
         self._ordinary: deque[_Waiting] = deque()
@@ -74,7 +82,7 @@ class Writer:
             return promise
         self._waiting += 1
         self._waiting_size += job.size
-        self._arrivals.put((job, promise))
+        self._arrivals.put((job, promise, monotonic()))
         return promise
 
     def refusal(self) -> Reply | None:
@@ -89,6 +97,11 @@ class Writer:
         if self._waiting >= share * MAX_WAITING or self._waiting_size >= share * MAX_WAITING_SIZE:
             return STORE_BUSY
         return None
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait or are being done."""
+        return self._waiting
 
     def stop(self) -> None:
         """Take no more jobs; those that wait are still done."""
@@ -142,7 +155,10 @@ class Writer:
         return group
 
     def _commit(self, group: Sequence[_Waiting]) -> None:
-        outcomes = self._outcomes([job for job, _ in group])
+        now = monotonic()
+        outcomes = self._outcomes([job for job, _, _ in group])
+        for _, _, since in group[: len(outcomes)]:
+            self.waited.note(now - since)
         for waiting in reversed(group[len(outcomes) :]):
             self._queue_of(waiting).appendleft(waiting)
         self._wrote()
@@ -156,7 +172,7 @@ class Writer:
             return [Outcome(error=TemporaryError(STORE_FAILED)) for _ in jobs]
 
     def _hand_over(self, done: Sequence[tuple[_Waiting, Outcome]]) -> None:
-        for (job, promise), outcome in done:
+        for (job, promise, _), outcome in done:
             self._waiting -= 1
             self._waiting_size -= job.size
             if outcome.error is None:

@@ -1,14 +1,15 @@
 """The listeners that speak HTTP: each connection has little time and little room, and is closed after one answer.
 
 Strangers reach them, and nothing that they send is kept: requests have no
-bodies, and answers are ready before they are asked for.
+bodies, and answers are ready before they are asked for, or made of what is
+known (metrics, for those who are let in).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from typing import Protocol as Shape
 
 from twisted.internet.interfaces import (
@@ -24,6 +25,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twistedmail_mta.crowd import Crowd
+from twistedmail_mta.tasks import TaskGroup
 from twistedmail_mta.tls.hello import ClientHello, read_hello
 
 MOST_CONNECTIONS: Final = 100
@@ -36,8 +38,8 @@ MOST_OCTETS: Final = 8192
 _LISTENER: Final = "web"
 """Whose clients a crowd counts here; it is one listener's own."""
 
-Answer = Callable[[bytes, str], bytes]
-"""Returns the whole answer to the octets of a request, up to the empty line, of a client at an address."""
+Answer = Callable[[bytes, str], bytes | Coroutine[Any, Any, bytes]]
+"""Returns the whole answer to a request, or waits for it; it is told its octets and the client's address."""
 
 
 class Handshakes(Shape):
@@ -68,12 +70,14 @@ class Terms:
         connections_per_client: most at once from one network.
         tls: under which requests come; None: in clear.
         handshakes: answers in these; None: nothing does.
+        may_connect: says whether a client at an address is let in.
     """
 
     answer: Answer | None
     connections_per_client: int
     tls: IOpenSSLServerConnectionCreator | None = None
     handshakes: Handshakes | None = None
+    may_connect: Callable[[str], bool] = lambda _: True
 
 
 class WebFactory(Factory):
@@ -90,6 +94,7 @@ class WebFactory(Factory):
         self.connections: set[WebProtocol] = set()
         self.crowd = Crowd(MOST_CONNECTIONS)
         self.clock = clock
+        self.tasks = TaskGroup()
         self._terms: Terms | None = None
 
     def serve(self, terms: Terms) -> None:
@@ -129,7 +134,10 @@ class WebProtocol(Protocol):
         """Let the client in, or close."""
         factory, terms = self._factory, self._terms
         host = getattr(self.transport.getPeer(), "host", "")
-        if factory.crowd.enter(_LISTENER, host, terms.connections_per_client) is not None:
+        if (
+            not terms.may_connect(host)
+            or factory.crowd.enter(_LISTENER, host, terms.connections_per_client) is not None
+        ):
             self.abort()
             return
         self._host = host
@@ -184,8 +192,18 @@ class WebProtocol(Protocol):
         """Answer a request that is complete."""
         if b"\r\n\r\n" in taken and self._terms.answer is not None:
             self._answered = True
-            self.transport.write(self._terms.answer(taken.partition(b"\r\n\r\n")[0], self._host))
-            self.transport.loseConnection()
+            answer = self._terms.answer(taken.partition(b"\r\n\r\n")[0], self._host)
+            if isinstance(answer, bytes):
+                self._write(answer)
+            else:
+                self._factory.tasks.start("web.answer", self._write_later(answer))
+
+    async def _write_later(self, answer: Coroutine[Any, Any, bytes]) -> None:
+        self._write(await answer)
+
+    def _write(self, answer: bytes) -> None:
+        self.transport.write(answer)
+        self.transport.loseConnection()
 
     def handshakeCompleted(self) -> None:  # noqa: N802 - Twisted's name
         """Close, if the handshake was the answer (RFC 8737 section 3)."""
