@@ -6,43 +6,16 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import apsw
 import pytest
+from kept_site import LARGE, USER, bring, in_database
 from mta_command import SITE, Command
 
 from twistedmail_mta.keeping import backing_up
 from twistedmail_mta.keeping.layout import names
 from twistedmail_mta.store.files import DATABASE_NAME
 from twistedmail_mta.store.sync import SyncDatabase
-
-USER = "ann@example.org"
-LARGE = 300_000
-"""Octets of a body that is a file."""
-
-
-@pytest.fixture
-def site(command: Command, tmp_path: Path) -> Command:
-    """Return a site with an account, and small and large mail."""
-    assert command("account", "add", USER, "--password-stdin", stdin="secret\n").exit_code == 0
-    bring(command, tmp_path, "a", 3, LARGE)
-    bring(command, tmp_path, "b", 3, 100)
-    (command.state_dir / "acme").mkdir(mode=0o700)
-    (command.state_dir / "acme" / "account.pem").write_text("a key")
-    (command.state_dir / "acme" / "account.pem").chmod(0o600)
-    return command
-
-
-def bring(command: Command, tmp_path: Path, mark: str, number: int, size: int) -> None:
-    """Import some messages."""
-    root = tmp_path / f"Maildir-{mark}"
-    for below in ("cur", "new", "tmp"):
-        (root / below).mkdir(parents=True, exist_ok=True)
-    for each in range(number):
-        text = f"Subject: {mark}{each}\n\n".encode() + os.urandom(size // 2).hex().encode() + b"\n"
-        (root / "cur" / f"{mark}{each}.h:2,S").write_bytes(text)
-    assert command("mailbox", "import", USER, str(root)).exit_code == 0
 
 
 def elsewhere(tmp_path: Path) -> Command:
@@ -59,11 +32,6 @@ def mail_of(command: Command, folder: Path) -> dict[str, bytes]:
     """Return what an export of the account's mail has, by file."""
     assert command("mailbox", "export", USER, str(folder)).exit_code == 0
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def in_database(command: Command, sql: str) -> list[tuple[Any, ...]]:
-    with SyncDatabase(command.state_dir / DATABASE_NAME) as database:
-        return database.write(lambda tx: list(tx.execute(sql)))
 
 
 def files_of(folder: Path) -> list[Path]:

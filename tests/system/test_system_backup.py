@@ -1,4 +1,4 @@
-"""Backups of a real server: while it takes mail, killed in the middle, and brought back elsewhere."""
+"""Backups of a real server: while it takes mail, killed in the middle, and brought back elsewhere; and `mta verify`."""
 
 from __future__ import annotations
 
@@ -194,3 +194,36 @@ def test_damage_is_told_without_a_traceback(site: RunningSite, tmp_path: Path) -
     assert result.returncode == 1
     assert f"Error: {made} is damaged:\n  mta.db: isn't what was written\n" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_busy_server_is_sound(site: RunningSite) -> None:
+    """What is written meanwhile is no fault, whichever row of it comes first; and nothing is mended while it runs."""
+    senders = [Sender(site, f"s{number}") for number in range(3)]
+    for sender in senders:
+        sender.start()
+    wait_until(lambda: all(len(sender.acknowledged) >= 16 for sender in senders))
+    results = [site.mta("verify", "--json", check=False) for _ in range(3)]
+    expunge_all(site)
+    results.append(site.mta("verify", "--json", check=False))
+    for sender in senders:
+        sender.stop()
+
+    values = [json.loads(result.stdout) for result in results]
+    assert [value["faults"] for value in values] == [[], [], [], []]
+    assert values[0]["looked_at"]["messages in mailboxes"] >= 48
+    refused = site.mta("verify", "--repair", check=False)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "Error: the server runs; stop it before anything is mended\n"
+
+
+def test_a_stopped_server_is_sound(site: RunningSite) -> None:
+    """After it was killed, too; on a pipe a line says so."""
+    with smtplib.SMTP("127.0.0.1", site.ports["mx"]) as client:
+        for number in range(4):
+            client.sendmail("joe@sender.test", [ANN], f"Subject: {number}\r\n\r\n" + LARGE)
+    site.kill()
+
+    result = site.mta("verify")
+
+    assert result.stdout.startswith("All is sound: 4 messages in mailboxes, ")
+    assert json.loads(site.mta("verify", "--repair", "--json").stdout)["mended"] == 0

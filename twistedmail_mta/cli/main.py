@@ -59,6 +59,7 @@ _COMMANDS: Final = {
     ),
     "backup": Entry("twistedmail_mta.cli.backup:backup", "Keep a copy of the site, also while it runs."),
     "restore": Entry("twistedmail_mta.cli.restore:restore", "Bring a backup back, or see whether it could be."),
+    "verify": Entry("twistedmail_mta.cli.verify:verify", "See that bodies can be read and rows are sound; mend them."),
     "completion": Entry("twistedmail_mta.cli.completion:completion", "Let a shell complete these commands."),
 }
 
