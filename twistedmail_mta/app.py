@@ -254,9 +254,13 @@ class SiteService(Service):
         for factory in self._factories.values():
             factory.abort()
 
-    def _sessions(self) -> dict[str, int]:
-        """Return how many connections each listener has."""
-        return {name: len(factory.connections) for name, factory in self._factories.items()}
+    def _sessions(self) -> dict[str, tuple[int, int]]:
+        """Return how many connections each listener has, and how many it has had."""
+        return {name: (len(factory.connections), self._begun(name)) for name, factory in self._factories.items()}
+
+    def _begun(self, name: str) -> int:
+        factory = self._factories[name]
+        return factory.begun if isinstance(factory, WebFactory) else self._crowd.begun.get(name, 0)
 
     def _answer_metrics(self, octets: bytes, peer: str) -> bytes | Coroutine[Any, Any, bytes]:
         """Answer who reads metrics."""

@@ -17,12 +17,16 @@ class Crowd:
     A network is an IPv4 address or an IPv6 /64; only networks with a
     connection are remembered.  Each listener counts its own networks, so that
     submissions from an office don't keep its own mail out.
+
+    Attributes:
+        begun: how many were let in since the start, by listener.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._total = 0
         self._by_network: dict[tuple[str, str], int] = {}
+        self.begun: dict[str, int] = {}
 
     def allow(self, most: int) -> None:
         """Let in as many as this from now on; whoever is in stays."""
@@ -43,6 +47,7 @@ class Crowd:
             return TOO_MANY_FROM_YOU
         self._total += 1
         self._by_network[place] = self._by_network.get(place, 0) + 1
+        self.begun[listener] = self.begun.get(listener, 0) + 1
         return None
 
     def leave(self, listener: str, host: str) -> None:

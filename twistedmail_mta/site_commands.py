@@ -72,6 +72,7 @@ class SiteCommands:
             "plugin.counts": self._count_plugins,
             "explain": self._explain,
             "metrics": self._tell_metrics,
+            "site.figures": self._tell_figures,
         }
 
     async def _status(self, _: Object) -> Object:
@@ -180,6 +181,12 @@ class SiteCommands:
             return {"text": (await measuring.text()).decode()}
         except TemporaryError as error:
             raise CommandError(str(error)) from error
+
+    async def _tell_figures(self, arguments: Object) -> Object:
+        measuring = self._measuring()
+        if measuring is None or self._parts() is None:
+            raise CommandError("the server is still starting")
+        return await self._status(arguments) | measuring.figures.told()
 
     async def _reload_site(self, _: Object) -> Object:
         try:

@@ -445,3 +445,58 @@ def test_terms_of_the_site_file() -> None:
     for transfer in road.lanes.close():
         assert transfer not in road.begun
     assert not road.clock.getDelayedCalls()
+
+
+def test_standing_tells_of_work() -> None:
+    """What runs, what may, what waits, and what the next hop said last; the busiest lane first."""
+    road = Road(concurrency=2)
+    road.put("quiet.example")
+    first, *_ = [road.put("busy.example", recipients=2) for _ in range(4)]
+    road.lanes.note_said(first, Reply(250, "2.0.0", "Queued"))
+
+    standing = road.lanes.standing(10)
+
+    assert (standing.number, standing.running, standing.waiting, standing.recipients) == (2, 3, 2, 9)
+    busy, quiet = standing.lanes
+    assert (busy.name, busy.running, busy.allowed, busy.waiting, busy.recipients) == ("busy.example:25", 2, 2, 2, 8)
+    assert (busy.said, busy.rest, busy.is_dead) == ("250 2.0.0 Queued", 0.0, False)
+    assert (quiet.name, quiet.running, quiet.said) == ("quiet.example:25", 1, "")
+
+
+def test_standing_tells_of_rest_without_work() -> None:
+    """A next hop that isn't reached is shown until it is tried again, also when nothing waits for it any more."""
+    road = Road()
+    for _ in range(3):
+        transfer = road.put("down.example")
+        road.lanes.note_said(transfer, DOWN.reply)
+        road.fail(transfer)
+        road.clock.advance(0.0 if len(road.begun) == 3 else 10.0)
+
+    (down,) = road.lanes.standing(10).lanes
+    assert (down.name, down.running, down.waiting, down.rest, down.is_dead) == ("down.example:25", 0, 0, 4.0, True)
+    assert down.said == str(DOWN.reply)
+
+    road.clock.advance(4.0)
+    assert road.lanes.standing(10).lanes == ()
+
+
+def test_standing_is_bounded() -> None:
+    """However many lanes there are, no more are listed than was asked for; all are counted."""
+    road = Road(concurrency=1)
+    for n in range(30):
+        road.put(f"h{n}.example")
+    for transfer in [road.put(f"down{n}.example") for n in range(30)]:
+        road.fail(transfer)
+
+    standing = road.lanes.standing(40)
+
+    assert standing.number == 60
+    assert [lane.running for lane in standing.lanes] == [1] * 30 + [0] * 10
+
+
+def test_standing_tells_of_trouble() -> None:
+    """Why nothing is begun."""
+    road = Road()
+    road.lanes.pause("settle")
+
+    assert road.lanes.standing(1).troubles == ("settle",)

@@ -50,6 +50,7 @@ _COMMANDS: Final = {
     "plugin": Entry("twistedmail_mta.cli.plugin:plugin", "List and check the plugins of the site; begin a new one."),
     "reload": Entry("twistedmail_mta.cli.reload:reload", "Let the running server read its site file again."),
     "diff": Entry("twistedmail_mta.cli.diff:diff", "Show what a reload of the site file would change."),
+    "top": Entry("twistedmail_mta.cli.top:top", "Watch the server: sessions, rates, the queue, lanes, senders."),
     "queue": Entry("twistedmail_mta.cli.queue:queue", "Look at the mail that waits, and act on it."),
     "headers": Entry("twistedmail_mta.cli.headers:headers", "Show the way of any message, from its own header."),
     "metrics": Entry("twistedmail_mta.cli.metrics:metrics", "Print what the server has counted, for Prometheus."),

@@ -14,6 +14,7 @@ import click
 
 from twistedmail_mta.cli import queue_change, queue_suspend
 from twistedmail_mta.cli.offline import finished
+from twistedmail_mta.cli.queue_lanes import lanes
 from twistedmail_mta.cli.queue_selection import controlled, read_ids, selected
 from twistedmail_mta.cli.queue_summary import summary
 from twistedmail_mta.cli.queue_text import described, heading, lines, rows
@@ -38,6 +39,7 @@ def queue() -> None:
 
 for _command in (
     summary,
+    lanes,
     queue_change.retry,
     queue_change.hold,
     queue_change.release,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import globalLogPublisher
 
+from twistedmail_mta.composition.figures import Figures, Sessions
 from twistedmail_mta.composition.measured_files import file_readings, queue_readings
 from twistedmail_mta.composition.parts import IReactorSite, Parts
 from twistedmail_mta.composition.settings import release
@@ -19,6 +21,7 @@ from twistedmail_mta.observe.exposition import MEDIA_TYPE, json_of, text_of
 from twistedmail_mta.observe.figures import Spread
 from twistedmail_mta.observe.tally import EventTally
 from twistedmail_mta.spool.census import Census, take_census
+from twistedmail_mta.store.database import Database
 from twistedmail_mta.tasks import Promise, TaskGroup, WorkerPool, within
 from twistedmail_mta.web.request import Request, answer_with, read_request
 
@@ -44,18 +47,19 @@ class Measuring:
     text is made, on a thread of its own.  The queue is counted when somebody
     asks, in stretches on the database's readers, and for a fiftieth of the
     time at most; meanwhile the last count is told, with its time.
+
+    Attributes:
+        figures: what `mta top` is told.
     """
 
-    def __init__(
-        self, reactor: IReactorSite, parts: Parts, tally: EventTally, sessions: Callable[[], Mapping[str, int]]
-    ) -> None:
+    def __init__(self, reactor: IReactorSite, parts: Parts, tally: EventTally, sessions: Sessions) -> None:
         """Prepare to measure.
 
         Args:
             reactor: drives it.
             parts: those of the site.
             tally: what the log has told.
-            sessions: returns how many connections each listener has.
+            sessions: returns who is and was at each listener.
         """
         self._reactor = reactor
         self._parts = parts
@@ -70,9 +74,12 @@ class Measuring:
         self._counted_at = 0.0
         self._next_count = 0.0
         self._first: Promise[None] = Promise()
+        self.figures = Figures(reactor, parts, self._counted, sessions)
 
     def start(self) -> None:
         """Look at the reactor from now on."""
+        globalLogPublisher.addObserver(self.figures.busiest)
+        self.figures.note(0.0)
         self._due = self._reactor.seconds() + LAG_EVERY
         self._look = self._reactor.callLater(LAG_EVERY, self._note_lag)
 
@@ -80,6 +87,7 @@ class Measuring:
         """Measure no more."""
         if self._look is not None:
             self._look.cancel()
+            globalLogPublisher.removeObserver(self.figures.busiest)
         self._tasks.cancel()
         await self._tasks.finish()
         self._threads.stop()
@@ -127,15 +135,22 @@ class Measuring:
         parts = self._parts
         yield catalogue.INFO, (release(),), 1
         yield from self._tally.readings()
-        yield from of_counts(catalogue.SESSIONS, (((name,), number) for name, number in self._sessions().items()))
+        yield from of_counts(catalogue.SESSIONS, (((name,), number) for name, (number, _) in self._sessions().items()))
         if self._census is not None:
             yield from queue_readings(self._census, self._counted_at, time.time())
         yield from parts.readings()
         yield catalogue.LAG, (), self._lag
 
+    def _counted(self) -> Iterator[Reading]:
+        """Yield what rates are made of."""
+        yield from self._tally.readings()
+        if isinstance(self._parts.database, Database):
+            yield from self._parts.database.readings()
+
     def _note_lag(self) -> None:
         now = self._reactor.seconds()
         self._lag.note(now - self._due)
+        self.figures.note(max(0.0, now - self._due))
         self._due = now + LAG_EVERY
         self._look = self._reactor.callLater(LAG_EVERY, self._note_lag)
 

@@ -343,6 +343,11 @@ class Parts:
         """Those that new sessions ask."""
         return self._generations.now.plugins
 
+    @property
+    def most_memory(self) -> int:
+        """How many octets this process may hold before mail is refused."""
+        return self._memory.most
+
     def speaks_imap(self, name: str) -> bool:
         """Return whether IMAP is spoken on a listener where mail is fetched, not POP3."""
         return self.site.listen[name].role == "imap"

@@ -22,6 +22,9 @@ Messages:
         (hold, delete), true when they are (retry, release).
     queue.look: suspensions or failures were changed in the database, or recipients
         made due: look at all of these at once.
+    site.figures: nothing; answers with what `mta top` shows, of bounded size and from memory alone: `sessions`,
+        `rates`, `lanes`, `senders`, `reactor` (most seconds that it was late), `database`, `memory`, and what
+        `status` answers.  Rates are per second, over `10s`, `1m` and `5m`; null while they aren't known.
     queue.lanes: `domains`, a list of at most 50; answers with `lanes`, an object of their
         names, without those that don't go by MX or can't be named now.
     directory.changed: domains, accounts or aliases were changed in the database.

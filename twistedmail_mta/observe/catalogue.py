@@ -63,6 +63,9 @@ INFO: Final = _gauge("info", "1; which release runs.", "release")
 ACCEPTED: Final = _counter(
     "messages_accepted", "Messages taken, by listener and the version of TLS (none: in clear).", "listener", "tls"
 )
+FILED: Final = _counter(
+    "messages_filed", "Copies that were in mailboxes as soon as their message was taken.", "listener"
+)
 ACCEPTED_BYTES: Final = _counter("messages_accepted_bytes", "Octets of messages taken.", "listener")
 DISCARDED: Final = _counter("messages_discarded", "Messages that plugins left no recipient.")
 REFUSED: Final = _counter(

@@ -39,7 +39,8 @@ class EventTally:
             provider_of: returns whose MX host a name in lower case is, of a fixed table; None: of nobody there.
         """
         self._provider_of = provider_of
-        self._accepted, self._octets, self._refused, self._discarded = Counts(), Counts(), Counts(), Counts()
+        self._accepted, self._filed, self._octets = Counts(), Counts(), Counts()
+        self._refused, self._discarded = Counts(), Counts()
         self._acceptance = Spreads(catalogue.ACCEPTANCE.bounds)
         self._tls_failed, self._logins, self._verdicts = Counts(), Counts(), Counts()
         self._attempts, self._proofs, self._reports, self._untold = Counts(), Counts(), Counts(), Counts()
@@ -76,6 +77,7 @@ class EventTally:
         """Yield all that was counted."""
         counted = (
             (catalogue.ACCEPTED, self._accepted),
+            (catalogue.FILED, self._filed),
             (catalogue.ACCEPTED_BYTES, self._octets),
             (catalogue.DISCARDED, self._discarded),
             (catalogue.REFUSED, self._refused),
@@ -99,6 +101,8 @@ class EventTally:
         listener = str(event.get("listener"))
         self._accepted.add((listener, _version(event.get("tls"))))
         self._octets.add((listener,), event.get("size", 0))
+        if mailboxes := event.get("mailboxes"):
+            self._filed.add((listener,), len(mailboxes))
         self._acceptance.note((listener,), event.get("seconds", 0.0))
         if tags := event.get("tags"):
             self._note_verdicts(tags)

@@ -49,7 +49,11 @@ def resident() -> int:
 
 
 class MemoryWatch:
-    """Knows whether memory is short."""
+    """Knows whether memory is short.
+
+    Attributes:
+        most: octets that the process may hold.
+    """
 
     log: ClassVar[Logger] = Logger()
 
@@ -72,7 +76,7 @@ class MemoryWatch:
             threads: on one of these it is made.
             held: returns how many octets the process holds.
         """
-        self._most = most
+        self.most = most
         self._clock = clock
         self._plugins = plugins
         self._tasks = tasks
@@ -91,9 +95,9 @@ class MemoryWatch:
 
     def _look(self, now: float) -> None:
         held = self._held()
-        if self._short and held <= self._most:
+        if self._short and held <= self.most:
             self.log.info("memory is enough again: {held} MB are held", event="memory.enough", held=held >> 20)
-        self._short = held > self._most
+        self._short = held > self.most
         if self._short and now - self._told_at >= TELL_EVERY:
             self._told_at = now
             self._tasks.start("memory.tell", self._tell(held))
@@ -106,7 +110,7 @@ class MemoryWatch:
             "plugins hold about {plugins}",
             event="memory.short",
             held=held >> 20,
-            most=self._most >> 20,
+            most=self.most >> 20,
             plugins=", ".join(f"{name} {size >> 20} MB" for name, size in of_plugins),
         )
 

@@ -245,6 +245,9 @@ class Dispatch:
 
     def _note_pace(self, transfer: Transfer, outcomes: Sequence[Outcome]) -> None:
         """Let the lane learn from what its next hop did."""
+        said = next((outcome.reply for outcome in outcomes if not isinstance(outcome, Withdrawn)), None)
+        if said is not None:
+            self.lanes.note_said(transfer, said)
         unreached = [outcome for outcome in outcomes if isinstance(outcome, Deferred) and outcome.unreached]
         refusals = [outcome.reply for outcome in outcomes if isinstance(outcome, Deferred | Failed)]
         pauses = [pause for reply in refusals if (pause := _pause_asked_for(reply)) is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from zope.interface import implementer
 from twistedmail_mta.interfaces import ILanePlan
 from twistedmail_mta.model import Claim, Deferred, LaneTerms, Message, NextHop, Reply
 from twistedmail_mta.queue.pace import Pace
+from twistedmail_mta.queue.standing import LanesStanding, LaneStanding
 from twistedmail_mta.queue.turns import Turns
 from twistedmail_mta.tasks import Cancelled, TaskGroup
 
@@ -209,6 +211,32 @@ class Lanes:
         lane, _ = self._begun[transfer]
         return lane.name
 
+    def standing(self, most: int) -> LanesStanding:
+        """Return how lanes stand: at most so many of those with work, then of those at rest, the longest first."""
+        now = self._clock.seconds()
+        busy = heapq.nlargest(
+            most, self._lanes.values(), key=lambda lane: (lane.running + len(lane.waiting), lane.name)
+        )
+        idle = [pace for name, pace in self._paces.items() if pace.rest(now) > 0 and name not in self._lanes]
+        resting = heapq.nlargest(most - len(busy), idle, key=lambda pace: pace.rest(now))
+        return LanesStanding(
+            number=len(self._lanes) + len(idle),
+            running=len(self._begun),
+            waiting=sum(len(lane.waiting) for lane in self._lanes.values()),
+            recipients=self._recipients,
+            troubles=tuple(sorted(self._troubles)),
+            lanes=(
+                *(_standing(lane.name, lane, lane.pace, now) for lane in busy),
+                *(_standing(pace.terms.name, None, pace, now) for pace in resting),
+            ),
+        )
+
+    def note_said(self, transfer: Transfer, reply: Reply) -> None:
+        """Remember what the next hop of a running transfer said, or why it wasn't reached."""
+        lane, _ = self._begun[transfer]
+        if lane.pace is not None:
+            lane.pace.said = reply
+
     def note_answer(self, transfer: Transfer) -> None:
         """Note that a next hop dealt with a running transfer, whatever it said of the mail."""
         lane, era = self._begun[transfer]
@@ -386,6 +414,20 @@ class Lanes:
         if lane.timer is not None:
             lane.timer.cancel()
             lane.timer = None
+
+
+def _standing(name: str, lane: _Lane | None, pace: Pace | None, now: float) -> LaneStanding:
+    return LaneStanding(
+        name=name,
+        running=0 if lane is None else lane.running,
+        allowed=0 if pace is None else pace.concurrency,
+        waiting=0 if lane is None else len(lane.waiting),
+        recipients=0 if lane is None else lane.recipients,
+        rest=0.0 if pace is None else max(0.0, pace.rest(now)),
+        is_dead=pace is not None and pace.is_dead(now),
+        is_crowded=lane is not None and lane.crowded,
+        said="" if pace is None or pace.said is None else str(pace.said),
+    )
 
 
 def _unnamed(next_hop: NextHop) -> str:

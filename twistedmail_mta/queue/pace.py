@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from twistedmail_mta.model import Deferred, LaneTerms
+from twistedmail_mta.model import Deferred, LaneTerms, Reply
 
 FIRST_CONCURRENCY: Final = 2
 FIRST_PAUSE: Final = 1.0
@@ -28,9 +28,10 @@ class Pace:
         concurrency: how many may run now.
         obstacle: the outcome that mail for a dead next hop gets; None while
             it isn't thought dead.
+        said: the last answer of the next hop, or why it wasn't reached; None while nothing is known.
     """
 
-    __slots__ = ("_era", "_most", "_next_at", "_setbacks", "_won", "concurrency", "obstacle", "terms")
+    __slots__ = ("_era", "_most", "_next_at", "_setbacks", "_won", "concurrency", "obstacle", "said", "terms")
 
     def __init__(self, terms: LaneTerms, most: int) -> None:
         """Begin a lane.
@@ -41,6 +42,7 @@ class Pace:
         """
         self.terms = terms
         self.obstacle: Deferred | None = None
+        self.said: Reply | None = None
         self._most = terms.concurrency or most
         self.concurrency = min(FIRST_CONCURRENCY, self._most)
         self._won = 0

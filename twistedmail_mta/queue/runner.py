@@ -26,6 +26,7 @@ from twistedmail_mta.queue.own_mail import OwnMail
 from twistedmail_mta.queue.pace import Pace
 from twistedmail_mta.queue.precedence import Precedence
 from twistedmail_mta.queue.settle import Alerts, Settler
+from twistedmail_mta.queue.standing import LanesStanding
 from twistedmail_mta.queue.suspensions import Suspensions
 from twistedmail_mta.tasks import Cancelled, TaskGroup, after_writes, sleep
 
@@ -188,6 +189,10 @@ class QueueRunner:
     def pace_of(self, lane: str) -> Pace | None:
         """Return how fast a lane goes, by its name; None where nothing has gone there lately."""
         return self._dispatch.lanes.pace_of(lane)
+
+    def standing(self, most: int) -> LanesStanding:
+        """Return how lanes stand; at most so many of them one by one."""
+        return self._dispatch.lanes.standing(most)
 
     async def is_suspended(self, message: Message, recipient: Address, next_hop: NextHop) -> bool:
         """Return whether an operator wants mail not to be tried now.

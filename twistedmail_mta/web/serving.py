@@ -97,6 +97,11 @@ class WebFactory(Factory):
         self.tasks = TaskGroup()
         self._terms: Terms | None = None
 
+    @property
+    def begun(self) -> int:
+        """How many clients were let in since the start."""
+        return self.crowd.begun.get(_LISTENER, 0)
+
     def serve(self, terms: Terms) -> None:
         """Serve new connections under these terms from now on."""
         self._terms = terms
