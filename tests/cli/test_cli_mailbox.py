@@ -54,7 +54,7 @@ def test_a_running_server_is_told_of_each_mailbox(
             raise answer
         return answer
 
-    monkeypatch.setattr("twistedmail_mta.cli.mailbox.tell", tell)
+    monkeypatch.setattr("twistedmail_mta.cli.transferring.tell", tell)
     for _ in range(3):
         assert command("mailbox", "import", USER, str(maildir)).exit_code == 0
 

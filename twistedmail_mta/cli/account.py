@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 import click
 
 from twistedmail_mta.cli.account_brake import brake
+from twistedmail_mta.cli.account_export import export
 from twistedmail_mta.cli.account_import import import_
 from twistedmail_mta.cli.account_show import list_, show
 from twistedmail_mta.cli.alias_check import eclipsed, warn
@@ -91,6 +92,7 @@ def account() -> None:
 account.add_command(list_)
 account.add_command(show)
 account.add_command(import_)
+account.add_command(export)
 account.add_command(brake)
 
 

@@ -1,4 +1,4 @@
-"""`mta account import`: the accounts of another server."""
+"""`mta account import`: the accounts of another server, or one that was exported."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Final
 
 import click
 
+from twistedmail_mta.cli.account_bring import bring_account
 from twistedmail_mta.cli.alias_check import warn
 from twistedmail_mta.cli.hosting import OpenDirectory, as_domain, demand_home, open_directory, report
 from twistedmail_mta.cli.site import Invocation, pass_invocation
@@ -29,18 +30,24 @@ Imported = tuple[str, StoredPassword | None]
 
 
 @click.command(name="import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", metavar="FILE|DIRECTORY", type=click.Path(exists=True, path_type=Path))
 @click.option("--domain", metavar="NAME", callback=as_domain, help="Of the names in it that have none.")
 @click.option("--external", is_flag=True, help="Take the names only; a checker of the site file judges passwords.")
 @pass_invocation
 def import_(invocation: Invocation, file: Path, domain: str | None, *, external: bool) -> None:
-    """Add the accounts of a passwd-file.
+    """Add the accounts of a passwd-file, or one with its mail.
 
-    It is in Dovecot's form; the hashes of its passwords are kept.
+    A file is in Dovecot's form; the hashes of its passwords are kept.  A
+    directory is what `mta account export` has written.
 
     Accounts that are there already stay as they are.  Exit status 1: something
     in the file couldn't be taken over as it stands.
     """
+    if file.is_dir():
+        if domain is not None:
+            raise click.UsageError("--domain is for a file: in a directory the account has its whole name.")
+        bring_account(invocation, file.absolute(), external=external)
+        return
     read = parse_passwords(file.read_bytes(), domain)
     wanted = [(name, None if external else _password(stored)) for name, stored in read.hashes.items()]
     done = Counter[str]()

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -14,28 +10,17 @@ from pathlib import Path
 import click
 
 from twistedmail_mta.cli.errors import in_words
-from twistedmail_mta.cli.offline import ImmediateDatabase, body_store, finished
-from twistedmail_mta.cli.progress import progress
-from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, print_table, printable
-from twistedmail_mta.control.client import RefusedError, tell
+from twistedmail_mta.cli.offline import ImmediateDatabase, finished
+from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, print_table
+from twistedmail_mta.cli.transferring import account_id, bring_all, opened, report_tallies, tell_server, write_all
 from twistedmail_mta.directory.accounts import account_name
-from twistedmail_mta.directory.tables import find_account
 from twistedmail_mta.mail.mailbox_names import mailbox_name
 from twistedmail_mta.mailbox.mailboxes import Mailbox, mailboxes
-from twistedmail_mta.mailbox.reading import sequences
-from twistedmail_mta.spool.ids import MessageIds
-from twistedmail_mta.store.bodies import BodyStore
-from twistedmail_mta.store.files import DATABASE_NAME
-from twistedmail_mta.store.sync import SyncDatabase
 from twistedmail_mta.transfer.dovecot import DEFAULT_UIDL, is_uidl_format
 from twistedmail_mta.transfer.exporting import Export
-from twistedmail_mta.transfer.importing import Import, Tally
 from twistedmail_mta.transfer.maildir_writer import MaildirWriter
 from twistedmail_mta.transfer.mbox_writer import MboxWriter
-from twistedmail_mta.transfer.sources import Source, source_at
-
-_SHOWN = 20
-"""Problems of one mailbox that are printed."""
+from twistedmail_mta.transfer.sources import source_at
 
 
 def _address(_: click.Context, __: click.Parameter, value: str) -> str:
@@ -72,7 +57,7 @@ def mailbox() -> None:
 def list_(invocation: Invocation, account: str) -> None:
     """List the mailboxes of an account."""
     with invocation.database() as database:
-        found = database.read(partial(mailboxes, account=_id(database, account)))
+        found = database.read(partial(mailboxes, account=account_id(database, account)))
     if invocation.as_json:
         print_json([_described(each) for each in found])
         return
@@ -110,44 +95,15 @@ def import_(invocation: Invocation, account: str, path: Path, into: str | None, 
     if into is not None and path.is_dir():
         raise click.UsageError("--into is for one mbox file: a Maildir and a directory of mboxes name their mailboxes.")
     state_dir, access = invocation.state_dir_for_now()
-    with _opened(state_dir) as (database, bodies):
-        account_id = _id(database, account)
+    with opened(state_dir) as (database, bodies):
+        number = account_id(database, account)
         try:
             source = source_at(path, into or "INBOX", uidl, access)
         except (OSError, ValueError) as error:
             raise click.ClickException(in_words(error) or str(error)) from error
-        tallies = _bring_all(database, bodies, account_id, source)
-        _tell_server(state_dir, database, account_id)
-    _report(invocation, tallies, source.left_out, "Imported")
-
-
-def _bring_all(database: SyncDatabase, bodies: BodyStore, account: int, source: Source) -> list[Tally]:
-    ids = MessageIds(time.time, 256 + os.getpid() % 256)
-    tallies = []
-    with progress() as bar:
-        bring = Import(ImmediateDatabase(database), bodies, ids.new, account, time.time, bar.advance)
-        for read in source.folders:
-            try:
-                folder = read()
-            except (OSError, ValueError) as error:
-                source.left_out.append(in_words(error) or str(error))
-                continue
-            bar.begin(printable(folder.name), folder.count)
-            tallies.append(finished(bring.bring(folder)))
-        finished(bring.subscribe(source.subscriptions))
-    return tallies
-
-
-def _tell_server(state_dir: Path, database: SyncDatabase, account: int) -> None:
-    """Have a running server look at the mailboxes at once; else it notices within a second or two."""
-    ids = json.dumps([each.id for each in database.read(partial(mailboxes, account=account))])
-    for each, sequence in database.read(partial(sequences, mailboxes=ids)).items():
-        try:
-            answer = tell(state_dir, "mailbox.changed", {"mailbox": each, "sequence": sequence})
-        except RefusedError:
-            return
-        if answer is None:
-            return
+        tallies = bring_all(database, bodies, number, source)
+        tell_server(state_dir, database, number)
+    report_tallies(invocation, tallies, source.left_out, "Imported")
 
 
 @mailbox.command()
@@ -163,14 +119,14 @@ def export(invocation: Invocation, account: str, path: Path, form: str, names: S
     anew.  As root it writes as the owner of the state directory.
     """
     path = path.absolute()
-    with _opened(invocation.state_dir()) as (database, bodies):
-        source = Export(ImmediateDatabase(database), bodies, _id(database, account))
+    with opened(invocation.state_dir()) as (database, bodies):
+        source = Export(ImmediateDatabase(database), bodies, account_id(database, account))
         chosen = _chosen(finished(source.mailboxes()), names)
         try:
-            tallies = _write_all(source, chosen, (MaildirWriter if form == "maildir" else MboxWriter)(path, source))
+            tallies = write_all(source, chosen, (MaildirWriter if form == "maildir" else MboxWriter)(path, source))
         except OSError as error:
             raise click.ClickException(str(error)) from error
-    _report(invocation, tallies, [], "Exported")
+    report_tallies(invocation, tallies, [], "Exported")
 
 
 def _chosen(found: list[Mailbox], names: Sequence[str]) -> list[Mailbox]:
@@ -179,51 +135,3 @@ def _chosen(found: list[Mailbox], names: Sequence[str]) -> list[Mailbox]:
     if unknown:
         raise click.ClickException(f"there is no mailbox {', '.join(sorted(unknown))}")
     return [each for each in found if not wanted or each.name in wanted]
-
-
-def _write_all(source: Export, chosen: list[Mailbox], writer: MaildirWriter | MboxWriter) -> list[Tally]:
-    tallies = []
-    with progress() as bar:
-        for each in chosen:
-            bar.begin(printable(each.name), each.messages)
-            tally = Tally(each.name)
-            finished(writer.write(each, tally))
-            bar.advance(tally.found)
-            tallies.append(tally)
-        writer.subscribe(finished(source.subscriptions()))
-    return tallies
-
-
-@contextmanager
-def _opened(state_dir: Path) -> Iterator[tuple[SyncDatabase, BodyStore]]:
-    with SyncDatabase(state_dir / DATABASE_NAME) as database:
-        yield database, body_store(state_dir)
-
-
-def _id(database: SyncDatabase, name: str) -> int:
-    found = database.read(lambda tx: find_account(tx, name))
-    if found is None:
-        raise click.ClickException(f"there is no account {name}")
-    return found.id
-
-
-def _report(invocation: Invocation, tallies: list[Tally], left_out: list[str], done: str) -> None:
-    """Print what became of each mailbox; end with status 1 when something is missing."""
-    if invocation.as_json:
-        print_json({"mailboxes": [asdict(tally) for tally in tallies], "left_out": left_out})
-    else:
-        columns = ("Mailbox", ">Found", f">{done}", ">Before", ">There now")
-        print_table(columns, [_row(tally) for tally in tallies], "Nothing was found.")
-    for tally in tallies:
-        for problem in tally.problems[:_SHOWN]:
-            click.echo(f"{printable(tally.name)}: {printable(problem)}", err=True)
-        if len(tally.problems) > _SHOWN:
-            click.echo(f"{printable(tally.name)}: {len(tally.problems) - _SHOWN} more problems", err=True)
-    for each in left_out:
-        click.echo(f"Left out: {printable(each)}", err=True)
-    if left_out or not all(tally.is_complete for tally in tallies):
-        raise click.exceptions.Exit(1)
-
-
-def _row(tally: Tally) -> tuple[str, ...]:
-    return (tally.name, str(tally.found), str(tally.imported), str(tally.known), str(tally.present))

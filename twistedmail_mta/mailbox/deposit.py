@@ -131,6 +131,12 @@ def make(tx: Transaction, account: int, name: str, now: int, special_use: str | 
         list(tx.execute(MAKE, (account, name, validities(tx, 1, now), special_use)))
 
 
+def make_as_elsewhere(tx: Transaction, account: int, wanted: Sequence[tuple[str, str | None]], now: int) -> None:
+    """Make the mailboxes that an account had elsewhere, with their special uses; for one that has none yet."""
+    for name, special_use in wanted:
+        list(tx.execute(MAKE, (account, name, validities(tx, 1, now), special_use)))
+
+
 def validities(tx: Transaction, count: int, now: int) -> int:
     """Return the first of some new UIDVALIDITY values, greater than any before, also of mailboxes that are gone."""
     ((first,),) = list(tx.execute(VALIDITY, (count, now)))
