@@ -23,6 +23,7 @@ from twistedmail_mta.access.pop3_conversation import POP3Conversation
 from twistedmail_mta.composition.measuring import BUSY, Measuring
 from twistedmail_mta.composition.parts import IReactorSite, Parts
 from twistedmail_mta.composition.reloading import Reloaded, Turns
+from twistedmail_mta.composition.remembering import demand_known_history
 from twistedmail_mta.composition.settings import release
 from twistedmail_mta.config.endpoints import widened
 from twistedmail_mta.config.listening import ListenTable
@@ -151,6 +152,7 @@ class SiteService(Service):
         bound = {getattr(port.getHost(), "host", "") for _, port in self._ports}
         try:
             self._control.lock()
+            demand_known_history(self._site)
             parts = Parts(self._reactor, self._site, bound - {"", "0.0.0.0", "::"})  # noqa: S104 - left out
         except (
             *(AlreadyRunningError, CertificateError, SchemaError, UnusableDatabase),

@@ -296,7 +296,15 @@ def test_limits_of_pop3() -> None:
     assert (limits.connections_per_client, limits.sessions_per_account) == (50, 20)
 
 
-@pytest.mark.parametrize(("text", "version"), [("", "is missing"), ("config_version = 2\n", "must be 1")])
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("", "is missing"),
+        ("config_version = 2\n", "is 2: the file was written for a newer release; this one reads 1"),
+        ("config_version = 0\n", "must be 1, the only one this release reads"),
+        ('config_version = "1"\n', "must be 1, the only one this release reads"),
+    ],
+)
 def test_config_version(text: str, version: str) -> None:
     """Without the version, or with another, the file isn't guessed at."""
     (found,) = problems("", BASE.replace("config_version = 1\n", text))

@@ -10,7 +10,7 @@ import pytest
 from hand_reactor import HandReactor
 
 from twistedmail_mta.store.database import open_database
-from twistedmail_mta.store.schema import Migration, SchemaError, _apply, migrate, shipped_migrations
+from twistedmail_mta.store.schema import Migration, SchemaError, apply, migrate, shipped_migrations
 
 FIRST = Migration(1, "0001_a.sql", "CREATE TABLE a (x); INSERT INTO a VALUES (1); -- a;\nCREATE INDEX i ON a (x)")
 SECOND = Migration(2, "0002_b.sql", "UPDATE a SET x = x + 1")
@@ -62,7 +62,7 @@ def test_a_newer_database_is_refused(connection: apsw.Connection) -> None:
 def test_two_processes_migrate_once(connection: apsw.Connection) -> None:
     """Whoever comes second sees in its transaction that the work is done."""
     migrate(connection, [FIRST, SECOND])
-    _apply(connection, SECOND)
+    apply(connection, SECOND)
     assert state(connection) == (2, 2)
 
 

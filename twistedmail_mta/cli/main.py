@@ -61,6 +61,9 @@ _COMMANDS: Final = {
     "backup": Entry("twistedmail_mta.cli.backup:backup", "Keep a copy of the site, also while it runs."),
     "restore": Entry("twistedmail_mta.cli.restore:restore", "Bring a backup back, or see whether it could be."),
     "verify": Entry("twistedmail_mta.cli.verify:verify", "See that bodies can be read and rows are sound; mend them."),
+    "upgrade": Entry(
+        "twistedmail_mta.cli.upgrade:upgrade", "Bring the databases to this release, or try it on copies."
+    ),
     "completion": Entry("twistedmail_mta.cli.completion:completion", "Let a shell complete these commands."),
 }
 

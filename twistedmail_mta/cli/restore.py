@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from twistedmail_mta.cli.offline import ImmediateDatabase, WallClock, body_store, finished
 from twistedmail_mta.cli.progress import progress
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json
-from twistedmail_mta.control.client import ControlClient, NotRunningError, RefusedError
+from twistedmail_mta.cli.stopped import demand_stopped
 from twistedmail_mta.keeping.layout import SITE, Backup, names, read_backup
 from twistedmail_mta.keeping.restoring import NotEmptyError, Restoring, examine, occupants
 from twistedmail_mta.spool.control import QueueControl
@@ -50,7 +50,7 @@ def restore(  # noqa: PLR0913 - one for each option
     isn't put anywhere.
     """
     state_dir, access = invocation.state_dir_for_now()
-    _demand_stopped(state_dir)
+    demand_stopped(state_dir, "the server runs; stop it first")
     with access():
         backup = _chosen(directory.absolute(), name)
     there = occupants(state_dir)
@@ -66,17 +66,6 @@ def restore(  # noqa: PLR0913 - one for each option
         queue = _Queue(hold=hold_queue)
         aside = restoring.run(queue.prepare, force=force)
     _tell(invocation, Done(backup, files, state_dir, aside, queue.held, queue.waiting))
-
-
-def _demand_stopped(state_dir: Path) -> None:
-    try:
-        with ControlClient(state_dir):
-            pass
-    except NotRunningError:
-        return
-    except RefusedError:
-        pass
-    raise click.ClickException("the server runs; stop it first")
 
 
 def _chosen(directory: Path, name: str | None) -> Backup:

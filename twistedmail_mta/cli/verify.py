@@ -9,7 +9,7 @@ import click
 
 from twistedmail_mta.cli.progress import progress
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, printable
-from twistedmail_mta.control.client import ControlClient, NotRunningError, RefusedError
+from twistedmail_mta.cli.stopped import demand_stopped
 from twistedmail_mta.keeping.fault import Fault, Found
 from twistedmail_mta.keeping.verifying import Verifying, repair
 from twistedmail_mta.store.files import DATABASE_NAME
@@ -34,7 +34,7 @@ def verify(invocation: Invocation, *, quick: bool, mends: bool) -> None:
     if not (state_dir / DATABASE_NAME).exists():
         raise click.ClickException(f"there is nothing to look at yet: no {state_dir / DATABASE_NAME}")
     if mends:
-        _demand_stopped(state_dir)
+        demand_stopped(state_dir, "the server runs; stop it before anything is mended")
     found, mended = _found(state_dir, quick=quick), 0
     before = found
     if mends:
@@ -51,17 +51,6 @@ def verify(invocation: Invocation, *, quick: bool, mends: bool) -> None:
 def _found(state_dir: Path, *, quick: bool) -> Found:
     with progress() as bar:
         return Verifying(state_dir, bar, quick=quick).run()
-
-
-def _demand_stopped(state_dir: Path) -> None:
-    try:
-        with ControlClient(state_dir):
-            pass
-    except NotRunningError:
-        return
-    except RefusedError:
-        pass
-    raise click.ClickException("the server runs; stop it before anything is mended")
 
 
 def _described(found: Found, before: Found, mended: int) -> dict[str, Any]:

@@ -129,11 +129,17 @@ def _text(detail: ErrorDetails, part: Part) -> str:
 
 def _not_among(detail: ErrorDetails, steps: Sequence[int | str]) -> str:
     if steps == ("config_version",):
-        return f"must be {detail['ctx']['expected']}, the only one this release reads"
+        return _of_version(detail["input"], detail["ctx"]["expected"])
     text = f"must be {detail['ctx']['expected'].replace(chr(39), chr(34))}"
     if steps[:1] == ("listen",) and steps[-1] == "role":
         text += ", the roles of this release"
     return text
+
+
+def _of_version(found: object, known: str) -> str:
+    if isinstance(found, int) and found > int(known):
+        return f"is {found}: the file was written for a newer release; this one reads {known}"
+    return f"must be {known}, the only one this release reads"
 
 
 def _choices(expected: str) -> str:

@@ -28,8 +28,10 @@ ASIDE: Final = "before-"
 """Begins the name of what a restore has moved aside, in the state directory."""
 RESTORING: Final = ".restoring"
 """What a restore is writing there."""
+TRYING: Final = ".upgrading-"
+"""Begins the name of a directory in which `mta upgrade --dry-run` tries something there."""
 
-_APART: Final = (DATABASE_NAME, HISTORY_NAME, BODIES_NAME, "ballast", ASIDE, RESTORING)
+_APART: Final = (DATABASE_NAME, HISTORY_NAME, BODIES_NAME, "ballast", ASIDE, RESTORING, TRYING)
 """Begins what isn't copied as a file of the state directory."""
 _NAMED_LEFT_OUT: Final = 100
 _COUNT: Final = "SELECT count(*), coalesce(sum(size), 0) FROM body WHERE file IS NOT NULL"

@@ -17,7 +17,7 @@ from twistedmail_mta.keeping.sound_mailboxes import mailboxes, messages
 from twistedmail_mta.keeping.sound_spool import CLAIMS, detained, spool
 from twistedmail_mta.store.files import BODIES_NAME, DATABASE_NAME
 from twistedmail_mta.store.holding import holding
-from twistedmail_mta.store.schema import SchemaError, UnusableDatabase, shipped_migrations
+from twistedmail_mta.store.schema import SchemaError, UnusableDatabase, demand_known, shipped_migrations
 from twistedmail_mta.store.snapshot import Snapshot, faults
 from twistedmail_mta.store.sync import SyncDatabase
 
@@ -131,14 +131,10 @@ def repair(state_dir: Path, found: Found) -> int:
 
 
 def _demand_schema(version: int) -> None:
-    newest = shipped_migrations()[-1].number
-    if version > newest:
+    migrations = shipped_migrations()
+    demand_known(DATABASE_NAME, version, migrations)
+    if version < migrations[-1].number:
         raise SchemaError(
-            f"the database has schema version {version}, but this release knows only {newest}: "
-            "it was written by a newer release"
-        )
-    if version < newest:
-        raise SchemaError(
-            f"the database has schema version {version}, and this release {newest}: start the server once; "
-            "`mta upgrade --dry-run` tells what that does"
+            f"the database {DATABASE_NAME} has schema version {version}, and this release {migrations[-1].number}: "
+            "start the server once, or see `mta upgrade`"
         )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
 import apsw
@@ -63,15 +64,38 @@ def migrate(connection: apsw.Connection, migrations: Sequence[Migration]) -> Non
         SchemaError: the database was written by a newer release.
         apsw.Error: a migration failed; those before it stay applied.
     """
+    for migration in pending(connection, migrations):
+        apply(connection, migration)
+
+
+def pending(connection: apsw.Connection, migrations: Sequence[Migration]) -> tuple[Migration, ...]:
+    """Return the migrations that the database doesn't have yet, in order.
+
+    Raises:
+        SchemaError: the database was written by a newer release.
+    """
+    version = _version(connection)
+    demand_known(Path(connection.filename).name, version, migrations)
+    return tuple(migration for migration in migrations if migration.number > version)
+
+
+def demand_known(name: str, version: int, migrations: Sequence[Migration]) -> None:
+    """See to it that this release knows a schema.
+
+    Args:
+        name: of the database's file; empty for one in memory.
+        version: of its schema.
+        migrations: those of this release.
+
+    Raises:
+        SchemaError: it doesn't.
+    """
     known = max((migration.number for migration in migrations), default=0)
-    if _version(connection) > known:
+    if version > known:
         raise SchemaError(
-            f"the database has schema version {_version(connection)}, but this release knows only {known}: "
-            "it was written by a newer release"
+            f"the database{f' {name}' if name else ''} has schema version {version}, but this release knows only "
+            f"{known}: it was written by a newer release"
         )
-    for migration in migrations:
-        if migration.number > _version(connection):
-            _apply(connection, migration)
 
 
 def is_current(connection: apsw.Connection, database: str = "main") -> bool:
@@ -83,10 +107,14 @@ def _version(connection: apsw.Connection, database: str = "main") -> int:
     return int(connection.pragma("user_version", schema=database))
 
 
-def _apply(connection: apsw.Connection, migration: Migration) -> None:
+def apply(connection: apsw.Connection, migration: Migration) -> None:
+    """Apply a migration in a transaction, unless another process was faster.
+
+    Raises:
+        apsw.Error: it failed, and changed nothing.
+    """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # Another process may have been faster.
         if migration.number > _version(connection):
             connection.execute(migration.statements)
             connection.pragma("user_version", migration.number)
