@@ -79,10 +79,10 @@ class Screen:
 
 
 @contextmanager
-def on_screen(command: list[str | Path], home: Path) -> Iterator[Screen]:
+def on_screen(command: list[str | Path], home: Path, columns: int = 120, lines: int = 40) -> Iterator[Screen]:
     """Run a program on a terminal of its own."""
     screen = Screen(home)
-    screen.tmux("new-session", "-d", "-x", "120", "-y", "40", *map(str, command))
+    screen.tmux("new-session", "-d", "-x", str(columns), "-y", str(lines), *map(str, command))
     try:
         yield screen
     finally:

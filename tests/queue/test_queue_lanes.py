@@ -500,3 +500,15 @@ def test_standing_tells_of_trouble() -> None:
     road.lanes.pause("settle")
 
     assert road.lanes.standing(1).troubles == ("settle",)
+
+
+def test_a_lane_that_rests_with_work_is_told_of_once() -> None:
+    """With its work, not for its rest as well."""
+    road = Road()
+    road.fail(road.put("down.example"))
+    road.put("down.example")
+
+    standing = road.lanes.standing(10)
+
+    assert standing.number == 1
+    assert [(lane.name, lane.waiting, lane.rest) for lane in standing.lanes] == [("down.example:25", 1, 1.0)]

@@ -76,6 +76,18 @@ def test_mail_for_mailboxes_alone_is_not_the_queues(world: World) -> None:
     assert stopped(world) == [None]
 
 
+def test_lanes_tell_what_their_next_hop_said_last(world: World) -> None:
+    """Whatever it was, and also when all that it was said of has left the lane."""
+    world.agent.outcomes["eve@x.example"] = BUSY
+    world.send("eve@x.example")
+    world.agent.slow.add("x.example")
+    world.send("bob@x.example")
+
+    (lane,) = world.runner.standing(10).lanes
+
+    assert (lane.running, lane.said) == (1, "450 4.2.0 busy")
+
+
 def test_local_lane_quickens_without_a_remote(world: World) -> None:
     """Deliveries into mailboxes teach their lane as the answers of a host would."""
     hop = NextHop("mailboxes.example", 0, local="mailbox")

@@ -21,6 +21,8 @@ from twistedmail_mta.cli.top_keys import Keys
 from twistedmail_mta.cli.top_picture import Picture
 from twistedmail_mta.cli.top_screen import Screen, View, screen_of
 
+LOOKING: Final = "Looking at the server and its queue; q quits."
+"""What is shown before the first picture, which takes seconds where very much waits."""
 GLANCE: Final = 0.2
 """Seconds between two looks for a new picture or another size of the screen; keys are heard at once."""
 
@@ -84,7 +86,7 @@ def watch(take: Callable[[], Picture], interval: float) -> None:
     shown: _Shown | None = None
     console = Console(highlight=False, markup=False, emoji=False)
     pictures.start()
-    with _each_key(sys.stdin.fileno()), Live(console=console, screen=True, auto_refresh=False) as live:
+    with _each_key(sys.stdin.fileno()), Live(LOOKING, console=console, screen=True, auto_refresh=False) as live:
         while not view.quitting:
             if pictures.failure is not None:
                 pictures.stop()
@@ -119,13 +121,16 @@ def _typed(terminal: int) -> bytes:
 @contextmanager
 def _each_key(terminal: int) -> Iterator[None]:
     """Have keys come one by one, and not shown; ^C stays what it is, and SIGTERM leaves the terminal as it was, too."""
-    before, ended_by = termios.tcgetattr(terminal), signal.signal(signal.SIGTERM, _end)
+    before = termios.tcgetattr(terminal)
+    ended_by = signal.signal(signal.SIGTERM, _end)
+    stopped_by = signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # ^Z would leave a shell on the other screen
     tty.setcbreak(terminal)
     try:
         yield
     finally:
         termios.tcsetattr(terminal, termios.TCSADRAIN, before)
         signal.signal(signal.SIGTERM, ended_by)
+        signal.signal(signal.SIGTSTP, stopped_by)
 
 
 def _end(signum: int, _: object) -> None:

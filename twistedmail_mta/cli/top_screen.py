@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Final
 
 from rich.cells import cell_len, set_cell_size
@@ -131,11 +132,13 @@ def _head(picture: Picture, *, paused: bool = False) -> Iterator[Text]:
 
 def _queue_in_rows(queue: Sequence[tuple[str, str]], rows: int) -> list[str]:
     """Return the numbers of the queue on so many lines, two on one where there are more numbers than lines."""
-    cells = [f"{name:<10} {number:>7}" for name, number in queue]
-    lines = cells[:rows] + [""] * (rows - len(cells))
-    for place, cell in enumerate(cells[rows:]):
-        lines[place] += GAP + cell
-    return lines
+    columns = [_aligned(queue[place : place + rows]) for place in range(0, len(queue), rows)]
+    return [GAP.join(cells).rstrip() for cells in zip_longest(*columns, fillvalue="")]
+
+
+def _aligned(numbers: Sequence[tuple[str, str]]) -> list[str]:
+    names, digits = max(len(name) for name, _ in numbers), max(len(number) for _, number in numbers)
+    return [f"{name:<{names}} {number:>{digits}}" for name, number in numbers]
 
 
 def _arranged(focus: int, columns: int, room: int) -> list[list[int]]:
