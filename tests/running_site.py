@@ -103,7 +103,7 @@ class RunningSite:
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             said = self.log_path.read_bytes()[begun:].decode(errors="replace")
-            places = dict(re.findall(r"listening (\S+) (\S+)\n", said))
+            places = dict(re.findall(r'listening (\S+) ([^\s"]+)["\n]', said))
             if len(places) >= wanted:
                 ports = {name: place.rpartition(":")[2] for name, place in places.items()}
                 self.ports = {name: int(port) for name, port in ports.items() if port.isdigit()}

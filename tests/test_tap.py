@@ -14,8 +14,12 @@ from pathlib import Path
 import pytest
 from twisted.application.service import Service
 
+from twistedmail_mta.config.load import parse_site
+from twistedmail_mta.config.problems import ConfigError
+from twistedmail_mta.config.site import Site
+from twistedmail_mta.config.trial import ChosenSite
 from twistedmail_mta.privileges import running_user
-from twistedmail_mta.tap import COLLECT_AFTER, Options, raise_file_limit, service_of
+from twistedmail_mta.tap import COLLECT_AFTER, Options, check_log, raise_file_limit, service_of
 
 ROOT = Path(__file__).parents[1]
 TWISTD = "from twisted.scripts.twistd import run; run()"
@@ -176,3 +180,23 @@ def test_as_many_files_as_may_be() -> None:
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("said", ['format = "json"', 'addresses = "hash"'])
+def test_a_log_that_others_write(tmp_path: Path, said: str) -> None:
+    """Addresses aren't written in clear because twistd was told to write the log itself: the start is refused."""
+    chosen = ChosenSite(parsed_site(said), Path("mta.toml"))
+
+    with pytest.raises(ConfigError, match="log: counts where twistd writes to standard output"):
+        check_log(chosen, to_stdout=False)
+
+    check_log(chosen, to_stdout=True)
+    check_log(ChosenSite(parsed_site(""), Path("mta.toml")), to_stdout=False)
+
+
+def parsed_site(log: str) -> Site:
+    text = (
+        'config_version = 1\n[server]\nhostname = "a.test"\nstate_dir = "s"\nadmin = "p@a.test"\n'
+        f'[listen.mx]\nendpoint = "tcp:25"\nrole = "mx"\n[log]\n{log}\n'
+    )
+    return parse_site(text, Path(), "mta.toml")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Final, NoReturn, cast
+from typing import ClassVar, Final, NoReturn, TextIO, cast
 
 from twisted.application.service import MultiService, Service
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
@@ -23,16 +23,22 @@ from twisted.python.usage import Options as TwistdOptions
 from twistedmail_mta.checks.finding import errors_of
 from twistedmail_mta.checks.local import findings_of
 from twistedmail_mta.config.load import read_site
+from twistedmail_mta.config.logging import LogTable
 from twistedmail_mta.config.problems import ConfigError, Problem
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.config.trial import NAMES, ChosenSite, Trial, choose_site, open_trial, trial_site, welcome
+from twistedmail_mta.observe.forms import Style, form_of, is_journal
 from twistedmail_mta.observe.lines import IReactorLines, LineLog
+from twistedmail_mta.observe.masking import KEY_SIZE
 from twistedmail_mta.policy.stalls import StallWatch
 from twistedmail_mta.privileges import PrivilegeError, User, become, find_user, running_user
-from twistedmail_mta.store.owner import make_state_directory
+from twistedmail_mta.store.owner import kept_secret, make_state_directory
 from twistedmail_mta.tls.certificates import write_self_signed
 
 log = Logger()
+
+LOG_KEY_NAME: Final = "log.secret"
+"""The file in the state directory with what addresses in the log are hashed with."""
 
 SWITCH_INTERVAL: Final = 1e-4
 """Seconds a busy thread keeps the interpreter from the others.  With Python's
@@ -66,14 +72,17 @@ def makeService(options: Options) -> MultiService:  # noqa: N802 - Twisted's nam
         chosen = choose_site(options["config"], os.environ, Path.cwd())
         trial = _prepare_trial(chosen.site) if chosen.is_trial else None
         user = _prepare(chosen)
+        to_stdout = logs_to_stdout(options)
+        check_log(chosen, to_stdout=to_stdout)
+        style = style_of(chosen.site, sys.stdout, os.environ)
     except (ConfigError, PrivilegeError, OSError) as error:
         _refuse(str(error))
     read = partial(read_again, chosen, Path.cwd())
     site_service = SiteService(cast(IReactorSite, reactor), chosen.site, trial, end_in_failure, read)
     whole = service_of(site_service, site_service.reload, user, cast(IReactorFromThreads, reactor))
     StallWatch(cast(IReactorTime, reactor), site_service.plugins).setServiceParent(whole)
-    if logs_to_stdout(options):
-        whole.lines = LineLog(sys.stdout, cast(IReactorLines, reactor))
+    if to_stdout:
+        whole.lines = LineLog(sys.stdout, cast(IReactorLines, reactor), form_of(style))
         reactor.callWhenRunning(whole.lines.start)
         reactor.addSystemEventTrigger("after", "shutdown", whole.lines.stop)
     return whole
@@ -161,6 +170,40 @@ def logs_to_stdout(options: Options) -> bool:
     twistd: Mapping[str, object] = options.parent or {}
     elsewhere = any(twistd.get(name) for name in ("logger", "syslog")) or twistd.get("logfile") not in {None, "-"}
     return bool(twistd.get("nodaemon")) and not elsewhere
+
+
+def check_log(chosen: ChosenSite, *, to_stdout: bool) -> None:
+    """See that what the site file says of the log is done.
+
+    Args:
+        chosen: the site.
+        to_stdout: the log is ours to write, and not sent elsewhere by twistd's options.
+
+    Raises:
+        ConfigError: it isn't.
+    """
+    if not to_stdout and chosen.site.log != LogTable():
+        text = (
+            "counts where twistd writes to standard output: with --nodaemon, without --logfile, --syslog, --logger"
+        )
+        raise ConfigError(str(chosen.source), [Problem("log", text)])
+
+
+def style_of(site: Site, stream: TextIO, environment: Mapping[str, str]) -> Style:
+    """Return how the log is written.
+
+    Args:
+        site: the site file; its state directory is there.
+        stream: where the log goes.
+        environment: that of the process.
+
+    Raises:
+        OSError: the secret that addresses are hashed with can't be read or made.
+    """
+    secret = None
+    if site.log.addresses == "hash":
+        secret = kept_secret(site.server.state_dir / LOG_KEY_NAME, KEY_SIZE)
+    return Style(site.log.format, secret, is_journal(stream, environment))
 
 
 def raise_file_limit() -> None:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from twisted.logger import LogPublisher, Logger
+from twisted.logger import Logger, LogPublisher
 
 from twistedmail_mta.deliver.providers import shipped_providers
 from twistedmail_mta.observe import catalogue

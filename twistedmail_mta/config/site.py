@@ -15,6 +15,7 @@ from twistedmail_mta.config.forwarding import ForwardingTable
 from twistedmail_mta.config.hosting import DomainTable
 from twistedmail_mta.config.lanes import LaneTable, distinct
 from twistedmail_mta.config.listening import LimitsTable, ListenTable
+from twistedmail_mta.config.logging import LogTable
 from twistedmail_mta.config.mta_sts import MTASTSTable
 from twistedmail_mta.config.plugging import Found, PluginPath, PluginTable
 from twistedmail_mta.config.quarantining import QuarantineTable
@@ -123,6 +124,7 @@ class Site(Table):
     forwarding: ForwardingTable = ForwardingTable()
     quarantine: QuarantineTable = QuarantineTable()
     history: HistoryTable = HistoryTable()
+    log: LogTable = LogTable()
     route: Annotated[tuple[RouteTable, ...], BeforeValidator(sequence)] = ()
     lane: Annotated[tuple[LaneTable, ...], BeforeValidator(sequence), AfterValidator(distinct)] = ()
     plugin_path: PluginPath = ()

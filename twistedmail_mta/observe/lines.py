@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from threading import get_ident
 from typing import Final, TextIO
 
@@ -20,7 +21,7 @@ class IReactorLines(IReactorTime, IReactorFromThreads):
 
 @implementer(ILogObserver)
 class LineLog:
-    """Writes the lines that Twisted's own observer writes, for a third of its work.
+    """Writes lines, those that Twisted's own observer writes for a third of its work.
 
     That one makes the time anew for each line, looks at every field for a
     call, and writes each line by itself.  Here the lines of a turn leave when
@@ -29,18 +30,18 @@ class LineLog:
     may be those of a stranger's mail.
     """
 
-    def __init__(self, stream: TextIO, reactor: IReactorLines) -> None:
+    def __init__(self, stream: TextIO, reactor: IReactorLines, form: Callable[[LogEvent], str] | None = None) -> None:
         """Begin a log.
 
         Args:
             stream: where the lines go.
             reactor: in whose turns they are gathered, once `start` was called.
+            form: makes the lines of an event; None: those of Twisted.
         """
         self._stream = stream
         self._reactor = reactor
         self._lines: list[str] = []
-        self._second = -1
-        self._stamp = ""
+        self._line = form or TextForm()
         self._thread: int | None = None
 
     def __call__(self, event: LogEvent) -> None:
@@ -75,10 +76,28 @@ class LineLog:
         except OSError:
             pass  # an error can't be told of either
 
-    def _line(self, event: LogEvent) -> str:
+
+class TextForm:
+    """Makes the line that Twisted's own observer makes."""
+
+    def __init__(self, *, stamped: bool = True) -> None:
+        """Say how.
+
+        Args:
+            stamped: with the time; the journal has its own.
+        """
+        self._stamped = stamped
+        self._second = -1
+        self._stamp = ""
+
+    def __call__(self, event: LogEvent) -> str:
+        """Return an event as a line; empty if there is nothing to say."""
         text = _text(event)
         if text is None:
-            return _harmless(formatEventAsClassicLogText(event) or "")
+            line = formatEventAsClassicLogText(event) or ""
+            return _harmless(line if self._stamped else line.partition(" ")[2])
+        if not self._stamped:
+            return _harmless(f"[{_system(event)}] {text}\n") if text else ""
         second = int(event["log_time"])
         if second != self._second:
             self._second, self._stamp = second, formatTime(second)

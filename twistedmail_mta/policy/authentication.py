@@ -84,9 +84,9 @@ class Authentication:
         """Let the log say why a message is refused; of others it shows the tags."""
         found = {tag.name: tag.value for tag in tags(findings, decision.done)}
         self._kit.log.info(
-            "{id} is {findings}",
+            "{queue_id} is {findings}",
             event="authentication.found",
-            id=queue_id,
+            queue_id=queue_id,
             findings=", ".join(f"{name}={value!r}" for name, value in found.items()),
             tags=found,
         )

@@ -83,7 +83,7 @@ class ClamAV:
         if found is None:
             raise DaemonError(f"clamd answers {answer!r:.200}")
         name = printable(found[1])
-        self._log.info("{id} holds {virus}", event="clamav.found", id=message.id, virus=name)
+        self._log.info("{queue_id} holds {virus}", event="clamav.found", queue_id=message.id, virus=name)
         if any(fnmatchcase(name, pattern) for pattern in options.junk):
             mark = AddHeader(MARK, f"Suspicious ({name})")
             return (*without_foreign(client, [MARK]), mark, *filed(into_junk=True, mailbox=options.mailbox))

@@ -40,7 +40,7 @@ class Footer:
             return None
         body = await self._footed(message, words)
         if body is None:
-            self._kit.log.debug("{id} can't have a footer", event="footer.left", id=message.id)
+            self._kit.log.debug("{queue_id} can't have a footer", event="footer.left", queue_id=message.id)
             return None
         draft = message.draft()
         for start in range(0, len(body), PIECE):

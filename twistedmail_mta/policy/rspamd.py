@@ -99,7 +99,7 @@ class Rspamd:
             return untold(client, self._options.prefix) if self._options.tag else None
         answer = await self._asked(client, message)
         self._kit.log.info(
-            "{id} has {score} of {required} points, {action}", event="rspamd.judged", id=message.id,
+            "{queue_id} has {score} of {required} points, {action}", event="rspamd.judged", queue_id=message.id,
             score=answer.score, required=answer.required, action=answer.action,
         )  # fmt: skip
         return self._refusal(client, message, answer) or self._changes(client, message, answer)

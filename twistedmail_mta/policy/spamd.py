@@ -91,8 +91,8 @@ class Spamd:
         is_spam = judged.is_spam if options.tag is None else judged.score >= options.tag
         verdict = Verdict(is_spam, judged.score, required, judged.tests)
         self._kit.log.info(
-            "{id} has {score} of {required} points", event="spamd.judged", id=message.id, score=verdict.score,
-            required=required,
+            "{queue_id} has {score} of {required} points", event="spamd.judged", queue_id=message.id,
+            score=verdict.score, required=required,
         )  # fmt: skip
         if verdict.score >= options.refuse:
             return REFUSED

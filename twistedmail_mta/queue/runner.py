@@ -429,4 +429,6 @@ class QueueRunner:
         except (Cancelled, TemporaryError):
             raise
         except Exception:  # noqa: BLE001 - one bad message must not keep back the reports of others
-            self.log.failure("failures of {queue_id} can't be reported", queue_id=id_text(message_id))
+            self.log.failure(
+                "failures of {queue_id} can't be reported", queue_id=id_text(message_id), event="queue.report_failed"
+            )

@@ -146,7 +146,9 @@ class Settler:
             self.log.warn("failures can't be read: {error}", error=str(error), event="queue.report_failed")
             report = None
         except Exception:  # noqa: BLE001 - the result must be written down all the same
-            self.log.failure("no report of {queue_id} can be made", queue_id=id_text(message.id))
+            self.log.failure(
+                "no report of {queue_id} can be made", queue_id=id_text(message.id), event="queue.report_failed"
+            )
             report = None
         stopped = any(isinstance(each.outcome, Withdrawn) or not self._spool.wanted(each.claim) for each in settlements)
         kept = await self._written(lambda: self._spool.settle(settlements, report))

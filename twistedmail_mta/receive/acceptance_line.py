@@ -60,6 +60,7 @@ def log_accepted(  # noqa: PLR0913, PLR0917 - the facts of one line
         protocol=message.origin.protocol,
         filtered=f", before the filter {before}" if before else "",
         before=before,
+        detention=detention.kind if detention is not None else "",
         listener=message.origin.listener,
         tls=tls,
         seconds=seconds,

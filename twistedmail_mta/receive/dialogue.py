@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from twistedmail_mta import stages
 from twistedmail_mta.errors import MailError, PermanentError, TemporaryError
-from twistedmail_mta.model import Reply
+from twistedmail_mta.model import Reply, id_text
 from twistedmail_mta.networks import is_in
 from twistedmail_mta.receive import replies
 from twistedmail_mta.receive.client import Client
@@ -101,6 +101,7 @@ class Dialogue:
             reply=reply,
             code=reply.code,
             status=reply.status,
+            queue_id=id_text(self._transaction.id) if self._transaction is not None else "",
         )
 
     def _note_refusal(self, event: smtp.Event, reply: Reply) -> None:

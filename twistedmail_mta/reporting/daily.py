@@ -124,7 +124,12 @@ class DailyReports:
         except TemporaryError as error:
             await self._put_off(report, str(error.reply))
         except Exception as error:  # noqa: BLE001 - one report that can't be made must not keep all others
-            self.log.failure("no {kind} report can be made about {subject}", kind=report.kind, subject=report.subject)
+            self.log.failure(
+                "no {kind} report can be made about {subject}",
+                event="report.failed",
+                kind=report.kind,
+                subject=report.subject,
+            )
             await self._put_off(report, type(error).__name__)
 
     async def _send(self, report: rows.Due, sendings: Sendings) -> None:

@@ -32,6 +32,38 @@ def make_state_directory(path: Path, user: str | None = None) -> None:
         os.chown(path, entry.pw_uid, entry.pw_gid)
 
 
+def kept_secret(path: Path, size: int) -> bytes:
+    """Return a secret of the state directory; it is made when it is wanted first, for the directory's owner alone.
+
+    Args:
+        path: its file.
+        size: octets that it has.
+
+    Raises:
+        OSError: it can't be read or made, or is of another size.
+    """
+    if not path.exists():
+        _make_secret(path, size)
+    secret = path.read_bytes()
+    if len(secret) != size:
+        raise OSError(f"{path} doesn't hold a secret of {size} octets; delete it to get a new one")
+    return secret
+
+
+def _make_secret(path: Path, size: int) -> None:
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    new.touch(0o600, exist_ok=False)
+    with new.open("wb") as file:
+        file.write(os.urandom(size))
+        file.flush()
+        os.fsync(file.fileno())
+        if os.geteuid() == 0:
+            owner = path.parent.stat()
+            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+    new.replace(path)
+
+
 def act_as_owner_of(path: Path) -> None:
     """Become the owner of `path` for good, if this process is root's; else do nothing.
 
