@@ -183,9 +183,7 @@ def check_log(chosen: ChosenSite, *, to_stdout: bool) -> None:
         ConfigError: it isn't.
     """
     if not to_stdout and chosen.site.log != LogTable():
-        text = (
-            "counts where twistd writes to standard output: with --nodaemon, without --logfile, --syslog, --logger"
-        )
+        text = "counts where twistd writes to standard output: with --nodaemon, without --logfile, --syslog, --logger"
         raise ConfigError(str(chosen.source), [Problem("log", text)])
 
 
