@@ -13,7 +13,7 @@ from pty_program import PtyProgram
 from running_site import environment
 from test_cli_queue import queued
 
-from twistedmail_mta.cli.queue_change import MANY
+from twistedmail_mta.cli.queue_progress import MANY
 
 
 def mta(command: Command, *arguments: str) -> list[str]:
@@ -58,6 +58,30 @@ def test_a_long_change_shows_how_far_it_is(command: Command, action: str) -> Non
     assert "100%" in program.written.decode()
     shown, cursor_again = program.written.decode().splitlines()[-1], "\x1b[?25h"
     assert shown.removeprefix(cursor_again).startswith(f"{MANY} recipients ")
+
+
+@pytest.mark.parametrize("suspended", [("--domain", "a.example"), ("--all",)])
+def test_suspending_many_shows_how_far_it_is(command: Command, suspended: tuple[str, ...]) -> None:
+    """As does letting them go on."""
+    filled(command, MANY)
+
+    for action in ("suspend", "resume"):
+        with PtyProgram(mta(command, "queue", action, *suspended), environment() | {"TERM": "xterm"}) as program:
+            assert program.ends() == 0
+        assert f"{action} " in program.written.decode()
+        assert "100%" in program.written.decode()
+        assert f"{MANY} recipients" in program.written.decode()
+
+
+def test_suspending_a_lane_shows_no_bar(command: Command) -> None:
+    """Nothing is looked at before it would be tried."""
+    filled(command, MANY)
+
+    words = ("queue", "suspend", "--lane", "smtp://relay.example.net:25")
+    with PtyProgram(mta(command, *words), environment() | {"TERM": "xterm"}) as program:
+        assert program.ends() == 0
+
+    assert program.written.decode().count("\n") == 1
 
 
 def test_a_short_change_shows_no_bar(command: Command) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Final
 
 import click
 
 from twistedmail_mta.cli.offline import finished
-from twistedmail_mta.cli.progress import progress
+from twistedmail_mta.cli.queue_progress import shown
 from twistedmail_mta.cli.queue_selection import controlled, count_of, read_by, selected_or_all
 from twistedmail_mta.cli.queue_text import moment
 from twistedmail_mta.cli.site import Invocation, print_json
@@ -28,8 +27,6 @@ _DONE: Final = {
     "delete": "deleted",
     "bounce": "given up; senders are told as of any failure",
 }
-MANY: Final = 2000
-"""Recipients from which on a screen shows how far their change is; fewer take no time."""
 _NAMED: Final = 10
 """Messages in quarantine that are named when somebody wants something else of them."""
 _NONE: Final = {
@@ -137,19 +134,8 @@ def _leave_quarantine_alone(control: QueueControl, selection: Selection) -> None
         raise click.ClickException(f"in quarantine, so nothing was done: {ids}; see `mta quarantine --help`")
 
 
-@contextmanager
-def _shown(control: QueueControl, selection: Selection, action: str) -> Iterator[Callable[[int], None]]:
-    """Show on a screen how far a change of many recipients is, as long as the context lasts.
-
-    They are counted first, which takes little beside the change.
-    """
-    total = finished(control.how_many(selection)) if sys.stderr.isatty() else 0
-    if total < MANY:
-        yield lambda _: None
-        return
-    with progress() as bar:
-        bar.begin(action, total)
-        yield bar.advance
+def _shown(control: QueueControl, selection: Selection, action: str) -> AbstractContextManager[Callable[[int], None]]:
+    return shown(action, lambda: finished(control.how_many(selection)))
 
 
 def _change(invocation: Invocation, action: Action, selection: Selection) -> None:

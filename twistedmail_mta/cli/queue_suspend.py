@@ -8,6 +8,7 @@ from functools import wraps
 import click
 
 from twistedmail_mta.cli.offline import finished
+from twistedmail_mta.cli.queue_progress import shown
 from twistedmail_mta.cli.queue_selection import controlled, count_of, read_by
 from twistedmail_mta.cli.queue_text import moment
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, print_table
@@ -15,6 +16,7 @@ from twistedmail_mta.config.values import domain_name
 from twistedmail_mta.directory.accounts import account_name
 from twistedmail_mta.model import Suspended, Suspension, Via
 from twistedmail_mta.routes import FILTER, chosen_hop, hop_text
+from twistedmail_mta.spool.control import QueueControl
 
 
 def _lane(text: str) -> str:
@@ -60,8 +62,8 @@ def suspend(invocation: Invocation, what: Suspended) -> None:
     Attempts that have begun end as they do.  Mail goes on to be accepted, and
     the time it waits doesn't count.  A suspension outlives a restart.
     """
-    with controlled(invocation) as control:
-        number = finished(control.suspend(what))
+    with controlled(invocation) as control, shown("suspend", lambda: finished(control.would_wait(what))) as advance:
+        number = finished(control.suspend(what, advance))
     if invocation.as_json:
         print_json({"suspended": what.kind, "name": what.name, "recipients": number})
     else:
@@ -73,7 +75,8 @@ def suspend(invocation: Invocation, what: Suspended) -> None:
 def resume(invocation: Invocation, what: Suspended) -> None:
     """End a suspension; what waits for that goes on."""
     with controlled(invocation) as control:
-        number = finished(control.resume(what))
+        with shown("resume", lambda: _waiting(control, what)) as advance:
+            number = finished(control.resume(what, advance))
         rest = finished(control.suspended())
     if number is None:
         raise click.ClickException(f"{_words(what)} is not suspended; see `mta queue suspended`")
@@ -96,6 +99,11 @@ def suspended(invocation: Invocation) -> None:
         return
     rows = [[_words(each.what), moment(each.since), str(number)] for each, number in found]
     print_table(["Suspended", "Since", ">Waiting"], rows, "Nothing is suspended.")
+
+
+def _waiting(control: QueueControl, what: Suspended) -> int:
+    """Count the recipients that wait for the end of a suspension."""
+    return sum(number for each, number in finished(control.suspended()) if each.what == what)
 
 
 def _words(what: Suspended) -> str:

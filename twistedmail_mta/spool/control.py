@@ -197,11 +197,15 @@ class QueueControl:
         self._look()
         return done
 
-    async def suspend(self, what: Suspended) -> int:
+    async def suspend(self, what: Suspended, advance: Callable[[int], None] = _awaited_by_nobody) -> int:
         """Begin no attempt at something until it is resumed; return how many recipients wait for that now.
 
         Time suspended doesn't count as age.  Of a lane, recipients wait from
         the moment they would have been tried.
+
+        Args:
+            what: is suspended.
+            advance: as for `change`.
 
         Raises:
             TemporaryError: the database can't be written; it may be suspended all the same.
@@ -210,18 +214,26 @@ class QueueControl:
         suspension = await self._database.write(lambda tx: suspensions.add(tx, what, now), urgent=True)
         self._look()
         if what.kind != "lane":
-            await self._change(suspensions.park(suspension.id), _waiting_for(what), "suspend")
+            await self._change(suspensions.park(suspension.id), _waiting_for(what), "suspend", advance)
         return await self._database.read(lambda tx: suspensions.how_many(tx, suspension.id))
 
-    async def resume(self, what: Suspended) -> int | None:
+    async def would_wait(self, what: Suspended) -> int:
+        """Count the recipients that `suspend` would look at."""
+        return 0 if what.kind == "lane" else await self.how_many(_waiting_for(what))
+
+    async def resume(self, what: Suspended, advance: Callable[[int], None] = _awaited_by_nobody) -> int | None:
         """End a suspension; return how many recipients go on, or None when there was none.
+
+        Args:
+            what: is suspended.
+            advance: as for `change`.
 
         Raises:
             TemporaryError: as `suspend`; a running server does the rest.
         """
         if not await self._database.write(lambda tx: suspensions.end(tx, what), urgent=True):
             return None
-        resumed = await suspensions.let_go(self._database, self._running_time, self._record)
+        resumed = await suspensions.let_go(self._database, self._running_time, self._record, advance)
         self._look()
         return resumed
 

@@ -107,7 +107,10 @@ def park_claimed(tx: Transaction, rows: Sequence[Row]) -> None:
 
 
 async def let_go(
-    database: IDatabase, running_time: Callable[[], Awaitable[float]], record: Callable[[str, Iterable[int]], None]
+    database: IDatabase,
+    running_time: Callable[[], Awaitable[float]],
+    record: Callable[[str, Iterable[int]], None],
+    advance: Callable[[int], None] = lambda _: None,
 ) -> int:
     """Let go on whatever waits for the end of suspensions that ended, whoever ended them.
 
@@ -117,6 +120,7 @@ async def let_go(
         database: where they are.
         running_time: as for `owners.running_time`.
         record: told of it, as for `QueueControl`.
+        advance: told of each slice that is done: how many recipients were looked at.
 
     Returns:
         How many recipients go on.
@@ -131,6 +135,7 @@ async def let_go(
             going_on = await database.write(unpark, urgent=True)
             resumed += len(going_on)
             record("resume", going_on)
+            advance(len(keys))
         await database.write(partial(_forget, suspension=suspension), urgent=True)
     return resumed
 
