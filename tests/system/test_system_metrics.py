@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import smtplib
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -170,3 +171,32 @@ def test_without_a_server(site: RunningSite) -> None:
     assert ("mta_queue_messages", frozenset()) in told
     assert number(told, "process_resident_memory_bytes") == 0
     assert {family["name"] for family in as_json} >= {"mta_queue_messages", "mta_disk_free_bytes"}
+
+
+def test_by_https(tmp_path: Path) -> None:
+    """With TLS from the first octet, and the certificates of the site; in clear nothing is told."""
+    listeners = LISTENERS.replace('role = "metrics"', 'role = "metrics"\ntls = "implicit"')
+    site = RunningSite(tmp_path, '[domains."example.org"]\n[plugins.lists]\nuse = "headers"\n', listeners).start()
+    context = ssl.create_default_context(cafile=str(site.certificate))
+    try:
+        connection = http.client.HTTPSConnection("localhost", site.ports["prometheus"], timeout=30, context=context)
+        connection.request("GET", "/metrics")
+        response = connection.getresponse()
+        assert response.status == 200
+        assert number(numbers_in(response.read().decode()), "mta_sessions", listener="prometheus") == 1
+        with pytest.raises((http.client.HTTPException, OSError)):
+            asked(site)
+    finally:
+        assert site.stop() == 0
+
+
+def test_who_is_trusted_follows_a_reload(site: RunningSite) -> None:
+    """Whom the site file names may read, and nobody else: not even this host, unless it is named."""
+    trusted = site.config.read_text().replace('role = "metrics"', 'role = "metrics"\ntrusted = ["192.0.2.0/24"]')
+
+    assert asked(site)[0] == 200
+    site.config.write_text(trusted)
+    site.mta("reload")
+    with pytest.raises(OSError):
+        asked(site)
+    assert "mta_info" in site.mta("metrics").stdout

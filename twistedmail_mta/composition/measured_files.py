@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from twistedmail_mta.config.site import Site
@@ -17,7 +18,8 @@ from twistedmail_mta.tls.certificates import CertificateError, read_chain
 def file_readings(site: Site) -> Iterator[Reading]:
     """Yield what files tell; what can't be read is left out.  Blocks."""
     state = site.server.state_dir
-    yield catalogue.DISK_FREE, (), free_octets(state)
+    with suppress(OSError):
+        yield catalogue.DISK_FREE, (), free_octets(state)
     yield catalogue.DISK_MARGIN, (), MARGIN
     for name, suffix in (("database", ""), ("wal", "-wal")):
         yield catalogue.STORE_BYTES, (name,), _size(state / f"{DATABASE_NAME}{suffix}")

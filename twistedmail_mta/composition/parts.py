@@ -393,7 +393,8 @@ class Parts:
         yield from of_counts(catalogue.OUTBOUND, self._sending.opened.items())
         for labels, spread in self._asked:
             yield catalogue.DNS, labels, spread
-        yield from (reading for plugin in self.plugins.running for reading in _plugin_readings(plugin))
+        now = self._reactor.seconds()
+        yield from (reading for plugin in self.plugins.running for reading in _plugin_readings(plugin, now))
 
     def _pools(self) -> Iterator[tuple[str, WorkerPool]]:
         if isinstance(self.database, Database):
@@ -472,8 +473,8 @@ def _pool_readings(name: str, pool: WorkerPool) -> Iterator[Reading]:
     yield catalogue.POOL_LIMIT, (name,), pool.limit
 
 
-def _plugin_readings(plugin: Plugin) -> Iterator[Reading]:
+def _plugin_readings(plugin: Plugin, now: float) -> Iterator[Reading]:
     for stage, tally in plugin.tallies.items():
         yield catalogue.PLUGIN, (plugin.name, stage), tally.seconds
     yield catalogue.PLUGIN_FAILURES, (plugin.name,), plugin.failures
-    yield catalogue.PLUGIN_RESTING, (plugin.name,), int(plugin.rests_until > 0)
+    yield catalogue.PLUGIN_RESTING, (plugin.name,), int(plugin.rests_until > now)
