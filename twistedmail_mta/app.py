@@ -30,7 +30,8 @@ from twistedmail_mta.config.listening import ListenTable
 from twistedmail_mta.config.problems import ConfigError
 from twistedmail_mta.config.site import Site
 from twistedmail_mta.config.trial import ACCOUNT, Trial
-from twistedmail_mta.control.server import AlreadyRunningError, CommandError, ControlServer
+from twistedmail_mta.control.lock import AlreadyRunningError
+from twistedmail_mta.control.server import CommandError, ControlServer
 from twistedmail_mta.crowd import Crowd
 from twistedmail_mta.deliver.providers import shipped_providers
 from twistedmail_mta.directory.accounts import DirectoryError

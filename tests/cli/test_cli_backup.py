@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
+import shutil
 import subprocess
+import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import apsw
 import pytest
 from kept_site import LARGE, USER, bring, in_database
 from mta_command import SITE, Command
+from running_site import environment
 
 from twistedmail_mta.keeping import backing_up
 from twistedmail_mta.keeping.layout import names
@@ -32,6 +37,11 @@ def mail_of(command: Command, folder: Path) -> dict[str, bytes]:
     """Return what an export of the account's mail has, by file."""
     assert command("mailbox", "export", USER, str(folder)).exit_code == 0
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def state_of(site: Command) -> list[str]:
+    """Return what is in a state directory, but for the lock that every server and restore takes."""
+    return sorted(path.name for path in site.state_dir.iterdir() if path.name != "server.lock")
 
 
 def files_of(folder: Path) -> list[Path]:
@@ -130,7 +140,7 @@ def test_a_bit_that_flips_is_found(site: Command, tmp_path: Path, place: str) ->
 
     assert result.exit_code == 1
     assert "damaged" in str(result.exception) or "damaged" in result.output
-    assert list(other.state_dir.iterdir()) == []
+    assert state_of(other) == []
 
 
 def test_a_damaged_copy_is_mended(site: Command, tmp_path: Path) -> None:
@@ -206,11 +216,11 @@ def test_a_state_directory_that_isn_t_empty(site: Command, tmp_path: Path) -> No
     """It is refused; with --force all that was there is moved aside, and stays out of the next backup."""
     site.json("backup", str(tmp_path / "kept"))
     in_database(site, "UPDATE accounts SET enabled = 0 RETURNING id")
-    before = {path.name for path in site.state_dir.iterdir()}
+    before = set(state_of(site))
 
     refused = site("restore", str(tmp_path / "kept"))
     assert refused.exit_code == 1
-    assert {path.name for path in site.state_dir.iterdir()} == before
+    assert set(state_of(site)) == before
 
     done = site.json("restore", str(tmp_path / "kept"), "--force")
 
@@ -255,8 +265,8 @@ def test_a_newer_release_s_backup_is_refused(site: Command, tmp_path: Path) -> N
     result = other("restore", str(tmp_path / "kept"))
 
     assert result.exit_code == 1
-    assert "schema version 9999; this release knows only" in str(result.exception)
-    assert list(other.state_dir.iterdir()) == []
+    assert "has schema version 9999, but this release knows only" in str(result.exception)
+    assert state_of(other) == []
 
 
 def test_where_backups_can_t_be(site: Command, tmp_path: Path) -> None:
@@ -266,3 +276,40 @@ def test_where_backups_can_t_be(site: Command, tmp_path: Path) -> None:
         site("backup", "--list", str(tmp_path / "nowhere")).stdout == f"There is no backup in {tmp_path / 'nowhere'}.\n"
     )
     assert site("restore", str(tmp_path)).output == f"Error: there is no backup in {tmp_path}\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root acts as somebody else")
+def test_root_reads_as_the_owner_and_writes_as_root(site: Command) -> None:
+    """A link that the owner lays in the state directory leads to nothing; what comes back is the owner's."""
+    nobody = pwd.getpwnam("nobody")
+    with TemporaryDirectory() as folder:
+        there = Path(folder)
+        there.chmod(0o711)
+        (there / "secret").write_text("not theirs")
+        (there / "secret").chmod(0o600)
+        shutil.copytree(site.file.parent, there / "site", copy_function=shutil.copy2)
+        own = Command(there / "site" / "mta.toml")
+        (own.state_dir / "acme" / "link").symlink_to(there / "secret")
+        for path in [own.state_dir, *own.state_dir.rglob("*")]:
+            os.chown(path, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
+        own.file.parent.chmod(0o711)
+        (there / "kept").mkdir(mode=0o700)
+
+        kept = program(own, "backup", str(there / "kept"))
+        back = program(own, "restore", str(there / "kept"), "--force")
+
+        assert (kept.returncode, back.returncode) == (0, 0), kept.stderr + back.stderr
+        made = files_of(there / "kept")
+        assert {path.stat().st_uid for path in made} == {0}
+        assert not [path for path in made if b"not theirs" in path.read_bytes()]
+        assert {path.stat().st_uid for path in files_of(own.state_dir) if not path.is_symlink()} == {nobody.pw_uid}
+
+
+def program(site: Command, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a process of its own, since it becomes somebody else."""
+    # The interpreter may be root's alone: what it loads later has to be loaded before.
+    code = (
+        "import encodings.ascii, encodings.idna, importlib.readers; from twistedmail_mta.cli.main import main; main()"
+    )
+    command = [sys.executable, "-c", code, "--config", str(site.file), *words]
+    return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=False)

@@ -9,7 +9,8 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactor, StringTransport
 
-from twistedmail_mta.control.server import AlreadyRunningError, ControlFactory, ControlProtocol, ControlServer
+from twistedmail_mta.control.lock import AlreadyRunningError
+from twistedmail_mta.control.server import ControlFactory, ControlProtocol, ControlServer
 from twistedmail_mta.control.wire import MAX_LINE, Object
 from twistedmail_mta.tasks import Promise, TaskGroup
 

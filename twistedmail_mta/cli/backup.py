@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from twistedmail_mta.cli.priority import behind_the_server
 from twistedmail_mta.cli.progress import progress
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, print_table, printable
 from twistedmail_mta.config.units import format_size
@@ -60,7 +61,7 @@ def _made(invocation: Invocation, directory: Path, *, history: bool, reread: boo
     if directory.is_relative_to(state_dir.absolute()):
         raise click.UsageError("The directory of backups can't be in the state directory.")
     subject = Subject(state_dir, chosen.source, site_files(chosen.site, chosen.source), history)
-    with progress() as bar:
+    with behind_the_server(), progress() as bar:
         return BackingUp(subject, directory, access, bar, reread=reread).run()
 
 

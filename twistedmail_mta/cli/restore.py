@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from twistedmail_mta.cli.offline import ImmediateDatabase, WallClock, body_store, finished
 from twistedmail_mta.cli.progress import progress
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json
-from twistedmail_mta.cli.stopped import demand_stopped
+from twistedmail_mta.cli.stopped import stopped
 from twistedmail_mta.keeping.layout import SITE, Backup, names, read_backup
 from twistedmail_mta.keeping.restoring import NotEmptyError, Restoring, examine, occupants
 from twistedmail_mta.spool.control import QueueControl
@@ -22,6 +22,7 @@ from twistedmail_mta.spool.operator_selection import Selection
 from twistedmail_mta.spool.owners import end_all
 from twistedmail_mta.spool.tenure import boot_name
 from twistedmail_mta.store.files import DATABASE_NAME
+from twistedmail_mta.store.owner import Access
 from twistedmail_mta.store.sync import SyncDatabase
 
 
@@ -50,22 +51,32 @@ def restore(  # noqa: PLR0913 - one for each option
     isn't put anywhere.
     """
     state_dir, access = invocation.state_dir_for_now()
-    demand_stopped(state_dir, "the server runs; stop it first")
     with access():
         backup = _chosen(directory.absolute(), name)
-    there = occupants(state_dir)
-    if there and not force and not dry_run:
-        raise NotEmptyError(f"{state_dir} isn't empty: it has {there[0]}; --force moves what is there aside")
+    if dry_run:
+        _tell(invocation, _rehearsed(backup, state_dir, access))
+        return
+    with stopped(state_dir, "the server runs; stop it first"):
+        done = _restored(backup, state_dir, access, _Queue(hold=hold_queue), force=force)
+    _tell(invocation, done)
+
+
+def _rehearsed(backup: Backup, state_dir: Path, access: Access) -> Done:
     with progress() as bar:
         files = examine(backup, access, bar)
+    return Done(backup, files, state_dir, dry_run=True, there=occupants(state_dir))
+
+
+def _restored(backup: Backup, state_dir: Path, access: Access, queue: _Queue, *, force: bool) -> Done:
+    there = occupants(state_dir)
+    if there and not force:
+        raise NotEmptyError(f"{state_dir} isn't empty: it has {there[0]}; --force moves what is there aside")
+    with progress() as bar:
         restoring = Restoring(backup, state_dir, access, bar)
         restoring.demand_room()
-        if dry_run:
-            _tell(invocation, Done(backup, files, state_dir, dry_run=True, there=there))
-            return
-        queue = _Queue(hold=hold_queue)
+        files = examine(backup, access, bar)
         aside = restoring.run(queue.prepare, force=force)
-    _tell(invocation, Done(backup, files, state_dir, aside, queue.held, queue.waiting))
+    return Done(backup, files, state_dir, aside, queue.held, queue.waiting)
 
 
 def _chosen(directory: Path, name: str | None) -> Backup:

@@ -14,7 +14,7 @@ import click
 
 from twistedmail_mta.cli.progress import progress
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json
-from twistedmail_mta.cli.stopped import demand_stopped
+from twistedmail_mta.cli.stopped import stopped
 from twistedmail_mta.history import tables
 from twistedmail_mta.keeping.backing_up import TRYING
 from twistedmail_mta.store.files import DATABASE_NAME, DatabaseFiles
@@ -46,8 +46,8 @@ def upgrade(invocation: Invocation, *, dry_run: bool) -> None:
     if dry_run:
         found |= _rehearsed(state_dir, {name: databases[name] for name in wanted})
     elif wanted:
-        demand_stopped(state_dir, "a server of an older release runs; stop it, or try with --dry-run")
-        found |= {name: _upgraded(state_dir / name, databases[name], found[name]) for name in wanted}
+        with stopped(state_dir, "a server of an older release runs; stop it, or try with --dry-run"):
+            found |= {name: _upgraded(state_dir / name, databases[name], found[name]) for name in wanted}
     _tell(invocation, site.config_version, found, dry_run=dry_run)
     if any(each.faults for each in found.values()):
         raise click.exceptions.Exit(1)

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import click
 
+from twistedmail_mta.cli.priority import behind_the_server
 from twistedmail_mta.cli.progress import progress
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, printable
-from twistedmail_mta.cli.stopped import demand_stopped
+from twistedmail_mta.cli.stopped import stopped
 from twistedmail_mta.keeping.fault import Fault, Found
 from twistedmail_mta.keeping.verifying import Verifying, repair
 from twistedmail_mta.store.files import DATABASE_NAME
@@ -34,12 +35,11 @@ def verify(invocation: Invocation, *, quick: bool, mends: bool) -> None:
     if not (state_dir / DATABASE_NAME).exists():
         raise click.ClickException(f"there is nothing to look at yet: no {state_dir / DATABASE_NAME}")
     if mends:
-        demand_stopped(state_dir, "the server runs; stop it before anything is mended")
-    found, mended = _found(state_dir, quick=quick), 0
-    before = found
-    if mends:
-        mended = repair(state_dir, found)
-        found = _found(state_dir, quick=quick) if mended else found
+        with stopped(state_dir, "the server runs; stop it before anything is mended"):
+            before, found, mended = _mended(state_dir, quick=quick)
+    else:
+        before = found = _found(state_dir, quick=quick)
+        mended = 0
     if invocation.as_json:
         print_json(_described(found, before, mended))
     else:
@@ -48,8 +48,15 @@ def verify(invocation: Invocation, *, quick: bool, mends: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
+def _mended(state_dir: Path, *, quick: bool) -> tuple[Found, Found, int]:
+    """Mend what can be mended; return what was found before, what afterwards, and how much was mended."""
+    before = _found(state_dir, quick=quick)
+    mended = repair(state_dir, before)
+    return before, _found(state_dir, quick=quick) if mended else before, mended
+
+
 def _found(state_dir: Path, *, quick: bool) -> Found:
-    with progress() as bar:
+    with behind_the_server(), progress() as bar:
         return Verifying(state_dir, bar, quick=quick).run()
 
 

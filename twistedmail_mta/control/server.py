@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from twisted.internet.interfaces import IAddress, IListeningPort, IPushProducer, IReactorUNIX
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from twistedmail_mta.control.lock import take_state_dir
 from twistedmail_mta.control.wire import SOCKET_NAME, VERSION, Lines, Object, WireError, decode, encode
 from twistedmail_mta.errors import MailError
 from twistedmail_mta.tasks import Cancelled, TaskGroup, promise_of
@@ -21,22 +21,13 @@ from twistedmail_mta.tasks import Cancelled, TaskGroup, promise_of
 Command = Callable[[Object], Awaitable[Object]]
 """Takes the arguments of a request and returns its result; raises `CommandError` to refuse."""
 
-_LOCK_NAME: Final = "server.lock"
-
 
 class CommandError(Exception):
     """A command can't be done; the text is for whoever gave it."""
 
 
-class AlreadyRunningError(Exception):
-    """Another server uses the state directory."""
-
-
 class ControlServer:
-    """Listens on the control socket, and keeps a second server off the state directory.
-
-    The lock is the kernel's, so it ends with the process however that ends.
-    """
+    """Listens on the control socket, and keeps a second server off the state directory."""
 
     def __init__(
         self, reactor: IReactorUNIX, state_dir: Path, release: str, commands: Mapping[str, Command], tasks: TaskGroup
@@ -63,13 +54,7 @@ class ControlServer:
             AlreadyRunningError: another process has it.
             OSError: the directory can't be written.
         """
-        lock = os.open(self._state_dir / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(lock)
-            raise AlreadyRunningError(f"another server is running in {self._state_dir}") from error
-        self._lock = lock
+        self._lock = take_state_dir(self._state_dir)
 
     def start(self) -> None:
         """Listen; the state directory must be locked.

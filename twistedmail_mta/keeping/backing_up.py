@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final, Protocol
 
+from twistedmail_mta.control.lock import LOCK_NAME
 from twistedmail_mta.history.tables import NAME as HISTORY_NAME
 from twistedmail_mta.keeping import layout
 from twistedmail_mta.keeping.copying import digest_of, open_source
@@ -31,7 +32,7 @@ RESTORING: Final = ".restoring"
 TRYING: Final = ".upgrading-"
 """Begins the name of a directory in which `mta upgrade --dry-run` tries something there."""
 
-_APART: Final = (DATABASE_NAME, HISTORY_NAME, BODIES_NAME, "ballast", ASIDE, RESTORING, TRYING)
+_APART: Final = (DATABASE_NAME, HISTORY_NAME, BODIES_NAME, "ballast", LOCK_NAME, ASIDE, RESTORING, TRYING)
 """Begins what isn't copied as a file of the state directory."""
 _NAMED_LEFT_OUT: Final = 100
 _COUNT: Final = "SELECT count(*), coalesce(sum(size), 0) FROM body WHERE file IS NOT NULL"

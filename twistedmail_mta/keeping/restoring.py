@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from twistedmail_mta.control.lock import LOCK_NAME
 from twistedmail_mta.history.tables import MIGRATIONS
 from twistedmail_mta.keeping.backing_up import ASIDE, RESTORING, Progress
 from twistedmail_mta.keeping.copying import digest_of, make_directory, open_source, store, sync_directory
@@ -17,10 +18,10 @@ from twistedmail_mta.keeping.sums import NAME as SUMS
 from twistedmail_mta.keeping.sums import DamagedError, Sum, read_sums
 from twistedmail_mta.store.files import BODIES_NAME, DATABASE_NAME, MARGIN
 from twistedmail_mta.store.owner import Access
-from twistedmail_mta.store.schema import SchemaError, shipped_migrations
+from twistedmail_mta.store.schema import demand_known, shipped_migrations
 from twistedmail_mta.store.space import free_octets
 
-_ODD: Final = ("lost+found",)
+_ODD: Final = ("lost+found", LOCK_NAME)
 """What stands in a directory that is empty all the same."""
 _NAMED: Final = 20
 
@@ -73,15 +74,8 @@ def _source(backup: Backup, path: str) -> Path:
 
 
 def _demand_schema(backup: Backup) -> None:
-    for version, newest in (
-        (backup.manifest.schema, shipped_migrations()[-1].number),
-        (backup.manifest.history_schema or 0, MIGRATIONS[-1].number),
-    ):
-        if version > newest:
-            raise SchemaError(
-                f"{backup.path} was made by release {backup.manifest.release}, whose database has schema version "
-                f"{version}; this release knows only {newest}"
-            )
+    demand_known(f"in {backup.path}", backup.manifest.schema, shipped_migrations())
+    demand_known(f"of the history in {backup.path}", backup.manifest.history_schema or 0, MIGRATIONS)
 
 
 def occupants(state_dir: Path) -> list[str]:
@@ -168,7 +162,7 @@ class Restoring:
 
     def _bring(self, each: Sum, target: Path) -> None:
         make_directory(target.parent)
-        self._made.add(target.parent)
+        self._made.update((target.parent, *[each for each in target.parents if each.is_relative_to(self._draft)]))
         with self._access():
             source = open_source(_source(self._backup, each.path))
         mode = self._backup.manifest.modes.get(each.path, 0o600)

@@ -25,6 +25,8 @@ ROOM_LEFT: Final = 256 * 1024 * 1024
 _PAGES_AT_ONCE: Final = 256
 _PAUSE: Final = 0.0005
 """Seconds between two pieces, in which a busy server has the disk and the processor."""
+_SYNCED_AT_ONCE: Final = 16 * 1024 * 1024
+"""Octets of the copy that go to disk together: of more the server's commits would have to wait for longer."""
 _FAULTS_SHOWN: Final = 20
 _LOOK_EVERY: Final = 100_000
 """Steps of SQLite's machine between looks at the room, in statements that take long."""
@@ -130,6 +132,7 @@ class Snapshot:
 
     def _copy(self, target: Path, advance: Callable[[int], None]) -> None:
         copy = apsw.Connection(str(target), apsw.SQLITE_OPEN_READWRITE)
+        written = os.open(target, os.O_RDWR | os.O_CLOEXEC)
         try:
             copy.pragma("journal_mode", "off")
             copy.pragma("synchronous", 0)
@@ -140,9 +143,12 @@ class Snapshot:
                     backup.step(_PAGES_AT_ONCE)
                     before, done = done, backup.page_count - backup.remaining
                     advance((done - before) * size)
+                    if done * size // _SYNCED_AT_ONCE > before * size // _SYNCED_AT_ONCE:
+                        os.fdatasync(written)
                     time.sleep(_PAUSE)
         finally:
             copy.close(force=True)
+            os.close(written)
 
 
 @contextmanager
