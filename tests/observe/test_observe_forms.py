@@ -96,13 +96,14 @@ class Broken:
         event("of the system", log_system="-", log_namespace=None, log_level=None),
         {"log_format": "bare", "log_time": 1.0},
         event("{e}", event=None, e=b"octets"),
+        event("{e}", e=float("nan"), more=[float("inf")]),
     ],
 )
 def test_whatever_comes_is_one_object(logged: dict[str, Any]) -> None:
     """Events may be anything; a line is always one that a program can read, and never commands a terminal."""
     line = form_of(Style("json"))(logged)
 
-    assert json.loads(line)["message"] is not None
+    assert json.loads(line, parse_constant=pytest.fail)["message"] is not None
     assert line[:-1].isprintable()
 
 
