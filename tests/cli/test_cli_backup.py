@@ -179,6 +179,37 @@ def test_old_ones_go_with_the_bodies_that_nobody_else_has(site: Command, tmp_pat
     assert site("restore", str(tmp_path / "kept"), "--dry-run").exit_code == 0
 
 
+def test_nothing_goes_while_one_that_stays_is_damaged(site: Command, tmp_path: Path) -> None:
+    """Nobody knows then which bodies it needs; the new backup is made, told, and the reason too."""
+    for _ in range(2):
+        site.json("backup", str(tmp_path / "kept"))
+    second = names(tmp_path / "kept")[1]
+    (tmp_path / "kept" / second / "SHA256SUMS").write_text("nothing\n")
+
+    result = site("backup", str(tmp_path / "kept"), "--keep", "2")
+
+    assert result.exit_code == 1
+    assert "No older backup was removed: " in result.stderr
+    assert len(names(tmp_path / "kept")) == 3
+    assert "damaged" in site("backup", "--list", str(tmp_path / "kept")).stdout
+
+
+def test_a_removal_that_broke_off_is_gone_on_with(site: Command, tmp_path: Path) -> None:
+    """What is left of a backup that is none any more goes with the next; nothing else is left behind."""
+    for _ in range(3):
+        site.json("backup", str(tmp_path / "kept"))
+    first, second, third = names(tmp_path / "kept")
+    (tmp_path / "kept" / first / "backup.json").unlink()
+
+    made = site.json("backup", str(tmp_path / "kept"), "--keep", "2")
+
+    assert made["removed"] == [second]
+    left = sorted(path.name for path in (tmp_path / "kept").iterdir())
+    assert left == [third, Path(made["path"]).name, "bodies"]
+    site.json("backup", str(tmp_path / "kept"), "--keep", "9")
+    assert not (tmp_path / "kept" / "unfinished").exists()
+
+
 def test_a_missing_body_is_told_and_no_older_backup_goes(site: Command, tmp_path: Path) -> None:
     """The older one has what is lost here."""
     site.json("backup", str(tmp_path / "kept"))

@@ -227,3 +227,19 @@ def test_a_stopped_server_is_sound(site: RunningSite) -> None:
 
     assert result.stdout.startswith("All is sound: 4 messages in mailboxes, ")
     assert json.loads(site.mta("verify", "--repair", "--json").stdout)["mended"] == 0
+
+
+def test_an_account_moves_between_running_servers(site: RunningSite, tmp_path: Path) -> None:
+    """With its password, UIDs and mail, while both run; the new server shows it at once."""
+    with smtplib.SMTP("127.0.0.1", site.ports["mx"]) as client:
+        for number in range(3):
+            client.sendmail("joe@sender.test", [ANN], f"Subject: {number}\r\n\r\n" + (LARGE if number else LINE))
+    other = RunningSite(tmp_path / "other", TABLES, LISTENERS).start()
+    try:
+        site.mta("account", "export", ANN, str(tmp_path / "ann"), "--with-password-hash")
+        told = json.loads(other.mta("account", "import", str(tmp_path / "ann"), "--json").stdout)
+
+        assert sum(each["imported"] for each in told["mailboxes"]) == 3
+        assert mailbox_of(other) == mailbox_of(site)
+    finally:
+        assert other.stop() == 0

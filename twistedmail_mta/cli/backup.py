@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from twistedmail_mta.cli.errors import in_words
 from twistedmail_mta.cli.priority import behind_the_server
 from twistedmail_mta.cli.progress import progress
 from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, print_table, printable
@@ -17,7 +18,7 @@ from twistedmail_mta.keeping.layout import Backup, names, read_backup
 from twistedmail_mta.keeping.pruning import prune
 from twistedmail_mta.keeping.site_files import site_files
 from twistedmail_mta.keeping.sums import DamagedError
-from twistedmail_mta.keeping.target import Target
+from twistedmail_mta.keeping.target import Target, TargetBusy
 from twistedmail_mta.store.files import DATABASE_NAME
 
 
@@ -44,13 +45,19 @@ def backup(  # noqa: PLR0913 - one for each option
         _list(invocation, directory)
         return
     made = _made(invocation, directory, history=history, reread=reread)
-    removed: list[str] = []
-    if keep is not None and made.is_complete:
-        _, access = invocation.state_dir_for_now()
-        removed = prune(Target(directory, access), keep)
-    _tell(invocation, made, removed)
-    if not made.is_complete:
+    removed, kept_back = _pruned(invocation, directory, keep) if keep is not None and made.is_complete else ([], None)
+    _tell(invocation, made, removed, kept_back)
+    if kept_back is not None or not made.is_complete:
         raise click.exceptions.Exit(1)
+
+
+def _pruned(invocation: Invocation, directory: Path, keep: int) -> tuple[list[str], str | None]:
+    """Remove older backups; return which, or why none was."""
+    _, access = invocation.state_dir_for_now()
+    try:
+        return prune(Target(directory, access), keep), None
+    except (DamagedError, TargetBusy, OSError) as error:
+        return [], in_words(error) or str(error)
 
 
 def _made(invocation: Invocation, directory: Path, *, history: bool, reread: bool) -> Made:
@@ -65,7 +72,9 @@ def _made(invocation: Invocation, directory: Path, *, history: bool, reread: boo
         return BackingUp(subject, directory, access, bar, reread=reread).run()
 
 
-def _tell(invocation: Invocation, made: Made, removed: list[str]) -> None:
+def _tell(invocation: Invocation, made: Made, removed: list[str], kept_back: str | None) -> None:
+    if kept_back is not None:
+        click.echo(f"No older backup was removed: {printable(kept_back)}", err=True)
     if invocation.as_json:
         print_json(asdict(made) | {"path": str(made.path), "complete": made.is_complete, "removed": removed})
         return

@@ -104,6 +104,12 @@ def names(directory: Path) -> list[str]:
     return sorted(name for name in found if (directory / name / MANIFEST).is_file())
 
 
+def remains(directory: Path) -> list[str]:
+    """Return the names of what was a backup until its removal began."""
+    found = [path.name for path in directory.iterdir() if _NAME.fullmatch(path.name)]
+    return sorted(name for name in found if not (directory / name / MANIFEST).is_file())
+
+
 def read_backup(path: Path) -> Backup:
     """Read what a backup is, and see that its list is the one that was written.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby, takewhile
 from pathlib import Path
 
-from twistedmail_mta.keeping.layout import BODIES, MANIFEST, TO_BODIES, UNFINISHED, Backup, names, read_backup
+from twistedmail_mta.keeping.layout import BODIES, MANIFEST, TO_BODIES, UNFINISHED, Backup, names, read_backup, remains
 from twistedmail_mta.keeping.sums import NAME as SUMS
 from twistedmail_mta.keeping.sums import Sum, read_sums
 from twistedmail_mta.keeping.target import Target
@@ -28,15 +28,16 @@ def prune(target: Target, keep: int) -> list[str]:
     """
     with target.begun(), target.open():
         directory = target.directory
+        shutil.rmtree(directory / UNFINISHED)
         old, kept = names(directory)[:-keep], names(directory)[-keep:]
         if not old:
             return []
         staying = [read_backup(directory / name) for name in kept]
         for name in old:
             (directory / name / MANIFEST).unlink()  # from here on it is none
+        for name in remains(directory):
             shutil.rmtree(directory / name)
         _remove_bodies(directory, staying)
-        shutil.rmtree(directory / UNFINISHED)
         return old
 
 
