@@ -101,7 +101,7 @@ def _said(value: object) -> str:
 
 
 def _text(event: LogEvent) -> str:
-    """Return the text of an event; Twisted's formatter takes ten times as long, and is asked where nothing else will do."""
+    """Return the text of an event; Twisted's formatter, which takes ten times as long, is the last resort."""
     form = event.get("log_format")
     try:
         if isinstance(form, str) and "()" not in form:
