@@ -19,6 +19,7 @@ from running_site import environment
 
 from twistedmail_mta.keeping import backing_up
 from twistedmail_mta.keeping.layout import names
+from twistedmail_mta.keeping.restoring import Restoring
 from twistedmail_mta.store.files import DATABASE_NAME
 from twistedmail_mta.store.sync import SyncDatabase
 
@@ -262,6 +263,25 @@ def test_a_state_directory_that_isn_t_empty(site: Command, tmp_path: Path) -> No
         assert database.read(lambda tx: list(tx.execute("SELECT enabled FROM accounts"))) == [(0,)]
     again = Path(site.json("backup", str(tmp_path / "kept"))["path"])
     assert not [path for path in files_of(again) if "before-" in str(path)]
+
+
+def test_a_restore_that_broke_off_is_begun_anew(site: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is in place no server finds a database; after some is, the database is what lacks."""
+    site.json("backup", str(tmp_path / "kept"))
+    other = elsewhere(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Restoring, "_put_in_place", lambda _: 1 // 0)
+        assert isinstance(other("restore", str(tmp_path / "kept")).exception, ZeroDivisionError)
+    assert state_of(other) == [".restoring"]
+
+    assert other("restore", str(tmp_path / "kept")).exit_code == 0
+    (other.state_dir / ".restoring").mkdir()
+    (other.state_dir / DATABASE_NAME).rename(other.state_dir / ".restoring" / DATABASE_NAME)
+    assert other("restore", str(tmp_path / "kept")).exit_code == 1
+    assert other("restore", str(tmp_path / "kept"), "--force").exit_code == 0
+
+    assert mail_of(other, tmp_path / "after") == mail_of(site, tmp_path / "before")
+    assert not (other.state_dir / ".restoring").exists()
 
 
 @pytest.mark.parametrize(("option", "state"), [("--hold-queue", "held"), ("--send-queue", "waiting")])
