@@ -48,6 +48,14 @@ def test_the_document_names_every_metric() -> None:
     assert all(f"`{name}`" in (DOCS / "metrics.md").read_text() for name in PROCESS)
 
 
+def test_the_document_tells_what_labels_hold() -> None:
+    """Each label of each metric has a row with its values."""
+    (table,) = re.findall(r"^\| label \| values \|\n(.*)", (DOCS / "metrics.md").read_text(), re.MULTILINE | re.DOTALL)
+    told = {name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+
+    assert {label for family in FAMILIES for label in family.labels} == told
+
+
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_names_are_as_prometheus_wants_them(family: Family) -> None:
     """Counters end in _total, nothing else does; units are base units; bounds ascend; labels aren't its own."""
