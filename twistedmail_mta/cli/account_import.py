@@ -27,6 +27,7 @@ _AT_ONCE: Final = 500
 """Accounts added in one transaction."""
 
 Imported = tuple[str, StoredPassword | None]
+"""A name, and its password; None: nobody can log in before there is one."""
 
 
 @click.command(name="import")
@@ -55,7 +56,7 @@ def import_(invocation: Invocation, file: Path, domain: str | None, *, external:
     with open_directory(invocation) as directory:
         for start in range(0, len(wanted), _AT_ONCE):
             part = wanted[start : start + _AT_ONCE]
-            numbers, refused = directory.database.write(partial(_add, directory, part, time.time()))
+            numbers, refused = directory.database.write(partial(bring_accounts, directory, part, time.time()))
             done.update(numbers)
             odd += refused
         directory.tell_server()
@@ -75,7 +76,7 @@ def _password(stored: str) -> StoredPassword | None:
     return StoredPassword(stored, None)
 
 
-def _add(
+def bring_accounts(
     directory: OpenDirectory, wanted: Sequence[Imported], now: float, tx: Transaction
 ) -> tuple[Mapping[str, int], list[str]]:
     """Add accounts; return how many were added and were there, and why others weren't added."""

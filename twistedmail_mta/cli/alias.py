@@ -120,14 +120,14 @@ def import_(invocation: Invocation, file: Path, domain: str | None) -> None:
         hint = "" if domain or "domain is missing" not in str(error) else "; say which with --domain"
         raise click.ClickException(f"{file}: {error}{hint}") from error
     with open_directory(invocation) as directory:
-        directory.change(partial(_import, directory, wanted))
+        directory.change(partial(bring_aliases, directory, wanted))
         warn(directory.read(partial(oddities, directory, wanted)))
     report(invocation, f"Imported {len(wanted)} aliases.", {"imported": len(wanted)})
 
 
 def _add(directory: OpenDirectory, wanted: Alias, tx: Transaction) -> list[str]:
     """Add an alias; return what is odd about where it leads, and refuse one that leads nowhere at all."""
-    _import(directory, [wanted], tx)
+    bring_aliases(directory, [wanted], tx)
     if not wanted.address.startswith("@"):
         found, problem = followed(wanted.own_address, places(directory, tx), tx)
         if found == MISCONFIGURED:
@@ -135,7 +135,12 @@ def _add(directory: OpenDirectory, wanted: Alias, tx: Transaction) -> list[str]:
     return [*eclipsed(directory, wanted.folded, tx), *oddities(directory, [wanted], tx)]
 
 
-def _import(directory: OpenDirectory, wanted: Sequence[Alias], tx: Transaction) -> None:
+def bring_aliases(directory: OpenDirectory, wanted: Sequence[Alias], tx: Transaction) -> None:
+    """Add aliases, and targets to those that are there.
+
+    Raises:
+        DirectoryError: one is at a domain that isn't hosted here.
+    """
     domains = directory.domains(tx)
     for item in wanted:
         _demand_hosted(item, domains.get(item.domain))

@@ -34,6 +34,7 @@ _BEFORE: Final = ("--config", "-c")
 """Options of `mta` itself, which people write behind a command."""
 _COMMANDS: Final = {
     "quickstart": Entry("twistedmail_mta.cli.quickstart:quickstart", "Set up a site; an address is all it needs."),
+    "import": Entry("twistedmail_mta.cli.import_site:import_", "Take over a Postfix, a Dovecot or an hMailServer."),
     "check": Entry("twistedmail_mta.cli.check:check", "A preflight: site file, machine, network and DNS."),
     "explain": Entry("twistedmail_mta.cli.explain:explain", "Say what would happen to a mail, step by step, and why."),
     "test": Entry("twistedmail_mta.cli.test:test", "Hold the site against a file that says what should happen."),

@@ -29,12 +29,17 @@ def name_of_host(said: str | None, domain: str) -> Name:
         said: what the operator says, if anything.
         domain: whose mail is to be kept here.
     """
+    own = system_name()
+    others = {} if said is not None or is_public(own) else _names_of(seen_by_others(system_addresses()).addresses)
+    return chosen_name(said, domain, own, others)
+
+
+def system_name() -> str:
+    """Return what the system calls itself, nobody else being asked."""
     hosts = ""
     with suppress(OSError):
         hosts = _HOSTS.read_text(encoding="utf-8", errors="replace")
-    own = own_name(os.uname().nodename, hosts)
-    others = {} if said is not None or is_public(own) else _names_of(seen_by_others(system_addresses()).addresses)
-    return chosen_name(said, domain, own, others)
+    return own_name(os.uname().nodename, hosts)
 
 
 def _names_of(addresses: Sequence[str]) -> Mapping[str, Sequence[str]]:

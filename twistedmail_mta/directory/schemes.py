@@ -1,4 +1,4 @@
-"""Hashes that other servers stored, as `{SCHEME}hash`: Dovecot's schemes and those of /etc/shadow.
+"""Hashes that other servers stored, as `{SCHEME}hash`: Dovecot's schemes, those of /etc/shadow, hMailServer's.
 
 What is checked here is never written here: a password that matches is stored
 anew as argon2id where it is ours to store.  Comparing takes up to a second:
@@ -185,6 +185,14 @@ def _digest(content: str, encoding: str, algorithm: str, salted: bool) -> Compar
     )
 
 
+def _hmailserver(content: str) -> Comparison:
+    """Read hMailServer's form of SHA-256: six letters of salt, then the hex digest of them and the password."""
+    salt, digest = content[:6].encode("utf-8"), _octets(content[6:], "hex")
+    if len(digest) != hashlib.sha256().digest_size:
+        raise ValueError("the hash is not hMailServer's")
+    return lambda prepared: hmac.compare_digest(hashlib.sha256(salt + prepared.encode("utf-8")).digest(), digest)
+
+
 _TEXTS: Final[dict[str, Callable[[str], Comparison]]] = {
     "ARGON2": _argon2,
     "ARGON2I": _argon2,
@@ -195,6 +203,7 @@ _TEXTS: Final[dict[str, Callable[[str], Comparison]]] = {
     "CLEARTEXT": _plain,
     "CRYPT": _crypt,
     "DES-CRYPT": _crypt,
+    "HMAILSERVER": _hmailserver,
     "MD5": _crypt,
     "MD5-CRYPT": _crypt,
     "PBKDF2": _pbkdf2,

@@ -1,0 +1,1 @@
+"""Dovecot: dovecot.conf and what it includes (PURE)."""

@@ -1,0 +1,1 @@
+"""hMailServer: dumps of its database, and its backups (PURE)."""

@@ -1,0 +1,1 @@
+"""Postfix: main.cf, master.cf and lookup tables (PURE)."""
