@@ -173,3 +173,19 @@ def test_salted_digests(password: str, salt: bytes) -> None:
     assert scheme_matches("{SSHA256}" + b64encode(octets).decode(), password)
     assert scheme_matches("{SSHA256.hex}" + octets.hex(), password)
     assert not scheme_matches("{SSHA256.hex}" + octets.hex(), password + "x")
+
+
+def test_hmailserver() -> None:
+    """Its SHA-256 has six letters of salt in front of the digest, and in front of the password in it."""
+    digest = hashlib.sha256(f"0a1b2c{PASSWORD}".encode()).hexdigest()
+
+    assert scheme_matches(f"{{HMAILSERVER}}0a1b2c{digest}", PASSWORD)
+    assert not scheme_matches(f"{{HMAILSERVER}}1a1b2c{digest}", PASSWORD)
+    assert not scheme_matches(f"{{HMAILSERVER}}0a1b2c{digest}", f"{PASSWORD}y")
+
+
+@pytest.mark.parametrize("content", ["0a1b2c", "0a1b2c00", "x" * 70, "0a1b2c" + "0" * 66])
+def test_hmailserver_damaged(content: str) -> None:
+    """What isn't salt and digest lets nobody in, and is told."""
+    with pytest.raises(ValueError, match="hash"):
+        comparison(f"{{HMAILSERVER}}{content}")

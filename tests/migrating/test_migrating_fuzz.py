@@ -12,7 +12,7 @@ from test_migrating_dovecot import ISP as DOVECOT
 from test_migrating_dovecot import OTHERS
 from test_migrating_postfix import FILTERED, FILTERED_MASTER, ISP, ISP_TABLES, SMART, SMART_TABLES
 
-FUZZ = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+FUZZ = settings(deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
 ODD = st.sampled_from(
     ["$", "${", "}", "{", "\\", '"', "'", "=", "\n", " ", "[", "]", ":", "@", ",", "\0", "é", "\ud7ff", "0", "%", "/"]
 )

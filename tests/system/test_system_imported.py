@@ -22,9 +22,8 @@ def test_imported_site(tmp_path: Path) -> None:
     site = RunningSite(tmp_path / "new")
     site.config.unlink()
     (tmp_path / "backup.xml").write_text(BACKUP)
-    result = CliRunner().invoke(
-        mta, ["import", "hmailserver", str(tmp_path / "backup.xml"), "--dir", str(site.directory)]
-    )
+    command = ["import", "hmailserver", str(tmp_path / "backup.xml"), "--dir", str(site.directory)]
+    result = CliRunner().invoke(mta, command)
     assert "Accounts: 2. Aliases: 3." in result.output
     text = re.sub(r'"tcp:\d+"', '"tcp:0:interface=127.0.0.1"', site.config.read_text())
     imaps = '[listen.imaps]\nendpoint = "tcp:0:interface=127.0.0.1"\nrole = "imap"\ntls = "implicit"\n'
@@ -39,5 +38,8 @@ def test_imported_site(tmp_path: Path) -> None:
         mailbox.select("INBOX")
         found = mailbox.search(None, "SUBJECT", "moved")
 
+    again = CliRunner().invoke(mta, command)
+
+    assert "Accounts: 0, 2 were there. Aliases: 3." in again.output
     assert found[1] == [b"1"]
     assert site.stop() == 0
