@@ -257,7 +257,7 @@ def test_damaged_compression_is_told(host: Host, maildir: Path) -> None:
     (tally,) = host.bring(maildir)
 
     assert (tally.found, tally.present, len(tally.problems)) == (1, 0, 1)
-    assert not [path for path in host.bodies._root.rglob("*") if path.is_file()]
+    assert not [path for path in host.bodies.root.rglob("*") if path.is_file()]
 
 
 def test_line_ends_at_every_cut() -> None:

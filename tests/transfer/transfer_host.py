@@ -97,6 +97,6 @@ class Host:
             uid,
         )
         if file is not None:
-            data = (self.bodies._root / file).read_bytes()
+            data = (self.bodies.root / file).read_bytes()
         assert (len(data), len(header) + len(data)) == (size, stored)
         return bytes(header + data)
