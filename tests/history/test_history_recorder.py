@@ -11,7 +11,7 @@ from history_made import NOW, Noted, id_at, row
 from twistedmail_mta.history import recorder, tables
 from twistedmail_mta.history.recorder import GATHER, MOST_AT_ONCE, Keep
 from twistedmail_mta.history.story import Kind
-from twistedmail_mta.history.writer import BROKEN_NAME
+from twistedmail_mta.history.writer import BROKEN_NAME, Batch
 from twistedmail_mta.store.aside import AsideDatabase
 
 STORY = id_at(NOW)
@@ -68,6 +68,19 @@ def test_disabled(tmp_path: Path) -> None:
     noted.recorder.story(row(STORY))
     noted.recorder.close()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_steps_that_are_not_noted_leave_nothing(noted: Noted, monkeypatch: pytest.MonkeyPatch, enabled: bool) -> None:
+    """Neither while the history is turned off nor while it can't be written do keys of steps gather in memory."""
+    monkeypatch.setattr(recorder, "MOST_WAITING", 10)
+    written: list[Batch] = []
+    monkeypatch.setattr(noted.writer, "put", written.append)  # a thread that is stuck
+    noted.recorder.keep(Keep(enabled=enabled))
+    for number in range(25):
+        noted.recorder.step(STORY + number, Kind.deferred, *NOTHING, keys=[1, 2])
+    noted.recorder.close()
+    assert sum(len(batch.terms) for batch in written) == (20 if enabled else 0)
 
 
 def test_settings_change_while_it_runs(noted: Noted) -> None:

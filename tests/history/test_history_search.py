@@ -41,11 +41,10 @@ def fill(noted: Noted, dice: Random) -> None:
         noted.recorder.story(row(story, at, **columns))
         for step in [Kind.deferred] * dice.randrange(3) + [dice.choice((Kind.delivered, Kind.failed))] * (kind == 4):
             recipient = dice.choice(PEOPLE)
-            noted.recorder.step(story, step, recipient, *(None,) * 8, at=at + 1)
-            noted.recorder.terms(story, [*recipient_keys([recipient])])
+            keys = [*recipient_keys([recipient])]
             if step in (Kind.deferred, Kind.failed):
-                key = query.outcome("deferred" if step == Kind.deferred else "bounced").keys
-                noted.recorder.terms(story, list(key))
+                keys += query.outcome("deferred" if step == Kind.deferred else "bounced").keys
+            noted.recorder.step(story, step, recipient, *(None,) * 8, at=at + 1, keys=keys)
     noted.flush()
 
 
@@ -99,8 +98,8 @@ def test_an_address_of_whatever_kind(noted: Noted) -> None:
     noted.recorder.story(row(ids[2], at[2], sender="", outcome=Outcome.refused, refused=packed([("ann@X.test", "no")])))
     noted.recorder.story(row(ids[3], at[3], sender="", filed=packed([("ann@x.test", "INBOX", 1)])))
     noted.recorder.story(row(ids[4], at[4], sender="joe@x.test"))
-    noted.recorder.step(ids[5], Kind.delivered, "ann@x.test", *(None,) * 8)
-    noted.recorder.terms(ids[5], [*query.recipient("ann@x.test").keys])
+    keys = query.recipient("ann@x.test").keys
+    noted.recorder.step(ids[5], Kind.delivered, "ann@x.test", *(None,) * 8, keys=keys)
     noted.flush()
 
     assert [story.id for story in found_by(noted, query.anything("ann@x.test")).stories] == [*ids[:4], ids[5]]

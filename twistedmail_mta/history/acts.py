@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from twistedmail_mta.errors import TemporaryError
@@ -32,10 +32,10 @@ def act_rows(act: str, messages: Iterable[int], now: float) -> list[Row]:
     ]
 
 
-def act_terms(act: str, steps: Sequence[Row]) -> list[tuple[int, int]]:
-    """Return the terms by which such messages are found."""
+def act_keys(act: str) -> tuple[int, ...]:
+    """Return the keys by which such messages are found."""
     outcome = act_outcome(act)
-    return [] if outcome is None else [(step[0], outcome_key(outcome)) for step in steps]
+    return () if outcome is None else (outcome_key(outcome),)
 
 
 def acts_in(state_dir: Path, warn: Callable[[str], object]) -> Callable[[str, Iterable[int]], None]:
@@ -55,7 +55,7 @@ def acts_in(state_dir: Path, warn: Callable[[str], object]) -> Callable[[str, It
             if not opened:
                 opened.append(AsideDatabase(path, tables.MIGRATIONS))
             steps = act_rows(act, messages, time.time())
-            batch = Batch(steps=steps, terms=act_terms(act, steps))
+            batch = Batch(steps=steps, terms=[(step[0], key) for step in steps for key in act_keys(act)])
             opened[0].write(lambda tx: write_batch(tx, batch))
         except (TemporaryError, UnusableDatabase, SchemaError, OSError) as error:
             warn(f"this isn't noted in the history: {error}")

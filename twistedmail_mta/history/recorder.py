@@ -6,7 +6,7 @@ the mail, nor does its memory grow.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -98,14 +98,19 @@ class Recorder:
         if self._has_room(weight):
             self._batch.stories.append(row)
 
-    def step(self, story: int, kind: int, *columns: object, at: float | None = None) -> None:
-        """Note a step; the columns are those of `tables.STEP_COLUMNS` behind the kind."""
+    def step(self, story: int, kind: int, *columns: object, at: float | None = None, keys: Iterable[int] = ()) -> None:
+        """Note a step.
+
+        Args:
+            story: whose.
+            kind: of the step.
+            columns: those of `tables.STEP_COLUMNS` behind the kind.
+            at: when it was, in seconds since the epoch; None: now.
+            keys: by which the story is found from now on, beside what it tells itself.
+        """
         if self._has_room(1):
             self._batch.steps.append((story, self._next_moment(at or self.now()), kind, *columns))
-
-    def terms(self, story: int, keys: list[int]) -> None:
-        """Let a story be found by more than it tells itself."""
-        self._batch.terms += [(story, key) for key in keys]
+            self._batch.terms += [(story, key) for key in keys]
 
     def drop(self, number: int = 1) -> None:
         """Note that something wasn't noted."""

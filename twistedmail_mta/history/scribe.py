@@ -9,7 +9,7 @@ from typing import ClassVar, Concatenate, Final, ParamSpec
 
 from twisted.logger import Logger
 
-from twistedmail_mta.history.acts import act_rows, act_terms
+from twistedmail_mta.history.acts import act_keys, act_rows
 from twistedmail_mta.history.keys import bare, outcome_key, recipient_keys
 from twistedmail_mta.history.recorder import Recorder
 from twistedmail_mta.history.story import Kind, Outcome, Row, Verdict, lines, packed, short
@@ -202,8 +202,8 @@ class History:
     def delivered_here(self, message: Message, deliveries: Sequence[Delivery], uids: Sequence[int]) -> None:
         """Note what the queue has put into mailboxes."""
         places = _places(deliveries, uids)
-        self.recorder.step(message.id, Kind.filed, *_NOTHING, packed(places))
-        self.recorder.terms(message.id, [*recipient_keys(each[0] for each in places)])
+        keys = recipient_keys(each[0] for each in places)
+        self.recorder.step(message.id, Kind.filed, *_NOTHING, packed(places), keys=keys)
 
     @_harmless
     def settled(self, message: Message, settlement: Settlement, hop: NextHop | None) -> None:
@@ -222,16 +222,15 @@ class History:
         if isinstance(outcome, Delivered):
             tls, proof = int(outcome.encrypted), outcome.proof or None
             extra = packed([str(each.address) for each in outcome.forwards[:100]])
+        keys = [outcome_key(_FOUND_BY[kind])] if kind in _FOUND_BY else []
+        if claim.recipient.forwarded_by:
+            keys += recipient_keys([recipient])
         self.recorder.step(
             *(message.id, kind, recipient, None if hop is None else hop_text(hop), outcome.remote or None, tls, proof),
             *(short(str(outcome.reply)), claim.attempts + 1, settlement.due, extra),
             at=settlement.attempted_at,
+            keys=keys,
         )
-        keys = [outcome_key(_FOUND_BY[kind])] if kind in _FOUND_BY else []
-        if claim.recipient.forwarded_by:
-            keys += recipient_keys([recipient])
-        if keys:
-            self.recorder.terms(message.id, keys)
 
     @_harmless
     def reported(self, report: Report) -> None:
@@ -258,11 +257,9 @@ class History:
             act: what, in a word or two.
             messages: the id of each recipient's message.
         """
-        steps = act_rows(act, messages, 0.0)
-        for message, _, kind, *columns in steps:
-            self.recorder.step(message, kind, *columns)
-        for message, key in act_terms(act, steps):
-            self.recorder.terms(message, [key])
+        keys = act_keys(act)
+        for message, _, kind, *columns in act_rows(act, messages, 0.0):
+            self.recorder.step(message, kind, *columns, keys=keys)
 
 
 _NOTHING: Final = (None,) * 8
