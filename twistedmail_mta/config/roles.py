@@ -32,13 +32,13 @@ class Role:
     """
 
     name: RoleName
-    offers_auth: bool
-    requires_login: bool
-    requires_tls: bool
-    completes: bool
-    recipients: int
-    connections_per_client: int
-    relays: bool = True
+    offers_auth: bool = False
+    requires_login: bool = False
+    requires_tls: bool = False
+    completes: bool = False
+    recipients: int = 0
+    connections_per_client: int = 20
+    relays: bool = False
     lmtp: bool = False
     fetches: bool = False
     takes_back: bool = False
@@ -64,16 +64,13 @@ class Role:
 
 MX: Final = Role(
     name="mx",
-    offers_auth=False,
-    requires_login=False,
-    requires_tls=False,
-    completes=False,
+    relays=True,
     recipients=100,
-    connections_per_client=20,
 )
 
 SUBMISSION: Final = Role(
     name="submission",
+    relays=True,
     offers_auth=True,
     requires_login=True,
     requires_tls=True,
@@ -84,22 +81,14 @@ SUBMISSION: Final = Role(
 
 LMTP: Final = Role(
     name="lmtp",
-    offers_auth=False,
-    requires_login=False,
-    requires_tls=False,
-    completes=False,
     recipients=1000,
     connections_per_client=200,
-    relays=False,
     lmtp=True,
 )
 
 REINJECT: Final = Role(
     name="reinject",
-    offers_auth=False,
-    requires_login=False,
-    requires_tls=False,
-    completes=False,
+    relays=True,
     recipients=1000,
     connections_per_client=200,
     takes_back=True,
@@ -110,10 +99,7 @@ POP3: Final = Role(
     offers_auth=True,
     requires_login=True,
     requires_tls=True,
-    completes=False,
-    recipients=0,
     connections_per_client=50,
-    relays=False,
     fetches=True,
 )
 
@@ -122,46 +108,23 @@ IMAP: Final = Role(
     offers_auth=True,
     requires_login=True,
     requires_tls=True,
-    completes=False,
-    recipients=0,
     connections_per_client=200,
-    relays=False,
     fetches=True,
 )
 
 ACME: Final = Role(
     name="acme",
-    offers_auth=False,
-    requires_login=False,
-    requires_tls=False,
-    completes=False,
-    recipients=0,
-    connections_per_client=20,
-    relays=False,
     answers_authority=True,
 )
 
 MTA_STS: Final = Role(
     name="mta-sts",
-    offers_auth=False,
-    requires_login=False,
     requires_tls=True,
-    completes=False,
-    recipients=0,
-    connections_per_client=20,
-    relays=False,
     hands_out_policies=True,
 )
 
 METRICS: Final = Role(
     name="metrics",
-    offers_auth=False,
-    requires_login=False,
-    requires_tls=False,
-    completes=False,
-    recipients=0,
-    connections_per_client=20,
-    relays=False,
     tells_metrics=True,
 )
 
