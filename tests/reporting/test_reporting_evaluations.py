@@ -17,7 +17,8 @@ from twistedmail_mta.model import Reply
 from twistedmail_mta.reporting import dmarc_rows, evaluations
 from twistedmail_mta.reporting.dmarc_form import case_of, case_text, published_of, published_text
 from twistedmail_mta.reporting.dmarc_rows import FORGET_CASES, forget_some
-from twistedmail_mta.reporting.evaluations import WRITE_AFTER, Evaluations
+from twistedmail_mta.reporting.evaluations import Evaluations
+from twistedmail_mta.reporting.waiting import WRITE_AFTER
 from twistedmail_mta.tasks import Promise, Task
 
 FULL = TemporaryError(Reply(452, "4.3.1", "disk full"))

@@ -12,7 +12,8 @@ from twisted.internet.task import Clock
 
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.reporting import tls_rows
-from twistedmail_mta.reporting.tls_sessions import MOST_WAITING, WRITE_AFTER, TLSSessions
+from twistedmail_mta.reporting.tls_sessions import MOST_WAITING, TLSSessions
+from twistedmail_mta.reporting.waiting import WRITE_AFTER
 from twistedmail_mta.store.sync import SyncDatabase
 from twistedmail_mta.tasks import Promise, Task
 from twistedmail_mta.tls_report.report import Failure, Failures, Policy, Results

@@ -9,22 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar, Final
+from typing import Final
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
+from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from twistedmail_mta.dmarc.report import Case, Published
-from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IDatabase, IEvaluations
 from twistedmail_mta.reporting.dmarc_form import case_text, published_text
 from twistedmail_mta.reporting.dmarc_rows import Entry, add_entries
-from twistedmail_mta.tasks import Promise, TaskGroup
+from twistedmail_mta.reporting.waiting import Waiting
 
 DAY: Final = 86400
-WRITE_AFTER: Final = 20.0
-"""Seconds from the first message until it is written."""
 MOST_WAITING: Final = 20_000
 """Cases in memory: some 20 MB if all are large."""
 AT_ONCE: Final = 50
@@ -42,13 +38,12 @@ class _Tally:
 
 
 _Key = tuple[int, str]
+_Piece = list[tuple[_Key, _Tally]]
 
 
 @implementer(IEvaluations)
 class Evaluations:
     """Counts for all plugins of a site; what can't be written is tried again."""
-
-    log: ClassVar[Logger] = Logger()
 
     def __init__(self, database: IDatabase, clock: IReactorTime, now: Callable[[], float]) -> None:
         """Begin.
@@ -59,13 +54,10 @@ class Evaluations:
             now: seconds since the epoch.
         """
         self._database = database
-        self._clock = clock
         self._now = now
         self._tallies: dict[_Key, _Tally] = {}
         self._waiting = 0
-        self._timer: IDelayedCall | None = None
-        self._keeping: Promise[None] | None = None
-        self._tasks = TaskGroup()
+        self._rows: Waiting[_Piece] = Waiting("dmarc", clock, self)
 
     def note(self, published: Published, case: Case, is_report: bool) -> None:
         """See `IEvaluations.note`."""
@@ -75,7 +67,7 @@ class Evaluations:
             if self._waiting >= MOST_WAITING:
                 return
             tally = self._tallies[key] = _Tally(published)
-            self._write_in(WRITE_AFTER)
+            self._rows.note()
         tally.published = published
         tally.mails += not is_report
         self._count(tally, case, 1)
@@ -88,26 +80,9 @@ class Evaluations:
         self._waiting += counted is None
         tally.cases[case] = (counted or 0) + messages
 
-    def _write_in(self, seconds: float) -> None:
-        if self._timer is None or not self._timer.active():
-            self._timer = self._clock.callLater(seconds, self._wake)
-
-    def _wake(self) -> None:
-        self._tasks.start("reporting.evaluations", self._keep_or_later())
-
-    async def _keep_or_later(self) -> None:
-        try:
-            await self.keep()
-        except TemporaryError as error:
-            self.log.warn("DMARC results are written later: {why}", event="dmarc.unwritten", why=str(error.reply))
-            self._write_in(WRITE_AFTER)
-
     async def stop(self) -> None:
         """Write what is counted, if that is possible, and count no more."""
-        await self._tasks.finish()
-        await self._keep_or_later()
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        await self._rows.stop()
 
     async def keep(self) -> None:
         """Write what was counted until now.
@@ -115,30 +90,17 @@ class Evaluations:
         Raises:
             TemporaryError: it can't be written; it goes on waiting.
         """
-        while self._keeping is not None:  # whoever waits for this wants all to be written, also what is on its way
-            await self._keeping
-        self._keeping = Promise()
-        try:
-            await self._tasks.shield("reporting.evaluations", self._keep())
-        finally:
-            done, self._keeping = self._keeping, None
-            done.resolve(None)
+        await self._rows.keep()
 
-    async def _keep(self) -> None:
-        while self._tallies:
-            batch = self._taken()
-            entries = [_entry(key, tally) for key, tally in batch]
-            size = sum(len(text) for entry in entries for text, _ in entry.cases)
-            try:
-                await self._database.write(partial(add_entries, entries=entries), size=size)
-            except TemporaryError:
-                for key, tally in batch:
-                    self._put_back(key, tally)
-                raise
+    async def write(self, piece: _Piece) -> None:
+        """See `Counted.write`."""
+        entries = [_entry(key, tally) for key, tally in piece]
+        size = sum(len(text) for entry in entries for text, _ in entry.cases)
+        await self._database.write(partial(add_entries, entries=entries), size=size)
 
-    def _taken(self) -> list[tuple[_Key, _Tally]]:
-        """Take some of what waits."""
-        taken: list[tuple[_Key, _Tally]] = []
+    def take(self) -> _Piece | None:
+        """See `Counted.take`."""
+        taken: _Piece = []
         room = AT_ONCE
         while self._tallies and room > 0:
             key, tally = next(iter(self._tallies.items()))
@@ -152,14 +114,16 @@ class Evaluations:
             taken.append((key, tally))
             room -= max(1, len(tally.cases))
             self._waiting -= len(tally.cases)
-        return taken
+        return taken or None
 
-    def _put_back(self, key: _Key, tally: _Tally) -> None:
-        known = self._tallies.setdefault(key, _Tally(tally.published))
-        known.mails += tally.mails
-        known.left_out += tally.left_out
-        for case, messages in tally.cases.items():
-            self._count(known, case, messages)
+    def put_back(self, piece: _Piece) -> None:
+        """See `Counted.put_back`."""
+        for key, tally in piece:
+            known = self._tallies.setdefault(key, _Tally(tally.published))
+            known.mails += tally.mails
+            known.left_out += tally.left_out
+            for case, messages in tally.cases.items():
+                self._count(known, case, messages)
 
 
 def _entry(key: _Key, tally: _Tally) -> Entry:

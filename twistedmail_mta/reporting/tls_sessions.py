@@ -12,18 +12,15 @@ from functools import partial
 from itertools import islice
 from typing import ClassVar, Final
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import IDatabase, ITLSSessions
 from twistedmail_mta.reporting.tls_rows import Entry, add_entries, failure_text, policy_text
-from twistedmail_mta.tasks import Task, TaskGroup
+from twistedmail_mta.reporting.waiting import Waiting
 from twistedmail_mta.tls_report.report import DAY, Failure, Policy
 
-WRITE_AFTER: Final = 20.0
-"""Seconds from the first session until it is written."""
 MOST_WAITING: Final = 8 << 20
 """Octets in memory, about; sessions that there is no room for aren't counted."""
 AT_ONCE: Final = 50
@@ -42,6 +39,7 @@ class _Tally:
 
 
 _Key = tuple[int, str, Policy]
+_Piece = list[tuple[_Key, _Tally]]
 
 
 @implementer(ITLSSessions)
@@ -59,14 +57,11 @@ class TLSSessions:
             now: seconds since the epoch.
         """
         self._database = database
-        self._clock = clock
         self._now = now
         self._tallies: dict[_Key, _Tally] = {}
         self._waiting = 0
         self._left_out = 0
-        self._timer: IDelayedCall | None = None
-        self._tasks = TaskGroup()
-        self._writing: Task[None] | None = None
+        self._rows: Waiting[_Piece] = Waiting("tls", clock, self)
 
     def note(self, domain: str, policy: Policy, failure: Failure | None) -> None:
         """See `ITLSSessions.note`."""
@@ -78,7 +73,7 @@ class TLSSessions:
             if not self._takes_room(_tally_size(key), sessions):
                 return
             tally = self._tallies[key] = _Tally()
-            self._write_in(WRITE_AFTER)
+            self._rows.note()
         if failure is None:
             tally.successful += sessions
         elif failure in tally.failures or self._takes_room(_failure_size(failure), sessions):
@@ -92,26 +87,9 @@ class TLSSessions:
         self._waiting += octets
         return True
 
-    def _write_in(self, seconds: float) -> None:
-        if self._timer is None or not self._timer.active():
-            self._timer = self._clock.callLater(seconds, self._wake)
-
-    def _wake(self) -> None:
-        self._tasks.start("reporting.tls", self._write_or_wait())
-
     async def stop(self) -> None:
         """Write what is counted, if it can be written."""
-        await self._tasks.finish()
-        await self._write_or_wait()
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-
-    async def _write_or_wait(self) -> None:
-        try:
-            await self.keep()
-        except TemporaryError as error:
-            self.log.warn("TLS sessions are written later: {why}", event="tls.unwritten", why=str(error.reply))
-            self._write_in(WRITE_AFTER)
+        await self._rows.stop()
 
     async def keep(self) -> None:
         """Write what is counted until now.
@@ -119,35 +97,28 @@ class TLSSessions:
         Raises:
             TemporaryError: it can't be written now; it is kept, and tried again.
         """
-        while self._writing is not None and not self._writing.done:
-            await self._writing  # what it took isn't in the database yet
-        self._writing = Task("reporting.tls", self._write())
-        await self._writing
+        await self._rows.keep()
 
-    async def _write(self) -> None:
+    async def write(self, piece: _Piece) -> None:
+        """See `Counted.write`."""
         self._log_left_out()
-        while self._tallies:
-            batch = self._taken()
-            entries = [_entry(key, tally) for key, tally in batch]
-            try:
-                await self._database.write(partial(add_entries, entries=entries))
-            except TemporaryError:
-                for key, tally in batch:
-                    self._put_back(key, tally)
-                raise
+        entries = [_entry(key, tally) for key, tally in piece]
+        await self._database.write(partial(add_entries, entries=entries))
 
-    def _taken(self) -> list[tuple[_Key, _Tally]]:
-        """Take some of what waits, and give its room back."""
-        batch = [(key, self._tallies.pop(key)) for key in list(islice(self._tallies, AT_ONCE))]
-        for key, tally in batch:
+    def take(self) -> _Piece | None:
+        """See `Counted.take`; its room is given back."""
+        piece = [(key, self._tallies.pop(key)) for key in list(islice(self._tallies, AT_ONCE))]
+        for key, tally in piece:
             self._waiting -= _tally_size(key) + sum(map(_failure_size, tally.failures))
-        return batch
+        return piece or None
 
-    def _put_back(self, key: _Key, tally: _Tally) -> None:
-        if tally.successful:
-            self._count(key, None, tally.successful)
-        for failure, sessions in tally.failures.items():
-            self._count(key, failure, sessions)
+    def put_back(self, piece: _Piece) -> None:
+        """See `Counted.put_back`."""
+        for key, tally in piece:
+            if tally.successful:
+                self._count(key, None, tally.successful)
+            for failure, sessions in tally.failures.items():
+                self._count(key, failure, sessions)
 
     def _log_left_out(self) -> None:
         if self._left_out:
