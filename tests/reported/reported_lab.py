@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable
 from email.message import EmailMessage
 from email.policy import SMTP
 from typing import Any, TypeVar
 
 from dkim_made import rsa_key, rsa_record
+from log_lines import said
 from mail_at_rest import START, Rest, run
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
 from twistedmail_mta.dkim.body import hash_of
 from twistedmail_mta.dkim.fields import fields_of
@@ -131,21 +130,6 @@ class Lab:
         found = run(self.rest.store.mailbox(1, mailbox))
         assert found is not None
         return [uid for (uid,) in self.rest.rows("SELECT uid FROM mail WHERE mailbox = ?", found.id)]
-
-
-@contextmanager
-def said() -> Iterator[list[str]]:
-    """Gather what the log says meanwhile; a failure stands there as "failure"."""
-    lines: list[str] = []
-
-    def keep(event: LogEvent) -> None:
-        lines.append("failure" if event.get("log_failure") else formatEvent(event))
-
-    globalLogPublisher.addObserver(keep)
-    try:
-        yield lines
-    finally:
-        globalLogPublisher.removeObserver(keep)
 
 
 def started(coroutine: Awaitable[T]) -> Deferred[T]:

@@ -16,7 +16,7 @@ from twistedmail_mta.reporting.kind import Letter, Post, ReportKind, Sendings
 from twistedmail_mta.reporting.outgoing import Outgoing
 from twistedmail_mta.reporting.posting import Posting
 from twistedmail_mta.store.sync import SyncDatabase
-from twistedmail_mta.tasks import Task
+from twistedmail_mta.tasks import Promise, Task
 
 DAY = 86_400
 TODAY = 20_788
@@ -75,6 +75,8 @@ class Web:
         answer = self.answers.pop(0) if self.answers else 200
         if isinstance(answer, BaseException):
             raise answer
+        if isinstance(answer, Promise):
+            answer = await answer
         return HTTPAnswer(answer, {}, b"")
 
 

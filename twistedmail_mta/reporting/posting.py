@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from twistedmail_mta.errors import HTTPError
 from twistedmail_mta.interfaces import IDatabase, IHTTPClient
 from twistedmail_mta.reporting import rows
+from twistedmail_mta.tasks import Cancelled, TaskGroup
 
 TIMEOUT: Final = 30.0
 """Seconds for one report, answer included."""
@@ -19,8 +20,8 @@ RETRY: Final = 300.0
 """Seconds after which a report is posted again, twice as many each further time (RFC 8460 section 5.5)."""
 GIVEN_UP_AFTER: Final = 86_400.0
 """Seconds (RFC 8460 section 5.5)."""
-AT_ONCE: Final = 20
-"""Reports that are read from the database at once."""
+AT_ONCE: Final = 12
+"""Reports that are posted at once, so that servers that never answer don't hold up those for others."""
 
 _MAY_PASS: Final = (408, 425, 429)
 """Refusals of a client that don't mean the report."""
@@ -46,24 +47,37 @@ class Posting:
         self._web = web
         self._database = database
         self._now = now
+        self._tasks = TaskGroup()
 
     async def look(self) -> None:
-        """Post what is due, one after the other.
+        """Post what is due, a few at once; a cancel ends them all.
 
         Raises:
             TemporaryError: the database can't be read or written now.
         """
-        while posts := await self._due():
-            for post in posts:
-                await self._try(post)
-
-    async def _due(self) -> list[rows.DuePost]:
         now = self._now()
-        return await self._database.read(lambda tx: rows.due_posts(tx, now, AT_ONCE))
+        if not await self._database.read(lambda tx: rows.due_posts(tx, now, 1)):
+            return
+        turns = [self._tasks.shield("reporting.posts", self._in_turn()) for _ in range(AT_ONCE)]
+        try:
+            await self._tasks.finish()
+        except Cancelled:
+            self._tasks.cancel()
+            raise
+        for turn in turns:
+            await turn
+
+    async def _in_turn(self) -> None:
+        """Post one after the other, until none is due."""
+        while (post := await self._next()) is not None:
+            await self._try(post)
+
+    async def _next(self) -> rows.DuePost | None:
+        now = self._now()
+        return await self._database.write(lambda tx: rows.take_post(tx, now, RETRY))
 
     async def _try(self, due: rows.DuePost) -> None:
         again_at = self._now() + RETRY * 2**due.tries
-        await self._database.write(lambda tx: rows.note_try(tx, due.id, again_at))
         problem, is_final = await self._post(due)
         is_final = is_final or again_at > due.begun_at + GIVEN_UP_AFTER
         if is_final:
@@ -84,6 +98,11 @@ class Posting:
             return str(error), False
         except ValueError as error:
             return str(error), True
+        except Cancelled:
+            raise
+        except Exception as error:  # noqa: BLE001 - one server that breaks the client must not keep the others
+            self.log.failure("a report can't be posted", event="report.failed")
+            return type(error).__name__, False
         if 200 <= answer.status < 300:
             return "", True
         return f"the answer is {answer.status}", 400 <= answer.status < 500 and answer.status not in _MAY_PASS

@@ -113,9 +113,19 @@ def due_posts(tx: Transaction, now: float, most: int) -> list[DuePost]:
     return [DuePost(row[0], Post(*row[1:4]), *row[4:]) for row in rows]
 
 
-def note_try(tx: Transaction, post: int, due_at: float) -> None:
-    """Note that something is posted, and when it is posted again if nothing is heard of that."""
-    tx.execute("UPDATE report_post SET due_at = ?, tries = tries + 1 WHERE id = ?", (due_at, post))
+def take_post(tx: Transaction, now: float, retry: float) -> DuePost | None:
+    """Return what is to be posted next, if anything is due; that it is tried is noted at once, so nobody else takes it.
+
+    Args:
+        tx: writes.
+        now: seconds since the epoch.
+        retry: seconds after which it is posted again if nothing is heard of that; twice as many each further time.
+    """
+    for post in due_posts(tx, now, 1):
+        due_at = now + retry * 2**post.tries
+        tx.execute("UPDATE report_post SET due_at = ?, tries = tries + 1 WHERE id = ?", (due_at, post.id))
+        return post
+    return None
 
 
 def remove_post(tx: Transaction, post: int) -> None:
