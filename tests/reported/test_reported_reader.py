@@ -19,6 +19,7 @@ from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.model import Reply
 from twistedmail_mta.reported import reader, rows
 from twistedmail_mta.reported.proof import AGAIN_AFTER
+from twistedmail_mta.tasks import Cancelled, Promise
 
 PLAIN = b"From: ann@example.org\r\nSubject: lunch?\r\n\r\n<b>{Hello}</b>\r\n"
 BUSY = TemporaryError(Reply(451, "4.3.2", "Too busy"))
@@ -213,6 +214,42 @@ def test_bug() -> None:
     lab.receive(packed_mail(MICROSOFT))
     lab.look()
     assert lab.kept("organization") == [("Enterprise Outlook",)]
+
+
+def test_bug_in_keeping() -> None:
+    """A mail whose proof or report can't be kept for a reason that doesn't pass is told of once, and passed over."""
+    lab = Lab()
+    lab.receive(signed(packed_mail(GOOGLE)))
+    lab.receive(signed(packed_mail(MICROSOFT)))
+    find, lab.names.texts = lab.names.texts, _broken  # type: ignore[method-assign]
+    said = lab.look()
+    lab.names.texts = find  # type: ignore[method-assign]
+
+    assert said == ["failure", "failure"]
+    assert lab.look() == []
+    lab.receive(signed(packed_mail(GOOGLE)))
+    lab.look()
+    assert lab.kept("organization") == [("google.com",)]
+
+
+async def _broken(_: str) -> None:
+    raise OverflowError
+
+
+def test_cancelled_meanwhile() -> None:
+    """A server that ends while a thread reads a mail reads that mail again when it is back."""
+    lab = Lab()
+    lab.receive(packed_mail(GOOGLE))
+    thread: Promise[None] = Promise()
+    lab.threads.run = lambda *_: thread  # type: ignore[method-assign, assignment, return-value]
+    looked = started(lab.reader.look())
+    looked.addErrback(lambda failure: failure.trap(Cancelled))
+    looked.cancel()
+    del lab.threads.run  # type: ignore[method-assign]
+    lab.restart()
+    lab.look()
+
+    assert lab.kept("organization") == [("google.com",)]
 
 
 def test_database_that_cant_be_written() -> None:

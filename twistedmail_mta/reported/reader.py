@@ -32,7 +32,7 @@ from twistedmail_mta.reported.rows import (
     note_read,
     place_of,
 )
-from twistedmail_mta.tasks import WorkerPool
+from twistedmail_mta.tasks import Cancelled, WorkerPool
 
 MOST_MAIL: Final = 16 << 20
 """Octets of a mail that is looked at."""
@@ -143,9 +143,17 @@ class ReportReader:
                 end = rows[-1][0] + 1  # those behind it weren't looked at
             for uid, structure in rows:
                 if may_hold_reports(structure):
-                    await self._read(place, uid)
+                    await self._read_or_pass_over(place, uid)
             await self._database.write(partial(note_read, mailbox=place.mailbox, read_to=end))
             first = end
+
+    async def _read_or_pass_over(self, place: Place, uid: int) -> None:
+        try:
+            await self._read(place, uid)
+        except (Cancelled, TemporaryError):
+            raise
+        except Exception:  # noqa: BLE001 - no mail may keep those behind it from being read
+            self.log.failure("a mail with reports couldn't be read", event="report.failed", uid=uid)
 
     async def _read(self, place: Place, uid: int) -> None:
         stored = (await self._mailboxes.stored(place.mailbox, [uid])).get(uid)
@@ -155,18 +163,9 @@ class ReportReader:
             self._complain(uid, "the mail", f"it has {stored.size} octets, more than {MOST_MAIL}")
             return
         body = await self._body(stored)
-        documents = await self._documents(stored.head, body, uid)
+        documents = await self._threads.run(documents_in_mail, stored.head, body)
         if documents and await self._keep_all(stored, body, documents, uid):
             await self._put_away(place, uid)
-
-    async def _documents(self, head: bytes, body: bytes, uid: int) -> Sequence[Document]:
-        try:
-            return await self._threads.run(documents_in_mail, head, body)
-        except TemporaryError:
-            raise
-        except Exception:  # noqa: BLE001 - it came from a thread, and no mail may keep those behind it from being read
-            self.log.failure("a mail with reports couldn't be read", event="report.failed", uid=uid)
-            return ()
 
     async def _body(self, stored: Stored) -> bytes:
         places = range(len(stored.head), stored.size, _PIECE)
