@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from log_lines import said
 from twisted.internet.testing import MemoryReactorClock
 
 from twistedmail_mta.app import SiteService
@@ -70,6 +71,27 @@ def test_taken_port_is_told_without_a_traceback(tmp_path: Path) -> None:
     reactor.listenTCP = taken  # type: ignore[method-assign]
     with pytest.raises(SystemExit, match=r"listen\.mx can't listen on tcp:2525.*: Address already"):
         site.privilegedStartService()
+
+
+def test_what_is_done_now_and_then_outlives_a_bug(tmp_path: Path) -> None:
+    """One round that fails in a way nobody thought of is logged, and the next one comes; a cancel ends it."""
+    site, reactor = service(tmp_path)
+    rounds: list[float] = []
+
+    async def work() -> None:
+        rounds.append(reactor.seconds())
+        if len(rounds) == 1:
+            raise ZeroDivisionError
+
+    with said() as lines:
+        repeated = Task("test", site._repeat(60.0, work))
+        reactor.advance(60)
+        reactor.advance(60)
+    repeated.cancel()
+
+    assert rounds == [0, 60, 120]
+    assert lines == ["failure"]
+    assert repeated.done
 
 
 class ToldParts:

@@ -227,6 +227,10 @@ class SiteService(Service):
                 await work()
             except (TemporaryError, OSError) as error:
                 self.log.warn("clearing up failed: {reason}", event="site.sweep.failed", reason=str(error))
+            except Cancelled:
+                raise
+            except Exception:  # noqa: BLE001 - else one bug would end it until the next start, and nobody would see that
+                self.log.failure("clearing up failed", event="site.sweep.failed")
             await sleep(self._reactor, seconds)
 
     def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
