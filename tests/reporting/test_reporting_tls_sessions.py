@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from twisted.internet.task import Clock
 
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.reporting import tls_rows
-from twistedmail_mta.reporting.tls_sessions import MOST_WAITING, TLSSessions
+from twistedmail_mta.reporting.tls_rows import Entry
+from twistedmail_mta.reporting.tls_sessions import AT_ONCE, MOST_WAITING, TLSSessions
 from twistedmail_mta.reporting.waiting import WRITE_AFTER
 from twistedmail_mta.store.sync import SyncDatabase
 from twistedmail_mta.tasks import Promise, Task
@@ -31,14 +32,20 @@ class Database:
         self.is_down = False
         self.slow: Promise[None] | None = None
         self.writes = 0
+        self.largest = 0
 
     async def write(self, function: Callable[[Transaction], Any], urgent: bool = False, size: int = 0) -> Any:
         if self.is_down:
             raise DOWN
         self.writes += 1
+        self.largest = max(self.largest, _size(function.keywords["entries"]))  # type: ignore[attr-defined]
         if self.slow is not None:
             await self.slow
         return self.rows.write(function)
+
+
+def _size(entries: Sequence[Entry]) -> int:
+    return sum(len(entry.policy) + sum(len(text) for text, _ in entry.failures) for entry in entries)
 
 
 class Lab:
@@ -155,6 +162,27 @@ def test_bounded_in_memory(lab: Lab) -> None:
 
     assert 0 < written < many / 2
     assert lab.results() == (Results(NONE, 1),)
+
+
+def test_written_in_pieces(lab: Lab) -> None:
+    """A write has little that the reactor's thread has to put into words, whatever others publish; none is lost."""
+    hosts = tuple(f"{number:03}.{'a' * 60}.{'b' * 60}.example" for number in range(256))
+    long = Policy("sts", "example.net", tuple(f"mx: {host}" for host in hosts), hosts)
+    for number in range(30):
+        lab.sessions.note(f"d{number}.example", long, None)
+    for number in range(3000):
+        lab.sessions.note("example.net", NONE, Failure("validation-failure", receiving_ip=str(number), reason="r" * 99))
+        lab.sessions.note("example.org", long, Failure("validation-failure", receiving_ip=str(number % 120)))
+    lab.sessions.note("example.net", NONE, None)
+    lab.clock.advance(WRITE_AFTER)
+    (results,), (others,) = lab.results(), lab.results(domain="example.org")
+
+    assert lab.database.largest < 2 * AT_ONCE
+    assert len(lab.domains()) == 32
+    assert (results.successful, results.failed) == (1, 3000)
+    assert (others.failed, len(others.failures)) == (3000, 120)
+    lab.clock.advance(WRITE_AFTER)
+    assert lab.results() == (results,)
 
 
 def test_bounded_in_the_database(lab: Lab) -> None:

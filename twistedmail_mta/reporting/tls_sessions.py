@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from typing import ClassVar, Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -23,8 +22,10 @@ from twistedmail_mta.tls_report.report import DAY, Failure, Policy
 
 MOST_WAITING: Final = 8 << 20
 """Octets in memory, about; sessions that there is no room for aren't counted."""
-AT_ONCE: Final = 50
-"""Policies of one write: they are put into words on the reactor's thread, in half a millisecond."""
+AT_ONCE: Final = 64 << 10
+"""Octets of one write, about, or one policy: they are put into words on the reactor's thread, in a millisecond."""
+LEAST: Final = 50
+"""Failures of one write, of a policy that has so many, however long it is."""
 _TALLY: Final = 600
 _FAILURE: Final = 500
 """Octets that a policy and a failure take without their longer words."""
@@ -103,13 +104,27 @@ class TLSSessions:
         """See `Counted.write`."""
         self._log_left_out()
         entries = [_entry(key, tally) for key, tally in piece]
-        await self._database.write(partial(add_entries, entries=entries))
+        size = sum(len(each.policy) for each in entries)
+        await self._database.write(partial(add_entries, entries=entries), size=size)
 
     def take(self) -> _Piece | None:
-        """See `Counted.take`; its room is given back."""
-        piece = [(key, self._tallies.pop(key)) for key in list(islice(self._tallies, AT_ONCE))]
-        for key, tally in piece:
-            self._waiting -= _tally_size(key) + sum(map(_failure_size, tally.failures))
+        """See `Counted.take`; its room is given back.  A policy with many failures is taken in parts."""
+        piece: _Piece = []
+        room = AT_ONCE
+        while self._tallies and room > 0:
+            key, tally = next(iter(self._tallies.items()))
+            room -= _tally_size(key)
+            part = _Tally(tally.successful)
+            tally.successful = 0
+            while tally.failures and (room > 0 or (not piece and len(part.failures) < LEAST)):
+                failure, sessions = tally.failures.popitem()
+                part.failures[failure] = sessions
+                room -= _failure_size(failure)
+                self._waiting -= _failure_size(failure)
+            if not tally.failures:
+                del self._tallies[key]
+                self._waiting -= _tally_size(key)
+            piece.append((key, part))
         return piece or None
 
     def put_back(self, piece: _Piece) -> None:
