@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -12,7 +13,7 @@ import pytest
 from dkim_made import rsa_record
 from dmarc_reports_seen import GOOGLE, MICROSOFT
 from mail_at_rest import run
-from reported_lab import ACCOUNT, AT, Lab, packed_mail, report_mail, signed, started
+from reported_lab import ACCOUNT, AT, KEEP, Lab, packed_mail, report_mail, signed, started
 from tls_reports_seen import GOOGLE as GOOGLE_TLS
 
 from twistedmail_mta.errors import TemporaryError
@@ -325,12 +326,34 @@ def test_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ["as many as are kept" in line for line in lab.look()] == [True, True]
 
 
+def test_times_that_arent_kept() -> None:
+    """A report about a time to come would never be forgotten, one about times long past would be at once."""
+    lab = Lab("delete")
+    for begin in (9_000_000_000_000_000, AT + 3 * 86_400, AT - int(KEEP) - 86_401):
+        lab.receive(packed_mail(_moved(begin)))
+    said = lab.look()
+
+    assert ["to come" in line for line in said] == [True, True, False]
+    assert "long ago" in said[2]
+    assert lab.kept() == []
+    assert lab.uids() == [1, 2, 3]
+
+
+def _moved(begin: int) -> bytes:
+    """Return a report about a day that begins then."""
+    report = re.sub(rb"<begin>\d+", b"<begin>%d" % begin, GOOGLE)
+    return re.sub(rb"<end>\d+", b"<end>%d" % (begin + 86_399), report)
+
+
 def test_forgotten_in_time() -> None:
     """What is older than wanted goes, with its lines, whatever else there is."""
     lab = Lab()
     lab.receive(packed_mail(GOOGLE), packed_mail(GOOGLE_TLS, name="t.json.gz"))
     lab.look()
-    lab.rest.database.connection.execute("UPDATE received_report SET ends_at = ? WHERE kind = 'tls'", (AT - 86_400,))
+    for kind, ends_at in (("tls", AT - KEEP), ("dmarc", AT - KEEP - 1)):
+        lab.rest.database.connection.execute(
+            "UPDATE received_report SET ends_at = ? WHERE kind = ?", (int(ends_at), kind)
+        )
 
     run(lab.reader.forget())
 

@@ -38,6 +38,8 @@ MOST_MAIL: Final = 16 << 20
 """Octets of a mail that is looked at."""
 MAILS_AT_ONCE: Final = 200
 """Mails whose structure is looked at in one read."""
+MOST_AHEAD: Final = 2 * 86_400.0
+"""Seconds from now until a report's time ends: others' days end later, and their clocks may be wrong."""
 _MOST_STRUCTURES: Final = 1 << 20
 _PIECE: Final = 256 << 10
 
@@ -187,8 +189,8 @@ class ReportReader:
         return all(kept) and len(read) == len(documents)
 
     async def _keep(self, entry: Entry, mailing: Mailing, uid: int) -> bool:
-        if not self._is_ours(entry.domain):
-            self._complain(uid, entry.report_id, f"it is about {entry.domain}, which is none of this host's domains")
+        if unwanted := self._unwanted(entry):
+            self._complain(uid, entry.report_id, unwanted)
             return False
         kept = await self._write(entry, mailing)
         if kept in {"too many", "full"}:
@@ -207,6 +209,17 @@ class ReportReader:
             signer=mailing.signer,
         )
         return True
+
+    def _unwanted(self, entry: Entry) -> str:
+        """Return why a report isn't kept, whoever sends it; empty if it is."""
+        now = self._now()
+        if not self._is_ours(entry.domain):
+            return f"it is about {entry.domain}, which is none of this host's domains"
+        if entry.ends_at > now + MOST_AHEAD:
+            return "it is about a time to come"  # and would be kept until then
+        if entry.ends_at < now - self._terms.keep:
+            return "it is about a time so long ago that reports about it aren't kept any more"
+        return ""
 
     async def _write(self, entry: Entry, mailing: Mailing) -> Kept:
         """Keep a report; a long one in several transactions, the last of which lets it count."""
