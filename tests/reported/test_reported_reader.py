@@ -312,7 +312,7 @@ def _crash(*_: object, **__: object) -> None:
 def test_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """One sender can't fill the database in a day, nor all together; who proves nothing counts as one."""
     monkeypatch.setattr(rows, "MOST_A_DAY", 2)
-    reports = [packed_mail(GOOGLE.replace(b"7245120958367458291", b"%d" % n)) for n in range(3)]
+    reports = _numbered(3)
     lab = Lab()
     lab.receive(*reports, *map(signed, reports))
     said = lab.look()
@@ -324,6 +324,32 @@ def test_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "MOST_LINES", 9)
     lab.receive(reports[2], signed(reports[2]))
     assert ["as many as are kept" in line for line in lab.look()] == [True, True]
+
+
+def test_lines_of_a_sender(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sender of few reports with very many rows can't fill the database in a day, either."""
+    monkeypatch.setattr(rows, "MOST_LINES_A_DAY", 5)  # each has two
+    lab = Lab()
+    lab.receive(*map(signed, _numbered(3)))
+    said = lab.look()
+
+    assert ["too many came" in line for line in said] == [False, False, True]
+    assert len(lab.kept()) == 2
+
+
+def test_strangers_leave_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports that anybody may have sent can't take the room of those whose sender is known."""
+    monkeypatch.setattr(rows, "MOST_LINES", 9)
+    lab = Lab()
+    lab.receive(*_numbered(4), *map(signed, _numbered(2)))
+    lab.look()
+
+    assert lab.kept("proof") == [("none",), ("none",), ("pass",), ("pass",)]
+
+
+def _numbered(count: int) -> list[bytes]:
+    """Return mail with as many different reports."""
+    return [packed_mail(GOOGLE.replace(b"7245120958367458291", b"%d" % number)) for number in range(count)]
 
 
 def test_times_that_arent_kept() -> None:

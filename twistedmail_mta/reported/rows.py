@@ -15,8 +15,10 @@ LINES_AT_ONCE: Final = 1000
 """Lines that are written in one transaction."""
 MOST_A_DAY: Final = 200
 """Reports about a domain that are taken from one sender in a day: some report each hour, and in several parts."""
+MOST_LINES_A_DAY: Final = 200_000
+"""Lines of these: a large sender's report has some thousands."""
 MOST_LINES: Final = 5_000_000
-"""Lines of all reports; a million take about 200 MB."""
+"""Lines of all reports; a million take about 200 MB.  Those that nobody has signed come no further than half of it."""
 FORGOTTEN_AT_ONCE: Final = 20
 """Reports that are deleted in one transaction, fewer if they have more than `LINES_AT_ONCE` lines."""
 _DAY: Final = 86_400
@@ -118,14 +120,16 @@ def begin_report(tx: Transaction, entry: Entry, mailing: Mailing) -> tuple[Kept,
 
 
 def _refused(tx: Transaction, entry: Entry, mailing: Mailing) -> Kept | None:
-    ((number,),) = tx.execute(
-        "SELECT count(*) FROM received_report WHERE signer = ? AND domain = ? AND received_at > ?",
+    ((number, of_sender),) = tx.execute(
+        "SELECT count(*), coalesce(sum(lines), 0) FROM received_report"
+        " WHERE signer = ? AND domain = ? AND received_at > ?",
         (mailing.signer, entry.domain, mailing.received_at - _DAY),
     )
-    if number >= MOST_A_DAY:
+    if number >= MOST_A_DAY or of_sender + len(entry.lines) > MOST_LINES_A_DAY:
         return "too many"
     ((lines,),) = tx.execute("SELECT lines FROM received_lines")
-    return "full" if lines + len(entry.lines) > MOST_LINES else None
+    most = MOST_LINES if mailing.signer else MOST_LINES // 2
+    return "full" if lines + len(entry.lines) > most else None
 
 
 _ADD: Final = {
