@@ -8,6 +8,7 @@ import re
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP
+from typing import Any
 
 import pytest
 from dkim_made import rsa_record
@@ -17,9 +18,11 @@ from reported_lab import ACCOUNT, AT, KEEP, Lab, packed_mail, report_mail, signe
 from tls_reports_seen import GOOGLE as GOOGLE_TLS
 
 from twistedmail_mta.errors import TemporaryError
-from twistedmail_mta.model import Reply
+from twistedmail_mta.mailbox.stored import Stored
+from twistedmail_mta.model import FileBody, Reply
 from twistedmail_mta.reported import reader, rows
 from twistedmail_mta.reported.proof import AGAIN_AFTER
+from twistedmail_mta.reported.reader import MOST_WAITING
 from twistedmail_mta.tasks import Cancelled, Promise
 
 PLAIN = b"From: ann@example.org\r\nSubject: lunch?\r\n\r\n<b>{Hello}</b>\r\n"
@@ -235,6 +238,38 @@ def test_bug_in_keeping() -> None:
 
 async def _broken(_: str) -> None:
     raise OverflowError
+
+
+def test_file_that_cant_be_read() -> None:
+    """What passes in time loses nothing; a file that is gone for good doesn't keep all later mail from being read."""
+    lab = Lab()
+    lab.receive(packed_mail(GOOGLE), file=True)
+    lab.receive(packed_mail(MICROSOFT))
+    read, lab.rest.store.read = lab.rest.store.read, _gone(lab)  # type: ignore[method-assign]
+    for seconds in (0.0, MOST_WAITING - 1):
+        lab.rest.clock.advance(seconds)
+        with pytest.raises(TemporaryError):
+            lab.look()
+    assert lab.kept() == []
+    lab.rest.clock.advance(1)
+    said = lab.look()
+
+    lab.rest.store.read = read  # type: ignore[method-assign]
+    assert "can't be read for 3600 seconds" in said[0]
+    assert lab.kept("organization") == [("Enterprise Outlook",)]
+    assert lab.look() == []
+
+
+def _gone(lab: Lab) -> Any:
+    """Return what reads bodies, but for the files."""
+    read = lab.rest.store.read
+
+    async def read_some(stored: Stored, offset: int, size: int) -> bytes:
+        if isinstance(stored.body, FileBody):
+            raise BUSY
+        return await read(stored, offset, size)
+
+    return read_some
 
 
 def test_cancelled_meanwhile() -> None:

@@ -38,6 +38,8 @@ MOST_MAIL: Final = 16 << 20
 """Octets of a mail that is looked at."""
 MAILS_AT_ONCE: Final = 200
 """Mails whose structure is looked at in one read."""
+MOST_WAITING: Final = 3600.0
+"""Seconds for which a mail whose file can't be read keeps those behind it waiting."""
 MOST_AHEAD: Final = 2 * 86_400.0
 """Seconds from now until a report's time ends: others' days end later, and their clocks may be wrong."""
 _MOST_STRUCTURES: Final = 1 << 20
@@ -99,6 +101,8 @@ class ReportReader:
         self._is_ours = is_ours
         self._now = now
         self._terms = terms
+        self._unread: tuple[int, int] | None = None  # the mail that can't be read now
+        self._unread_since = 0.0
         self._missing: set[str] = set()  # accounts of which was told that they aren't there
 
     async def look(self) -> None:
@@ -164,7 +168,14 @@ class ReportReader:
         if stored.size > MOST_MAIL:
             self._complain(uid, "the mail", f"it has {stored.size} octets, more than {MOST_MAIL}")
             return
-        body = await self._body(stored)
+        try:
+            body = await self._body(stored)
+        except TemporaryError as error:
+            if not self._has_waited(place.mailbox, uid):
+                raise
+            self._complain(uid, "the mail", f"it can't be read for {MOST_WAITING:.0f} seconds: {error.reply}")
+            return
+        self._unread = None
         documents = await self._threads.run(documents_in_mail, stored.head, body)
         if documents and await self._keep_all(stored, body, documents, uid):
             await self._put_away(place, uid)
@@ -172,6 +183,12 @@ class ReportReader:
     async def _body(self, stored: Stored) -> bytes:
         places = range(len(stored.head), stored.size, _PIECE)
         return b"".join([await self._mailboxes.read(stored, place, _PIECE) for place in places])
+
+    def _has_waited(self, mailbox: int, uid: int) -> bool:
+        """Hear that a mail can't be read now, and return whether it couldn't be for so long that it never will."""
+        if self._unread != (mailbox, uid):
+            self._unread, self._unread_since = (mailbox, uid), self._now()
+        return self._now() - self._unread_since >= MOST_WAITING
 
     async def _keep_all(self, stored: Stored, body: bytes, documents: Sequence[Document], uid: int) -> bool:
         """Keep the reports of a mail; return whether all are kept."""
