@@ -276,3 +276,19 @@ def test_postmaster_is_an_account_of_its_own(tmp_path: Path, ports: int) -> None
 
     assert result.exit_code == 0
     assert Command(tmp_path / "mta.toml").json("alias", "list") == []
+
+
+def test_link_in_place_of_a_draft(tmp_path: Path, ports: int) -> None:
+    """Who can write into the folder that root sets up has nothing written elsewhere."""
+    victim = tmp_path / "victim"
+    victim.write_text("as it was")
+    folder = tmp_path / "site"
+    (folder / "tls").mkdir(parents=True)
+    for name in ("mta.toml.new", "tls/key.pem.new", "tls/fullchain.pem.new"):
+        (folder / name).symlink_to(victim)
+
+    result = quickstart("--dir", str(folder), "--ports", str(ports))
+
+    assert result.exit_code == 0, result.output
+    assert victim.read_text() == "as it was"
+    assert [each for each in folder.rglob("*") if each.is_symlink()] == []

@@ -18,13 +18,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from twistedmail_mta.acme.record import Record, as_object, believable, from_object, opens_at, renews_at
 from twistedmail_mta.config.acme import FOLDER, ACMETable, certificate_file
 from twistedmail_mta.config.site import Site
+from twistedmail_mta.private_file import write_private
 from twistedmail_mta.tls.certificates import (
     CertificateError,
     Identity,
     key_pem,
     read_identity,
     self_signed,
-    write_private,
 )
 
 ACCOUNT_FILE: Final = "account.key"

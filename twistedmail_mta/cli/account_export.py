@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from twistedmail_mta.directory.exported import described
 from twistedmail_mta.directory.tables import find_login
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.mailbox.mailboxes import Mailbox
+from twistedmail_mta.private_file import write_private
 from twistedmail_mta.transfer.exporting import Export
 from twistedmail_mta.transfer.maildir_writer import MaildirWriter
 
@@ -57,7 +57,8 @@ def export(invocation: Invocation, name: str, path: Path, *, with_password_hash:
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             tallies = write_all(source, found, MaildirWriter(path / MAILDIR, source))
-            _write(path / ACCOUNT, settings)
+            document = json.dumps(settings, ensure_ascii=False, indent=1)
+            write_private(path / ACCOUNT, f"{document}\n".encode())
         except OSError as error:
             raise click.ClickException(str(error)) from error
     report_tallies(invocation, tallies, [], "Exported")
@@ -84,16 +85,3 @@ def _mailbox(mailbox: Mailbox) -> dict[str, Any]:
         "messages": mailbox.messages,
         "octets": mailbox.octets,
     }
-
-
-def _write(path: Path, value: object) -> None:
-    """Write the document for its owner alone; it takes the place of an older one when it is whole."""
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(value, file, ensure_ascii=False, indent=1)
-        file.write("\n")
-        file.flush()
-        os.fsync(descriptor)
-    draft.replace(path)

@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 import click
 
+from twistedmail_mta.acme.files import chain_pem
 from twistedmail_mta.cli.dkim import make_pair
 from twistedmail_mta.cli.hosting import OpenDirectory, demand_home
 from twistedmail_mta.config.site import Site
@@ -29,11 +30,13 @@ from twistedmail_mta.directory.tables import add_account, find_account
 from twistedmail_mta.founding.layout import Layout
 from twistedmail_mta.founding.site_file import Wanted
 from twistedmail_mta.interfaces import Transaction
+from twistedmail_mta.private_file import AS_IT_IS, write_private
 from twistedmail_mta.privileges import PrivilegeError, find_user
-from twistedmail_mta.tls.certificates import write_self_signed
+from twistedmail_mta.tls.certificates import key_pem, self_signed
 
 _LENGTH: Final = 12
 """Octets of chance in a password: 96 bits, 16 letters."""
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +82,30 @@ class Hand:
 
     def folder(self, path: Path, mode: int) -> None:
         """Make a folder for files of the site; those above it are open to all."""
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.mkdir(mode=mode)
-            self.share(path, mode)
+        if path.exists():
+            return
+        owner = self.owner  # before anything is made: there may be no such user
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700)
+        descriptor = os.open(path, _FOLDER)  # nobody can put a link in its place from here on
+        try:
+            os.fchown(descriptor, *owner)
+            os.fchmod(descriptor, mode)
+        finally:
+            os.close(descriptor)
 
-    def share(self, path: Path, mode: int) -> None:
-        """Give a file or folder its mode, and the group of the server's user."""
-        path.chmod(mode)
-        if self.group is not None and os.geteuid() == 0:
-            os.chown(path, -1, find_user(self.group).gid)
+    @property
+    def owner(self) -> tuple[int, int]:
+        """Who gets what root makes: the group of the server's user; `AS_IT_IS` for anybody else.
+
+        Raises:
+            PrivilegeError: there is no such user.
+        """
+        return AS_IT_IS if self.group is None or os.geteuid() != 0 else (-1, find_user(self.group).gid)
 
     def _write(self, path: Path, text: str, mode: int) -> None:
         self.folder(path.parent, 0o755)
-        draft = path.with_name(f"{path.name}.new")
-        draft.write_text(text, encoding="utf-8")
-        self.share(draft, mode)
-        draft.replace(path)
+        write_private(path, text.encode(), mode, self.owner)
 
 
 def system_user(hand: Hand, name: str, home: Path) -> Step:
@@ -113,9 +123,9 @@ def certificate(hand: Hand, site: Site) -> Iterator[Step]:
     def make() -> None:
         hand.folder(file.parent, 0o750)
         hand.folder(key.parent, 0o750)
-        write_self_signed(file, key, [host], datetime.now(UTC))
-        hand.share(file, 0o640)
-        hand.share(key, 0o640)
+        identity = self_signed([host], datetime.now(UTC))
+        write_private(key, key_pem(identity.key), 0o640, hand.owner)
+        write_private(file, chain_pem(identity), 0o640, hand.owner)
 
     what = f"{file} and {key}, a self-signed certificate for {host}, mode 640"
     yield hand.step(what, there=file.exists() or key.exists(), make=make)

@@ -12,6 +12,7 @@ from typing import Final
 from twistedmail_mta.config.changes import Said, said_by
 from twistedmail_mta.config.plugging import Found
 from twistedmail_mta.config.site import Site
+from twistedmail_mta.private_file import write_private
 
 NAME: Final = "in-use.json"
 
@@ -42,12 +43,7 @@ def write_in_use(site: Site, release: str) -> None:
     Raises:
         OSError: it can't be written.
     """
-    path = site.server.state_dir / NAME
-    draft = path.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    draft.touch(mode=0o600)
-    draft.write_text(json.dumps(asdict(in_use(site, release)), ensure_ascii=False), encoding="utf-8")
-    draft.replace(path)
+    write_private(site.server.state_dir / NAME, json.dumps(asdict(in_use(site, release))).encode())
 
 
 def read_in_use(state_dir: Path) -> InUse | None:

@@ -11,6 +11,7 @@ from typing import Final
 from twistedmail_mta.config.endpoints import parse_endpoint
 from twistedmail_mta.config.load import find_site_file, parse_site, read_site
 from twistedmail_mta.config.site import Site
+from twistedmail_mta.private_file import write_private
 
 ACCOUNT: Final = "demo@localhost"
 NAMES: Final = ("localhost", "127.0.0.1", "::1")
@@ -107,10 +108,7 @@ def open_trial(state_dir: Path) -> Trial:
     if path.exists():
         return Trial(path.read_text(encoding="ascii").strip(), first_start=False)
     password = secrets.token_urlsafe(9)
-    draft = path.with_suffix(".new")
-    draft.touch(mode=0o600)
-    draft.write_text(password + "\n", encoding="ascii")
-    draft.replace(path)
+    write_private(path, f"{password}\n".encode("ascii"))
     return Trial(password, first_start=True)
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
+from twistedmail_mta.private_file import AS_IT_IS, write_private
+
 Access = Callable[[], AbstractContextManager[None]]
 """A context in which files may be opened that else may not."""
 
@@ -43,25 +45,12 @@ def kept_secret(path: Path, size: int) -> bytes:
         OSError: it can't be read or made, or is of another size.
     """
     if not path.exists():
-        _make_secret(path, size)
+        folder = path.parent.stat()
+        write_private(path, os.urandom(size), owner=(folder.st_uid, folder.st_gid) if os.geteuid() == 0 else AS_IT_IS)
     secret = path.read_bytes()
     if len(secret) != size:
         raise OSError(f"{path} doesn't hold a secret of {size} octets; delete it to get a new one")
     return secret
-
-
-def _make_secret(path: Path, size: int) -> None:
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    new.touch(0o600, exist_ok=False)
-    with new.open("wb") as file:
-        file.write(os.urandom(size))
-        file.flush()
-        os.fsync(file.fileno())
-        if os.geteuid() == 0:
-            owner = path.parent.stat()
-            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-    new.replace(path)
 
 
 def act_as_owner_of(path: Path) -> None:
