@@ -292,3 +292,14 @@ def test_link_in_place_of_a_draft(tmp_path: Path, ports: int) -> None:
     assert result.exit_code == 0, result.output
     assert victim.read_text() == "as it was"
     assert [each for each in folder.rglob("*") if each.is_symlink()] == []
+
+
+def test_folder_that_a_site_file_cannot_name(tmp_path: Path) -> None:
+    """What couldn't be read afterwards isn't written: a second run would stumble over it."""
+    folder = tmp_path / "two\nlines"
+
+    result = quickstart("--dir", str(folder), "--ports", "2000")
+
+    assert result.exit_code == 1
+    assert "is no TOML" in str(result.exception)
+    assert not folder.exists()

@@ -143,12 +143,12 @@ def _name(layout: Layout, said: str | None, domain: str) -> Name:
 def _set_up(doing: Undertaking, *, makes_user: bool) -> Outcome:
     """Make everything, first what is root's, then what is the server's user's."""
     wanted, layout, hand = doing.wanted, doing.layout, doing.hand
+    text = site_text(wanted, layout)
+    site = _site(layout.site_file, text)  # before anything is made: what can't be read isn't to be written
     done: list[Step] = []
     if makes_user and wanted.user is not None:
         done.append(steps.system_user(hand, wanted.user, layout.state_dir))
-    text = site_text(wanted, layout)
     done.append(hand.file(layout.site_file, text, "the site file"))
-    site = _site(layout.site_file, text)
     done += steps.certificate(hand, site)
     if layout.unit is not None:
         unit = unit_text(Path(sys.prefix), layout.site_file, site.server.state_dir, wanted.user or "root")
