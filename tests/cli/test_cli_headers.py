@@ -131,3 +131,12 @@ def test_delays_in_words() -> None:
 def test_bars() -> None:
     """As long as the delay beside the longest; even the shortest is seen, and nothing has none."""
     assert [len(bar(seconds, 100)) for seconds in (None, -5, 0, 1, 50, 100)] == [0, 0, 0, 1, 8, 16]
+
+
+def test_json_commands_no_terminal() -> None:
+    """What a stranger wrote stays what it was, but no octet of it reaches a screen that would be obeyed there."""
+    evil = "\x1b[2J\x9b2J\x7f\u202e\u2066"
+    output = headers(f"Received: from a by {evil}; Mon, 30 Nov 2026 12:05:09 +0100\nSubject: {evil}\n", "--json").stdout
+
+    assert output.rstrip("\n").isprintable()
+    assert json.loads(output)["fields"]["Subject"] == evil

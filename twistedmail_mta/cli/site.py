@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
 import click
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_COMMANDING: Final = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What JSON may hold as it is, and a screen would obey or no stream could carry: C1, directions, half characters."""
 
 
 @dataclass(slots=True)
@@ -108,14 +112,23 @@ def pass_invocation(function: Callable[Concatenate[Invocation, P], T]) -> Callab
 
 def print_json(value: object) -> None:
     """Print a value as JSON, indented for a screen."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+    click.echo(json_text(value, indent=2 if sys.stdout.isatty() else None))
+
+
+def json_text(value: object, indent: int | None = None) -> str:
+    """Return a value as JSON that people can read, and that commands no terminal."""
+    return _COMMANDING.sub(_escaped, json.dumps(value, ensure_ascii=False, indent=indent))
+
+
+def _escaped(letter: re.Match[str]) -> str:
+    return f"\\u{ord(letter[0]):04x}"
 
 
 def print_json_list(values: Iterable[object]) -> None:
     """Print values as one JSON array, each as soon as it comes."""
     separator = "["
     for value in values:
-        click.echo(separator + json.dumps(value, ensure_ascii=False))
+        click.echo(separator + json_text(value))
         separator = ","
     click.echo("]" if separator == "," else "[]")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -13,7 +12,7 @@ from typing import Final
 import click
 
 from twistedmail_mta.cli.queue_selection import read_by
-from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json
+from twistedmail_mta.cli.site import Invocation, json_text, pass_invocation, print_json
 from twistedmail_mta.cli.top_picture import Photographer, Picture
 from twistedmail_mta.config.units import parse_duration
 
@@ -56,7 +55,7 @@ def _print_lines(photographer: Photographer, interval: float) -> None:
     """Print a picture on each line until nobody wants more."""
     with suppress(KeyboardInterrupt):
         while True:
-            click.echo(json.dumps(photographer.take().as_json(), ensure_ascii=False))
+            click.echo(json_text(photographer.take().as_json()))
             sys.stdout.flush()
             time.sleep(interval)
 
