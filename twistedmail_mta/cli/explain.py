@@ -88,7 +88,8 @@ def send(invocation: Invocation, /, data: Path | None, **said: Any) -> None:  # 
     """
     from twistedmail_mta.explain.plain import plain_message  # noqa: PLC0415 - only here
 
-    octets = plain_message(said["sender"], said["recipients"], time.time()) if data is None else octets_of(data)
+    question = _question(said)  # what can't be said can't be written into a message, either
+    octets = plain_message(question.sender, question.recipients, time.time()) if data is None else octets_of(data)
     _explain(invocation, said, octets)
 
 
@@ -114,11 +115,7 @@ def octets_of(file: Path) -> bytes:
 
 
 def _explain(invocation: Invocation, said: dict[str, Any], data: bytes | None) -> None:
-    try:
-        question = Question(**said, data=data)
-    except QuestionError as error:
-        raise click.ClickException(str(error)) from error
-    (answer,) = answers_to(invocation, [question])
+    (answer,) = answers_to(invocation, [_question(said, data)])
     if "error" in answer:
         raise click.ClickException(answer["error"])
     if invocation.as_json:
@@ -128,3 +125,10 @@ def _explain(invocation: Invocation, said: dict[str, Any], data: bytes | None) -
         click.echo(_NOTHING)
     if not answer["accepted"]:
         raise SystemExit(1)
+
+
+def _question(said: dict[str, Any], data: bytes | None = None) -> Question:
+    try:
+        return Question(**said, data=data)
+    except QuestionError as error:
+        raise click.ClickException(str(error)) from error
