@@ -152,3 +152,16 @@ def test_it_is_for_its_owner_only(started: Command) -> None:
     found = read_in_use(started.state_dir)
     assert found is not None
     assert found.release == "1.0"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"release": "1", "said": 3, "plugins": {}}', '{"release": "1", "said": {}, "plugins": 5}']
+)
+def test_what_was_written_down_is_damaged(started: Command, text: str) -> None:
+    """As where nothing was: exit status 2, and words."""
+    (started.state_dir / NAME).write_text(text)
+
+    result = started("diff")
+
+    assert result.exit_code == 2
+    assert "there is nothing to compare with" in result.output

@@ -49,9 +49,10 @@ def write_in_use(site: Site, release: str) -> None:
 def read_in_use(state_dir: Path) -> InUse | None:
     """Return what was written down last; None if nothing was, or nothing that can be read."""
     try:
-        return InUse(**json.loads((state_dir / NAME).read_bytes()))
+        found = InUse(**json.loads((state_dir / NAME).read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
+    return found if isinstance(found.said, dict) and isinstance(found.plugins, dict) else None
 
 
 def _digest(found: Found) -> str:
