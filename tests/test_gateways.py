@@ -33,6 +33,14 @@ def test_default_routes(tmp_path: Path) -> None:
     assert gateways(tmp_path / "route", tmp_path / "ipv6_route") == {"172.17.0.1", "fd00::1"}
 
 
+@pytest.mark.skipif(sys.byteorder != "little", reason="the table is in the octet order of the machine")
+def test_interface_of_any_name(tmp_path: Path) -> None:
+    """The kernel takes all but blanks for one; the server starts all the same, and knows the gateway."""
+    (tmp_path / "route").write_bytes(ROUTES.encode().replace(b"eth0", b"\xfc\xff"))
+
+    assert gateways(tmp_path / "route", tmp_path / "ipv6_route") == {"172.17.0.1"}
+
+
 def test_no_tables(tmp_path: Path) -> None:
     """Where the system doesn't tell there are none."""
     assert gateways(tmp_path / "route", tmp_path / "ipv6_route") == frozenset()

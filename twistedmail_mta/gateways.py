@@ -51,7 +51,7 @@ def _ipv6_gateways(lines: Iterable[list[str]]) -> Iterator[IPv6Address]:
 
 def _lines(path: Path) -> list[list[str]]:
     try:
-        lines = path.read_text(encoding="ascii").splitlines()
+        lines = path.read_text(encoding="ascii", errors="replace").splitlines()  # interfaces may have any name
     except OSError:
         return []
     return [words for line in lines if len(words := line.split()) >= _LEAST_WORDS and words[0] != "Iface"]
