@@ -11,7 +11,7 @@ import pytest
 from twistedmail_mta.checks import disk
 from twistedmail_mta.checks.clock import findings_of_clock, kernel_status, status_of
 from twistedmail_mta.checks.disk import findings_of_disk, of_room, of_speed, seconds_of_write
-from twistedmail_mta.checks.machine import available_memory, is_global, of_files, of_ipv6, of_memory
+from twistedmail_mta.checks.machine import available_memory, has_ipv6, is_global, of_files, of_ipv6, of_memory
 from twistedmail_mta.config.load import parse_site
 
 GB = 1024**3
@@ -136,3 +136,12 @@ def test_ipv6() -> None:
     assert is_global(here + world)
     assert [each.level for each in of_ipv6(there=False)] == ["note"]
     assert list(of_ipv6(there=True)) == []
+
+
+def test_interface_of_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel takes all but blanks for one."""
+    table = tmp_path / "if_inet6"
+    table.write_bytes(b"20010db8000000000000000000000001 02 40 00 80 \xfc\xff\n")
+    monkeypatch.setattr("twistedmail_mta.checks.machine._INTERFACES", table)
+
+    assert has_ipv6()

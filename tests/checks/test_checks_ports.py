@@ -59,6 +59,22 @@ def test_process_and_its_unit(tmp_path: Path) -> None:
     assert holders_of(80, tmp_path) == [Holder(9, "exim4", "")]
 
 
+@pytest.mark.parametrize(
+    ("group", "unit"),
+    [("/user.slice/$(reboot).service", ""), ("/user.slice/;reboot;.service", ""), ("/system.slice/a.service/b", "a")],
+)
+def test_whatever_a_process_calls_itself(tmp_path: Path, group: str, unit: str) -> None:
+    """It forges no line, and its group no command that an operator would copy; nor does either end the check."""
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "tcp").write_text(TABLE)
+    (tmp_path / "812" / "fd").mkdir(parents=True)
+    (tmp_path / "812" / "fd" / "3").symlink_to("socket:[4711]")
+    (tmp_path / "812" / "comm").write_bytes(b"a\nnote: \xff\x1b[2J\n")
+    (tmp_path / "812" / "cgroup").write_text(f"0::{group}\n")
+
+    assert holders_of(25, tmp_path) == [Holder(812, "a\ufffdnote: \ufffd\ufffd[2J", unit)]
+
+
 def test_free_port(taken: int) -> None:
     """Nothing is told, and the port is as free as before."""
     with socket.create_server(("127.0.0.1", 0)) as other:

@@ -63,7 +63,7 @@ def of_ipv6(*, there: bool) -> Iterator[Finding]:
 
 def has_ipv6() -> bool:
     """Whether this system has an IPv6 address that others may reach."""
-    return _INTERFACES.exists() and is_global(_INTERFACES.read_text())
+    return _INTERFACES.exists() and is_global(_INTERFACES.read_text(errors="replace"))
 
 
 def is_global(interfaces: str) -> bool:

@@ -11,7 +11,8 @@ from typing import Final
 
 _PROC: Final = Path("/proc")
 _LISTENING: Final = "0A"
-_UNIT: Final = re.compile(r"/([^/\s]+)\.service")
+_UNIT: Final = re.compile(r"/([\w:.@\\-]+)\.service(?=/|$)", re.ASCII | re.MULTILINE)
+"""A unit as systemd.unit(5) spells it: users name groups of their own as they like, and this goes into a command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,13 @@ def _has(folder: Path, inodes: set[str]) -> bool:
 def _holder(folder: Path) -> Holder:
     name, unit = "a process", ""
     with suppress(OSError):
-        name = (folder / "comm").read_text().strip()
-        found = _UNIT.search((folder / "cgroup").read_text())
+        name = _shown((folder / "comm").read_bytes())
+        found = _UNIT.search((folder / "cgroup").read_text(errors="replace"))
         unit = found[1] if found else ""
     return Holder(int(folder.name), name, unit)
+
+
+def _shown(name: bytes) -> str:
+    """Return what a process calls itself, which may be any octets, on one line."""
+    letters = name.decode(errors="replace").strip()
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in letters)
