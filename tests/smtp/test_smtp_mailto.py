@@ -36,8 +36,11 @@ def test_an_address(uri: str, local: str, domain: str) -> None:
         "mailto:a%0d%0aRCPT%20TO:<x@y.test>@b.test",
         "mailto:%ff@b.test",
         "mailto:postmaster",
+        "mailto:a@[192.0.2.1]",
+        "mailto:a@%5B127.0.0.1%5D",
+        "mailto:a@[IPv6:2001:db8::1]",
     ],
 )
 def test_none(uri: str) -> None:
-    """Several addresses, none, or what could end a command."""
+    """Several addresses, none, what could end a command, and hosts without a name."""
     assert mailto_address(uri) is None

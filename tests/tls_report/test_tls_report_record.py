@@ -69,6 +69,7 @@ def test_not_wanted(texts: list[bytes]) -> None:
         b"https://localhost/",
         b"https://user:secret@example.com/",
         b"https://example.com#fragment",
+        b"https://example.com/a HTTP/1.1",
         b"http://example.com/",
     ],
 )

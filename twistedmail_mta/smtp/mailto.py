@@ -14,7 +14,10 @@ _MAIL: Final = re.compile(r"mailto:([^?#]+)", re.IGNORECASE)
 
 
 def mailto_address(uri: str) -> Address | None:
-    """Return the one address of a mailto: URI, without the header fields that may follow it; None of all else."""
+    """Return the one address of a mailto: URI, without the header fields that may follow it; None of all else.
+
+    One at an address literal is none: whoever runs the host at that address has no record by which he could refuse.
+    """
     found = _MAIL.match(uri)
     if found is None:
         return None
@@ -22,4 +25,4 @@ def mailto_address(uri: str) -> Address | None:
         address = parse_address(unquote(found[1], errors="strict"))
     except (AddressError, UnicodeDecodeError):
         return None
-    return address if address.domain else None
+    return address if address.domain and not address.domain.startswith("[") else None

@@ -18,7 +18,8 @@ _RUA: Final = re.compile(r"rua=[!-:<-~ \t]+")
 _BEGINS: Final = re.compile(rb"v=TLSRPTv1[ \t]*;")
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?"
 _WEB: Final = re.compile(
-    rf"https://(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?\.?(?::[0-9]{{1,5}})?(?:[/?][^#]*)?", re.IGNORECASE
+    rf"https://(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?\.?(?::[0-9]{{1,5}})?(?:[/?][!-\"$-~]*)?",
+    re.IGNORECASE,
 )
 
 
