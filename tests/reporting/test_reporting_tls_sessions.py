@@ -200,6 +200,22 @@ def test_bounded_in_the_database(lab: Lab) -> None:
     assert len(details.failures) == tls_rows.MOST_DETAILS
 
 
+def test_bounded_in_a_day(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day takes so many domains; those that are there go on being counted, and the next day begins anew."""
+    monkeypatch.setattr(tls_rows, "MOST_A_DAY", 3)
+    for _ in range(2):
+        for number in range(5):
+            lab.sessions.note(f"d{number}.example", NONE, EXPIRED)
+        lab.clock.advance(WRITE_AFTER)
+    lab.clock.advance(DAY)
+    lab.sessions.note("d4.example", NONE, None)
+    lab.clock.advance(WRITE_AFTER)
+
+    assert lab.domains() == ["d0.example", "d1.example", "d2.example"]
+    assert lab.results(domain="d2.example") == (Results(NONE, 0, 2, (Failures(EXPIRED, 2),)),)
+    assert lab.results(TODAY + 1, "d4.example") == (Results(NONE, 1),)
+
+
 def test_most_used_first(lab: Lab) -> None:
     """If there are too many domains, those with most sessions are told."""
     for domain, sessions in (("a.example", 1), ("b.example", 3), ("c.example", 2)):

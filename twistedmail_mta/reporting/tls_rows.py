@@ -12,6 +12,8 @@ from twistedmail_mta.tls_report.report import Failure, Failures, Policy, Results
 
 MOST_POLICIES: Final = 20
 """Policies of one domain and day; the sessions under all further ones are counted together."""
+MOST_A_DAY: Final = 20_000
+"""Policies of all domains on one day; sessions of further domains aren't counted."""
 MOST_DETAILS: Final = 200
 """Kinds of failures under one policy; all further ones are in the sum alone."""
 _FORGOTTEN_AT_ONCE: Final = 500
@@ -57,7 +59,10 @@ def failure_text(failure: Failure) -> str:
 def add_entries(tx: Transaction, entries: Iterable[Entry]) -> None:
     """Count sessions."""
     for entry in entries:
-        policy = entry.policy if _has_room(tx, entry) else entry.bare_policy
+        policies = _policies(tx, entry)
+        if not policies and _is_full(tx, entry.day):
+            continue
+        policy = entry.policy if len(policies) < MOST_POLICIES or entry.policy in policies else entry.bare_policy
         failed = sum(sessions for _, sessions in entry.failures)
         ((day_id, details),) = tx.execute(_ADD, (entry.day, entry.domain, policy, entry.successful, failed))
         for failure, sessions in entry.failures:
@@ -65,11 +70,15 @@ def add_entries(tx: Transaction, entries: Iterable[Entry]) -> None:
         tx.execute("UPDATE tls_day SET details = ? WHERE id = ?", (details, day_id))
 
 
-def _has_room(tx: Transaction, entry: Entry) -> bool:
-    policies = [text for (text,) in tx.execute(
-        "SELECT policy FROM tls_day WHERE day = ? AND domain = ?", (entry.day, entry.domain)
-    )]  # fmt: skip
-    return len(policies) < MOST_POLICIES or entry.policy in policies
+def _policies(tx: Transaction, entry: Entry) -> list[str]:
+    """Return what is demanded by the entry's domain in rows that are there."""
+    rows = tx.execute("SELECT policy FROM tls_day WHERE day = ? AND domain = ?", (entry.day, entry.domain))
+    return [policy for (policy,) in rows]
+
+
+def _is_full(tx: Transaction, day: int) -> bool:
+    ((policies,),) = tx.execute("SELECT count(*) FROM tls_day WHERE day = ?", (day,))
+    return bool(policies >= MOST_A_DAY)
 
 
 def _add_failure(tx: Transaction, day_id: int, failure: str, sessions: int, *, has_room: bool) -> bool:
