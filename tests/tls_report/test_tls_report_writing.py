@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 from twistedmail_mta.tls_report.report import Failure, Failures, Policy, Report, Results
 from twistedmail_mta.tls_report.writing import written
@@ -69,3 +70,23 @@ def test_nothing_to_tell_of_a_policy() -> None:
             "summary": {"total-successful-session-count": 7, "total-failure-session-count": 0},
         }
     ]
+
+
+def test_gives_others_their_turn() -> None:
+    """Python is between its values all the time, so a thread that writes a long report keeps nobody waiting long."""
+    failures = tuple(Failures(Failure("validation-failure", receiving_ip=str(n)), 1) for n in range(1000))
+    report = Report("o.test", "a@o.test", "1", 0, 1, (Results(Policy("sts", "a.test"), 0, 1000, failures),))
+    calls = 0
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    sys.setprofile(count)
+    try:
+        octets = written(report)
+    finally:
+        sys.setprofile(None)
+
+    assert calls > 10_000
+    assert len(json.loads(octets)["policies"][0]["failure-details"]) == 1000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import encodebytes
+from binascii import b2a_base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +13,9 @@ from twistedmail_mta.model import CRLF, Address
 
 _LINE: Final = 78
 """Characters of a line past which it is folded (RFC 5322 section 2.1.1)."""
+
+_BASE64_LINE: Final = 76
+"""Characters of a line in base64 (RFC 2045 section 6.8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,4 +105,10 @@ def _file(enclosed: Enclosed) -> bytes:
         "Content-Transfer-Encoding: base64\r\n"
         f'Content-Disposition: attachment;\r\n filename="{enclosed.name}"\r\n\r\n'
     )
-    return head.encode("ascii", "replace") + encodebytes(enclosed.content).replace(b"\n", CRLF)
+    return head.encode("ascii", "replace") + _base64(enclosed.content)
+
+
+def _base64(octets: bytes) -> bytes:
+    """Return what RFC 2045 section 6.8 makes of octets: all at once, since there may be a megabyte of them."""
+    text = b2a_base64(octets, newline=False)
+    return b"".join([text[place : place + _BASE64_LINE] + CRLF for place in range(0, len(text), _BASE64_LINE)])
