@@ -25,6 +25,7 @@ MOST_OCTETS: Final = MAX_LINE // 2
 WITHIN: Final = 90.0
 """Seconds for one question: the DNS, and plugins, may take their time."""
 
+TOO_MUCH: Final = "there is too much to tell at once; ask for fewer recipients"
 TOO_SLOW: Final = "the dry run took too long; ask for fewer recipients, or look at the DNS"
 
 
@@ -57,7 +58,7 @@ async def explained(rehearsal: Rehearsal, question: Question) -> dict[str, Any]:
     finally:
         await rehearsal.close()
     if len(encode(answer)) > MOST_OCTETS:
-        raise QuestionError("there is too much to tell at once; ask for fewer recipients")
+        raise QuestionError(TOO_MUCH)
     return answer
 
 
@@ -108,10 +109,14 @@ def _turn(turn: Turn) -> dict[str, Any]:
 async def _recipients(rehearsal: Rehearsal, question: Question, transcript: Transcript) -> list[dict[str, Any]]:
     turns = {turn.recipient: turn for turn in transcript.turns if turn.recipient is not None}
     admitted = {str(each.named): each for each in rehearsal.minutes.admitted}
-    found = []
+    found: list[dict[str, Any]] = []
+    room = MOST_OCTETS  # what doesn't fit isn't gathered first: a server has other things to do than to write it down
     for named in question.recipients:
         facts = await recipient_facts(rehearsal, named, _admitted(admitted, named))
         found.append(facts | {"reply": turns[named].last_line if named in turns else ""})
+        room -= len(encode(found[-1]))
+        if room < 0:
+            raise QuestionError(TOO_MUCH)
     return found
 
 
