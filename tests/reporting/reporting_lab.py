@@ -53,6 +53,8 @@ class Kind:
         answer = self.answers.get(subject, Sendings((letter(f"reports@{subject}"),)))
         if isinstance(answer, BaseException):
             raise answer
+        if isinstance(answer, Promise):
+            answer = await answer
         assert isinstance(answer, Sendings)
         return answer
 

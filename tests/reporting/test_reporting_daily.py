@@ -12,8 +12,9 @@ from reporting_lab import DAY, DOWN, NOON, TODAY, Kind, Lab, letter, posts
 from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.reporting import rows
-from twistedmail_mta.reporting.daily import CAUGHT_UP, MOST_TRIES, SPREAD
+from twistedmail_mta.reporting.daily import CAUGHT_UP, MADE_AT_ONCE, MOST_TRIES, SPREAD
 from twistedmail_mta.reporting.kind import Sendings
+from twistedmail_mta.tasks import Promise, Task
 
 
 @pytest.fixture
@@ -48,6 +49,40 @@ def test_once(lab: Lab, kind: Kind) -> None:
     lab.look()
 
     assert lab.mail == ["reports@a.example", "reports@b.example"]
+
+
+def test_slow_name_servers(lab: Lab, kind: Kind) -> None:
+    """Domains that are slow to say where they want reports hold up nobody else's; only some are asked at once."""
+    slow = [f"a{n}.example" for n in range(MADE_AT_ONCE - 1)]
+    answers: list[Promise[Sendings]] = [Promise() for _ in slow]
+    kind.answers.update(zip(slow, answers, strict=True))
+    kind.days = {TODAY - 1: [*slow, *(f"b{n}.example" for n in range(20))]}
+    looking = Task("test", lab.daily.look())
+    sent = list(lab.mail)
+    for answer in answers:
+        answer.resolve(Sendings((letter("a@slow.example"),)))
+
+    assert sorted(sent) == sorted(f"reports@b{n}.example" for n in range(20))
+    assert looking.done
+    assert lab.mail[20:] == ["a@slow.example"] * len(slow)
+    assert len(kind.asked) == 20 + len(slow)
+
+
+def test_asked_at_once(lab: Lab, kind: Kind) -> None:
+    """However many are due, only some are made at once; a server that ends waits for none, and makes them later."""
+    many = [f"{n}.example" for n in range(60)]
+    kind.days = {TODAY - 1: many}
+    kind.answers = {each: Promise() for each in many}
+    looking = Task("test", lab.daily.look())
+    asked = len(kind.asked)
+    looking.cancel()
+    kind.answers = {}
+    lab.restart()
+    lab.look()
+
+    assert asked == MADE_AT_ONCE
+    assert looking.done
+    assert sorted(lab.mail) == sorted(f"reports@{each}" for each in many)
 
 
 def test_idle(lab: Lab, kind: Kind) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import ClassVar, Final
 
@@ -13,6 +13,7 @@ from twistedmail_mta.interfaces import IDatabase, Transaction
 from twistedmail_mta.reporting import rows
 from twistedmail_mta.reporting.kind import Letter, Post, ReportKind, Sendings
 from twistedmail_mta.reporting.outgoing import Outgoing, UnsignedError
+from twistedmail_mta.reporting.turns import at_once
 from twistedmail_mta.tasks import Cancelled
 
 DAY: Final = 86_400
@@ -24,6 +25,8 @@ MOST_A_DAY: Final = 5000
 """Reports of one kind and day."""
 AT_ONCE: Final = 50
 """Reports that are read from the database at once."""
+MADE_AT_ONCE: Final = 8
+"""Reports that are made at once, so that domains whose name servers are slow don't hold up those for others."""
 RETRY: Final = 600.0
 """Seconds after which a report that couldn't be made is tried again; twice as many each further time."""
 MOST_TRIES: Final = 6
@@ -82,8 +85,11 @@ class DailyReports:
             await self._begin(today)
             self._begun = today
         while due := await self._due():
-            for report in due:
-                await self._make(report)
+            await at_once(MADE_AT_ONCE, "reporting.daily", partial(self._make_some, iter(due)))
+
+    async def _make_some(self, due: Iterator[rows.Due]) -> None:
+        for report in due:
+            await self._make(report)
 
     async def _begin(self, today: int) -> None:
         """Do what is to be done once a day."""

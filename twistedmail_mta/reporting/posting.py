@@ -10,7 +10,8 @@ from twisted.logger import Logger
 from twistedmail_mta.errors import HTTPError
 from twistedmail_mta.interfaces import IDatabase, IHTTPClient
 from twistedmail_mta.reporting import rows
-from twistedmail_mta.tasks import Cancelled, TaskGroup
+from twistedmail_mta.reporting.turns import at_once
+from twistedmail_mta.tasks import Cancelled
 
 TIMEOUT: Final = 30.0
 """Seconds for one report, answer included."""
@@ -47,7 +48,6 @@ class Posting:
         self._web = web
         self._database = database
         self._now = now
-        self._tasks = TaskGroup()
 
     async def look(self) -> None:
         """Post what is due, a few at once; a cancel ends them all.
@@ -58,14 +58,7 @@ class Posting:
         now = self._now()
         if not await self._database.read(lambda tx: rows.due_posts(tx, now, 1)):
             return
-        turns = [self._tasks.shield("reporting.posts", self._in_turn()) for _ in range(AT_ONCE)]
-        try:
-            await self._tasks.finish()
-        except Cancelled:
-            self._tasks.cancel()
-            raise
-        for turn in turns:
-            await turn
+        await at_once(AT_ONCE, "reporting.posts", self._in_turn)
 
     async def _in_turn(self) -> None:
         """Post one after the other, until none is due."""
