@@ -8,6 +8,8 @@ import pwd
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,7 +20,7 @@ from mta_command import SITE, Command
 from running_site import environment
 
 from twistedmail_mta.keeping import backing_up
-from twistedmail_mta.keeping.layout import names
+from twistedmail_mta.keeping.layout import Manifest, names
 from twistedmail_mta.keeping.restoring import Restoring
 from twistedmail_mta.store.files import DATABASE_NAME
 from twistedmail_mta.store.sync import SyncDatabase
@@ -142,6 +144,52 @@ def test_a_bit_that_flips_is_found(site: Command, tmp_path: Path, place: str) ->
     assert result.exit_code == 1
     assert "damaged" in str(result.exception) or "damaged" in result.output
     assert state_of(other) == []
+
+
+@pytest.mark.parametrize("outside", ["state/{victim}", "../bodies/{victim}", "state/../{victim}", "state/./x", "x//y"])
+def test_a_forged_backup_writes_nowhere_else(site: Command, tmp_path: Path, outside: str) -> None:
+    """A list whose hashes are right may still name paths that lead out of the state directory."""
+    victim = tmp_path / "victim"
+    victim.write_text("as it was")
+    made = Path(site.json("backup", str(tmp_path / "kept"))["path"])
+    forge(made, outside.format(victim=victim), b"forged")
+    other = elsewhere(tmp_path)
+
+    result = other("restore", str(tmp_path / "kept"))
+
+    assert result.exit_code == 1
+    assert "damaged: it names" in str(result.exception)
+    assert victim.read_text() == "as it was"
+    assert state_of(other) == []
+
+
+def forge(made: Path, name: str, octets: bytes) -> None:
+    """Add a file to a backup, as somebody would who can write there: all hashes are right."""
+    start = made.parent / "bodies" if name.startswith("../bodies/") else made
+    place = Path(f"{start}/{name.removeprefix('../bodies/')}")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(octets)
+    sums = made / "SHA256SUMS"
+    lines = [*sums.read_bytes().splitlines(keepends=True), f"{sha256(octets).hexdigest()}  {name}\n".encode()]
+    sums.write_bytes(b"".join(sorted(lines, key=lambda line: line[66:])))
+    said = json.loads((made / "backup.json").read_text())
+    manifest = Manifest(**{key: value for key, value in said.items() if key != "check"})
+    (made / "backup.json").write_bytes(replace(manifest, sums=sha256(sums.read_bytes()).hexdigest()).text())
+
+
+def test_a_site_file_that_names_the_folder_above(site: Command, tmp_path: Path) -> None:
+    """A path with ".." in it, or one that is named in two ways, makes no backup that can't be restored."""
+    folder = tmp_path / "below"
+    folder.mkdir()
+    text = site.file.read_text().replace('"cert.pem"', '"../cert.pem"').replace('"key.pem"', '"../key.pem"')
+    text += f'[tls.names."other.example.org"]\ncertificate = "{tmp_path}/cert.pem"\nkey = "{tmp_path}/key.pem"\n'
+    moved = Command(folder / "mta.toml")
+    moved.file.write_text(text.replace('state_dir = "state"', f'state_dir = "{site.state_dir}"'))
+
+    made = Path(moved.json("backup", str(tmp_path / "kept"))["path"])
+
+    assert (made / "site" / str(tmp_path / "cert.pem").lstrip("/")).is_file()
+    assert elsewhere(tmp_path)("restore", str(tmp_path / "kept")).exit_code == 0
 
 
 def test_a_damaged_copy_is_mended(site: Command, tmp_path: Path) -> None:

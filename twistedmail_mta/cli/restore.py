@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from twistedmail_mta.cli.offline import ImmediateDatabase, WallClock, body_store, finished
 from twistedmail_mta.cli.progress import progress
-from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json
+from twistedmail_mta.cli.site import Invocation, pass_invocation, print_json, printable
 from twistedmail_mta.cli.stopped import stopped
 from twistedmail_mta.keeping.layout import SITE, Backup, names, read_backup
 from twistedmail_mta.keeping.restoring import NotEmptyError, Restoring, examine, occupants
@@ -152,7 +152,7 @@ def _tell(invocation: Invocation, done: Done) -> None:
         return
     click.echo(f"{done.backup.path}: all {done.files} files are as they were written.")
     for each in manifest.left_out:
-        click.echo(f"It lacks {each}", err=True)
+        click.echo(f"It lacks {printable(each)}", err=True)
     if done.dry_run:
         there = (
             f"; what is there ({', '.join(done.there[:5])}) would have to go aside, with --force" if done.there else ""

@@ -277,7 +277,8 @@ class BackingUp:
         found = [Sum(name, self._digest_of_copy(name)) for name in self._databases()]
         found += [each for path in _state_files(self._subject.state_dir) if (each := self._copied_state(path))]
         found += [each for path in self._subject.files if (each := self._copied_of_site(path))]
-        for each in sorted(found, key=lambda each: os.fsencode(each.path)):
+        once = {each.path: each for each in found}  # a file may be named in two ways
+        for each in sorted(once.values(), key=lambda each: os.fsencode(each.path)):
             sums.add(each)
 
     def _digest_of_copy(self, name: str) -> str:
@@ -293,7 +294,7 @@ class BackingUp:
     def _copied_of_site(self, path: Path) -> Sum | None:
         try:
             with self._access():
-                return self._copied(path.resolve(), layout.SITE + str(path))
+                return self._copied(path.resolve(), layout.SITE + os.path.normpath(path))
         except OSError as error:
             self._leave_out(str(path), error.strerror or str(error))
             return None

@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 from twistedmail_mta.control.lock import LOCK_NAME
@@ -67,8 +67,8 @@ def _source(backup: Backup, path: str) -> Path:
     Raises:
         DamagedError: the path leads elsewhere.
     """
-    inside = PurePosixPath(path.removeprefix(TO_BODIES))
-    if inside.is_absolute() or ".." in inside.parts:
+    inside = path.removeprefix(TO_BODIES)
+    if not {"", ".", ".."}.isdisjoint(inside.split("/")):  # an empty part: what is behind it would be absolute
         raise DamagedError(f"{backup.path} is damaged: it names {path}")
     return backup.path.parent / BODIES / inside if path.startswith(TO_BODIES) else backup.path / inside
 
