@@ -13,7 +13,10 @@ import pytest
 from kept_site import USER, in_database
 from mta_command import Command
 
+from twistedmail_mta.cli.progress import progress
 from twistedmail_mta.keeping import fault
+from twistedmail_mta.keeping.fault import Found
+from twistedmail_mta.keeping.verifying import Verifying, repair
 from twistedmail_mta.store.files import DATABASE_NAME
 
 QUEUED = """
@@ -141,6 +144,30 @@ def test_counters_are_given_up_with_their_content(queued: Command) -> None:
     found(queued, "--repair")
 
     assert in_database(queued, "SELECT count(*) FROM released WHERE refs = 1") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "table"),
+    [
+        ("UPDATE body SET refs = 9", "body"),
+        ("INSERT INTO body (id, refs, size, data) VALUES (1, 1, 1, x'00')", "body"),
+        ("UPDATE content SET refs = 9", "content"),
+        ("DELETE FROM mail WHERE uid = 2; DELETE FROM arrival WHERE uid = 2", "content"),
+    ],
+)
+def test_what_is_referred_to_meanwhile_stays(queued: Command, wrong: str, table: str) -> None:
+    """A command that brings the same mail between the look and the repair isn't undone: its reference counts."""
+    write(queued, wrong)
+    with progress() as bar:
+        seen = Verifying(queued.state_dir, bar).run()
+    write(queued, f"UPDATE {table} SET refs = refs + 1")
+    meanwhile = in_database(queued, f"SELECT id, refs FROM {table} ORDER BY id")
+
+    mended = repair(queued.state_dir, Found([each for each in seen.faults if each.kind == f"{table}.references"]))
+
+    assert mended
+    assert in_database(queued, f"SELECT id, refs FROM {table} ORDER BY id") == meanwhile
+    assert in_database(queued, "SELECT count(*) FROM released") == [(0,)]
 
 
 def files_of(site: Command) -> list[Path]:

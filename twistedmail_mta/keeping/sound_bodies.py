@@ -35,11 +35,13 @@ WHERE m.content NOT IN (SELECT id FROM content)
 _RELEASED: Final = "SELECT content FROM released WHERE content NOT IN (SELECT id FROM content)"
 _SIZES: Final = "SELECT id, size, length(data) FROM body WHERE data IS NOT NULL AND size <> length(data)"
 
-_DROP_BODY: Final = "DELETE FROM body WHERE id = ?"
-_SET_BODY: Final = "UPDATE body SET refs = ? WHERE id = ?"
-_SET_CONTENT: Final = "UPDATE content SET refs = ? WHERE id = ?"
+# No server runs while they are mended, but other commands may have written since they were counted:
+# who refers to one more has changed `refs`, and then nothing is done.
+_DROP_BODY: Final = "DELETE FROM body WHERE id = ? AND refs = ?"
+_SET_BODY: Final = "UPDATE body SET refs = ? WHERE id = ? AND refs = ?"
+_SET_CONTENT: Final = "UPDATE content SET refs = ? WHERE id = ? AND refs = ?"
 _GIVE_UP: Final = """
-INSERT INTO released (content, refs) SELECT id, refs FROM content WHERE id = ?
+INSERT INTO released (content, refs) SELECT id, refs FROM content WHERE id = ? AND refs = ?
 ON CONFLICT (content) DO UPDATE SET refs = excluded.refs
 """
 _FORGET: Final = "DELETE FROM released WHERE content = ?"
@@ -50,9 +52,9 @@ def contents(tx: Transaction) -> Faults:
     for content, refs, expected, _ in tx.execute(_CONTENT_REFS):
         words = f"says that {refs} messages and removals refer to it; {expected} do"
         repair = (
-            executing(f"say {expected}", _SET_CONTENT, expected, content)
+            executing(f"say {expected}", _SET_CONTENT, expected, content, refs)
             if expected > 0
-            else Repair("give it up, with its body if nothing else has that", partial(_give_up, content=content))
+            else Repair("give it up, with its body if nothing else has that", partial(_give_up, content=content, refs=refs))
         )
         yield Fault("content.references", f"content {id_text(content)}", words, repair)
     for address, mailbox, uid in tx.execute(_NO_CONTENT):
@@ -62,8 +64,8 @@ def contents(tx: Transaction) -> Faults:
         yield Fault("released.stray", f"content {id_text(content)}", words, executing("forget it", _FORGET, content))
 
 
-def _give_up(tx: Transaction, content: int) -> None:
-    tx.execute(_GIVE_UP, (content,))
+def _give_up(tx: Transaction, content: int, refs: int) -> None:
+    tx.execute(_GIVE_UP, (content, refs))
 
 
 def bodies(tx: Transaction) -> Faults:
@@ -71,9 +73,9 @@ def bodies(tx: Transaction) -> Faults:
     for body, refs, expected in tx.execute(_BODY_REFS):
         words = f"says that {refs} refer to it; {expected} do"
         repair = (
-            executing(f"say {expected}", _SET_BODY, expected, body)
+            executing(f"say {expected}", _SET_BODY, expected, body, refs)
             if expected
-            else executing("remove it: nothing has it", _DROP_BODY, body)
+            else executing("remove it: nothing has it", _DROP_BODY, body, refs)
         )
         yield Fault("body.references", f"body {id_text(body)}", words, repair)
     for what, name, body in tx.execute(_NO_BODY):
