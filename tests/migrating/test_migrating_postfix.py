@@ -92,6 +92,31 @@ def test_networks_of_everybody(network: str) -> None:
     assert done.outcome("mynetworks") == "unmapped"
 
 
+@pytest.mark.parametrize(
+    ("lists", "overrides", "lets"),
+    [
+        ("", "", True),
+        ("smtpd_recipient_restrictions = permit_sasl_authenticated, permit_mynetworks, reject\n", "", True),
+        ("smtpd_recipient_restrictions = reject_unknown_sender_domain\n", "", True),
+        ("smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination\n", "", False),
+        ("smtpd_relay_restrictions =\nsmtpd_recipient_restrictions = reject_unauth_destination\n", "", False),
+        ("smtpd_recipient_restrictions = defer_unauth_destination, permit_mynetworks\n", "", False),
+        ("", "  -o mynetworks=\n", False),
+        ("", "  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject\n", False),
+    ],
+)
+def test_networks_that_may_not_send_on(lists: str, overrides: str, lets: bool) -> None:
+    """Where Postfix sends nothing on for its networks, neither does the new site, and that is said."""
+    master = MASTER.replace("smtpd\n", f"smtpd\n{overrides}", 1)
+    done = postfix(f"mynetworks = 192.0.2.0/28\n{lists}", master)
+
+    assert done.site.relay.plugins == (("networks",) if lets else ())
+    (finding,) = done.findings("mynetworks")
+    assert (finding.outcome, finding.advice.startswith("they may send to nobody")) == (
+        ("mapped", False) if lets else ("default", True)
+    )
+
+
 def test_each_line_is_commented() -> None:
     """Behind a line of the site file stands the line that it comes from."""
     text = postfix(ISP, MASTER + SUBMISSION, ISP_TABLES).text

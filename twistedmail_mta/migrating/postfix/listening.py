@@ -8,9 +8,8 @@ from twistedmail_mta.config.endpoints import parse_endpoint
 from twistedmail_mta.migrating.endpoints import endpoint_at
 from twistedmail_mta.migrating.postfix.importing import Importing
 from twistedmail_mta.migrating.postfix.main_cf import words
-from twistedmail_mta.migrating.postfix.master_cf import Service
+from twistedmail_mta.migrating.postfix.master_cf import SERVERS, Service
 
-_SERVERS: Final = ("smtpd", "postscreen")
 _QUIET: Final = (
     "pickup cleanup qmgr oqmgr nqmgr tlsmgr trivial-rewrite bounce verify flush proxymap smtp showq error discard local"
     " virtual lmtp anvil scache postlogd smtpd postscreen dnsblog tlsproxy"
@@ -33,7 +32,7 @@ _OF_LISTENERS: Final = (
 def take_services(doing: Importing) -> None:
     """Write a listener for each smtpd of master.cf."""
     for service in doing.services:
-        if service.kind == "inet" and service.command in _SERVERS:
+        if service.kind == "inet" and service.command in SERVERS:
             _take_server(doing, service)
         elif service.command == "pipe":
             program = next((word for word in service.arguments if word.startswith("argv=")), "a program")

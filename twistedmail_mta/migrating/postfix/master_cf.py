@@ -11,6 +11,8 @@ from twistedmail_mta.migrating.findings import Place
 from twistedmail_mta.migrating.postfix.main_cf import words
 from twistedmail_mta.migrating.texts import logical_lines
 
+SERVERS: Final = ("smtpd", "postscreen")
+"""Programs that take mail from the network."""
 _COLUMNS: Final = 8
 _PORTS: Final = {"smtp": 25, "smtps": 465, "submission": 587, "submissions": 465, "urd": 465}
 """Names of ports that /etc/services knows."""

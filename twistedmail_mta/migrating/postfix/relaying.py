@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv6Address, IPv6Network, ip_network
 from typing import Final
 
 from twistedmail_mta.config.narrow import narrow
 from twistedmail_mta.migrating.findings import Place
 from twistedmail_mta.migrating.postfix.importing import Importing
+from twistedmail_mta.migrating.postfix.main_cf import words
+from twistedmail_mta.migrating.postfix.master_cf import SERVERS
 from twistedmail_mta.migrating.postfix.next_hops import Way, smtp_way
 from twistedmail_mta.networks import parse_networks
 
 _DANGER: Final = "hosts there may send to anybody without a login: read what docs/policies.md says of relay_networks"
+
+_GUARDS: Final = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
+"""What decides who may send to domains of others."""
+_LETTING: Final = frozenset({"permit", "permit_mynetworks"})
+_CLOSING: Final = frozenset({"reject", "defer", "reject_unauth_destination", "defer_unauth_destination"})
 
 
 def take_relay_domains(doing: Importing, ways: Mapping[str, Way]) -> None:
@@ -95,6 +102,10 @@ def take_networks(doing: Importing) -> None:
             advice = "programs on this host have to log in, or be named in a plugin relay_networks (docs/policies.md)"
             doing.say("default", "mynetworks", "relay.plugins", advice)
         return
+    if not any(_lets_networks_send(doing, service) for service in _servers(doing)):
+        advice = "they may send to nobody elsewhere, as before: no restrictions of a server have permit_mynetworks first"
+        doing.say("default", "mynetworks", "", advice)
+        return
     found: list[str] = []
     for entry, place in doing.listed("mynetworks", doing.words("mynetworks")):
         network = _network(entry)
@@ -110,6 +121,32 @@ def take_networks(doing: Importing) -> None:
         path = doing.draft.plugin("networks", "relay_networks", f"{doing.comment('mynetworks')}; {_DANGER}")
         doing.draft.put(path, "networks", list(dict.fromkeys(found)))
         doing.draft.put(("relay",), "plugins", ["networks"], doing.comment("mynetworks"))
+
+
+def _servers(doing: Importing) -> list[Mapping[str, str]]:
+    """Return what each server overrides of main.cf."""
+    return [each.overrides for each in doing.services if each.kind == "inet" and each.command in SERVERS] or [{}]
+
+
+def _lets_networks_send(doing: Importing, overrides: Mapping[str, str]) -> bool:
+    """Return whether a server sends on what hosts of `mynetworks` of main.cf give it.
+
+    Both of its lists have to let them, each by what it says first (SMTPD_ACCESS_README).
+    """
+    config = doing.config.with_overrides(overrides)
+    lists = []
+    for name in _GUARDS:
+        try:
+            lists.append(words(config.value(name)))
+        except ValueError:  # told where restrictions are taken
+            return False
+    return "mynetworks" not in overrides and all(map(_lets_networks, lists))
+
+
+def _lets_networks(restrictions: Sequence[str]) -> bool:
+    """Return whether restrictions let hosts of `mynetworks` send to domains of others."""
+    decisive = (item for item in restrictions if item in _LETTING or item in _CLOSING)
+    return next(decisive, "permit") in _LETTING
 
 
 def _network(entry: str) -> str | None:
