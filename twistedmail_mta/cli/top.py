@@ -15,6 +15,7 @@ from twistedmail_mta.cli.queue_selection import read_by
 from twistedmail_mta.cli.site import Invocation, json_text, pass_invocation, print_json
 from twistedmail_mta.cli.top_picture import Photographer, Picture
 from twistedmail_mta.config.units import parse_duration
+from twistedmail_mta.errors import TemporaryError
 
 SHORTEST: Final = 0.2
 """Seconds; to look more often would be work for nothing."""
@@ -52,12 +53,16 @@ def top(invocation: Invocation, interval: float | None, *, once: bool) -> None:
 
 
 def _print_lines(photographer: Photographer, interval: float) -> None:
-    """Print a picture on each line until nobody wants more."""
-    with suppress(KeyboardInterrupt):
+    """Print a picture on each line until nobody wants more; none while the database is too busy for the first."""
+    try:
         while True:
-            click.echo(json_text(photographer.take().as_json()))
-            sys.stdout.flush()
+            with suppress(TemporaryError):
+                click.echo(json_text(photographer.take().as_json()))
             time.sleep(interval)
+    except KeyboardInterrupt:
+        pass
+    except BrokenPipeError:  # whoever read has enough; what is left can't be written when Python ends, either
+        os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())
 
 
 def _print(picture: Picture) -> None:

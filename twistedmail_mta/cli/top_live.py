@@ -9,7 +9,7 @@ import sys
 import termios
 import tty
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Final
@@ -20,6 +20,7 @@ from rich.live import Live
 from twistedmail_mta.cli.top_keys import Keys
 from twistedmail_mta.cli.top_picture import Picture
 from twistedmail_mta.cli.top_screen import Screen, View, screen_of
+from twistedmail_mta.errors import TemporaryError
 
 LOOKING: Final = "Looking at the server and its queue; q quits."
 """What is shown before the first picture, which takes seconds where very much waits."""
@@ -55,7 +56,8 @@ class Pictures:
     def _work(self) -> None:
         try:
             while not self._stopped.is_set():
-                self.last = self._take()
+                with suppress(TemporaryError):  # the database is busy: another time
+                    self.last = self._take()
                 self._stopped.wait(self._interval)
         except Exception as error:  # noqa: BLE001 - raised where somebody sees it
             self.failure = error

@@ -151,6 +151,7 @@ def head_of(picture: Picture, *, paused: bool = False) -> Iterator[str]:
     server = picture.server
     if server is None:
         yield f"mta top  {_clock(picture.at)}{'  PAUSED' if paused else ''}"
+        yield from _queue_trouble(picture)
         yield (
             f"The server says nothing: {printable(picture.trouble)}."
             if picture.trouble
@@ -159,6 +160,7 @@ def head_of(picture: Picture, *, paused: bool = False) -> Iterator[str]:
         return
     up = span(server["at"] - server["started_at"])
     yield f"mta top  {_clock(picture.at)}{'  PAUSED' if paused else ''}  {printable(server['hostname'])}, up {up}"
+    yield from _queue_trouble(picture)
     lag, database, memory = server["reactor"], server["database"], server["memory"]
     yield (
         f"Reactor {_ms(lag['10s'])} late at most in 10s, {_ms(lag['5m'])} in 5m"
@@ -170,6 +172,12 @@ def head_of(picture: Picture, *, paused: bool = False) -> Iterator[str]:
     )
     if server["lanes"]["troubles"]:
         yield f"NOTHING IS SENT until this is over: {printable(', '.join(server['lanes']['troubles']))}"
+
+
+def _queue_trouble(picture: Picture) -> Iterator[str]:
+    queue = picture.queue
+    if queue.trouble:
+        yield f"The queue is as it was at {_clock(queue.counted_at)}: {printable(queue.trouble)}"
 
 
 def rates_table(picture: Picture) -> list[list[str]]:

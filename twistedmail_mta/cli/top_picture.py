@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from twistedmail_mta.cli.offline import finished, queue_control
 from twistedmail_mta.control.client import RefusedError, tell
 from twistedmail_mta.control.wire import Object
+from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.spool.control import QueueControl
 from twistedmail_mta.spool.operator import QueueCounts, QueuedMessage
 from twistedmail_mta.spool.operator_selection import Selection
@@ -35,12 +36,14 @@ class QueuePicture:
         counts: how much of what.
         reasons: for each class of last answers, the recipients of each age (`AGES`, and what is older).
         oldest: the messages that are here longest, the oldest first.
+        trouble: why it couldn't be counted again since; empty if it was, or it isn't time yet.
     """
 
     counted_at: float
     counts: QueueCounts
     reasons: tuple[tuple[str, tuple[int, ...]], ...]
     oldest: tuple[QueuedMessage, ...]
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Picture:
             "trouble": self.trouble or None,
             "queue": {
                 "counted_at": queue.counted_at,
+                "trouble": queue.trouble or None,
                 **asdict(queue.counts),
                 "reasons": [_reason(name, numbers) for name, numbers in queue.reasons],
                 "oldest": [asdict(message) for message in queue.oldest],
@@ -100,9 +104,10 @@ class Photographer:
         self._count_again = 0.0
 
     def take(self) -> Picture:
-        """Take one.
+        """Take one; while the database is busy, with the queue as it was.
 
         Raises:
+            TemporaryError: it is busy, and the queue was never counted; another try may do.
             OSError, UnusableDatabase, SchemaError: the database can't be read.
         """
         server, trouble = _asked(self._state_dir)
@@ -111,11 +116,19 @@ class Photographer:
     def _look_at_queue(self) -> QueuePicture:
         began = self._now()
         if self._queue is None or began >= self._count_again:
-            with SyncDatabase(self._state_dir / DATABASE_NAME) as database:
-                self._queue = _queue(queue_control(database, self._state_dir), began)
+            self._queue = self._counted(began)
             ended = self._now()
-            self._count_again = ended + REST * (ended - began)
+            self._count_again = began if self._queue.trouble else ended + REST * (ended - began)
         return self._queue
+
+    def _counted(self, began: float) -> QueuePicture:
+        try:
+            with SyncDatabase(self._state_dir / DATABASE_NAME) as database:
+                return _queue(queue_control(database, self._state_dir), began)
+        except TemporaryError as error:
+            if self._queue is None:
+                raise
+            return replace(self._queue, trouble=error.reply.text)
 
 
 def _asked(state_dir: Path) -> tuple[Object | None, str]:

@@ -54,7 +54,9 @@ def contents(tx: Transaction) -> Faults:
         repair = (
             executing(f"say {expected}", _SET_CONTENT, expected, content, refs)
             if expected > 0
-            else Repair("give it up, with its body if nothing else has that", partial(_give_up, content=content, refs=refs))
+            else Repair(
+                "give it up, with its body if nothing else has that", partial(_give_up, content=content, refs=refs)
+            )
         )
         yield Fault("content.references", f"content {id_text(content)}", words, repair)
     for address, mailbox, uid in tx.execute(_NO_CONTENT):

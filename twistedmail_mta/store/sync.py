@@ -13,7 +13,8 @@ from twistedmail_mta.errors import TemporaryError
 from twistedmail_mta.interfaces import Transaction
 from twistedmail_mta.store.files import DatabaseFiles
 from twistedmail_mta.store.group import Committer, Job
-from twistedmail_mta.store.replies import STORE_FAILED
+from twistedmail_mta.store.lock import LockTimeout
+from twistedmail_mta.store.replies import STORE_BUSY, STORE_FAILED
 from twistedmail_mta.store.schema import Migration, UnusableDatabase, is_current
 from twistedmail_mta.store.sqlite import is_disk_failure, read_transaction
 
@@ -40,9 +41,17 @@ class SyncDatabase:
         Raises:
             SchemaError: a newer release has written it.
             UnusableDatabase: it is no database, or can't be opened.
+            TemporaryError: others have kept it locked for too long.
             OSError: a file can't be made.
         """
-        files = DatabaseFiles(path, migrations=migrations, vfs=vfs)
+        try:
+            self._open(DatabaseFiles(path, migrations=migrations, vfs=vfs))
+        except (LockTimeout, UnusableDatabase, apsw.Error) as error:
+            if _is_busy(error):
+                raise TemporaryError(STORE_BUSY) from error
+            raise
+
+    def _open(self, files: DatabaseFiles) -> None:
         self._lock = files.lock()
         files.prepare(self._lock)
         connect = partial(files.connect, checkpoint_every=_CHECKPOINT_EVERY)
@@ -90,6 +99,10 @@ class SyncDatabase:
             if is_disk_failure(error) or isinstance(error, apsw.BusyError):
                 raise TemporaryError(STORE_FAILED) from error
             raise
+
+
+def _is_busy(error: Exception) -> bool:
+    return isinstance(error, LockTimeout) or isinstance(error.__cause__ or error, apsw.BusyError | apsw.LockedError)
 
 
 def look_into(path: Path, function: Callable[[Transaction], T]) -> T | None:

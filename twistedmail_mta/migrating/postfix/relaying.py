@@ -103,7 +103,9 @@ def take_networks(doing: Importing) -> None:
             doing.say("default", "mynetworks", "relay.plugins", advice)
         return
     if not any(_lets_networks_send(doing, service) for service in _servers(doing)):
-        advice = "they may send to nobody elsewhere, as before: no restrictions of a server have permit_mynetworks first"
+        advice = (
+            "they may send to nobody elsewhere, as before: no restrictions of a server have permit_mynetworks first"
+        )
         doing.say("default", "mynetworks", "", advice)
         return
     found: list[str] = []
