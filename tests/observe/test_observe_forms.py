@@ -201,6 +201,36 @@ def test_events_without_names(form: Any) -> None:
     assert "550 5.1.1 no" in line
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize(
+    ("reply", "masked"),
+    [
+        ("550 5.1.1 User Ann unknown", f"550 5.1.1 User {MASK.word('ann')} unknown"),
+        ("550 no 'ann' here, ann@a.test", f"550 no '{MASK.word('ann')}' here, {ANN}"),
+        ("550 Hannah and ann_b aren't meant", "550 Hannah and ann_b aren't meant"),
+        ("452 joe.ann@a.test is full", f"452 {MASK.word('joe.ann')}@a.test is full"),
+    ],
+)
+def test_recipients_that_are_quoted_without_their_domain(form: Any, reply: str, masked: str) -> None:
+    """Other hosts' answers, and paths of Maildirs, may have the local part by itself."""
+    logged = event(
+        "{recipient} {maildir}: {reply}", recipient="ann@a.test", maildir="/var/vmail/a.test/ann", reply=reply
+    )
+
+    line = form_of(Style(form, SECRET))(logged)
+
+    assert f"{ANN} /var/vmail/a.test/{MASK.word('ann')}: {masked}" in line
+    assert "/ann" not in line
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_recipients_may_be_anything(form: Any) -> None:
+    """Characters that patterns know mean themselves; one without a local part hides nothing."""
+    for recipient in ("a.*@a.test", "@a.test", "postmaster", "(+@a.test", "\\@a.test"):
+        line = form_of(Style(form, SECRET))(event("{recipient}: {reply}", recipient=recipient, reply="250 abc OK"))
+        assert "250 abc OK" in line
+
+
 def test_the_secret_is_kept(tmp_path: Path) -> None:
     """It is made once, for the owner alone; what is no secret is told, with what to do."""
     path = tmp_path / "log.secret"

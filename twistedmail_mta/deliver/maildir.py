@@ -96,7 +96,7 @@ class MaildirAgent:
         try:
             await self._write(file, message, delivery_prefix(message.envelope.sender, address) + header)
         except OSError as error:
-            return self._deferred(message, maildir, error)
+            return self._deferred(message, address, maildir, error)
         except TemporaryError as error:
             return Deferred(error.reply)
         return Delivered(DELIVERED, owed="delivered")
@@ -120,11 +120,12 @@ class MaildirAgent:
             raise
         await self._pool.run(file.close)
 
-    def _deferred(self, message: Message, maildir: Path, error: OSError) -> Deferred:
+    def _deferred(self, message: Message, address: Address, maildir: Path, error: OSError) -> Deferred:
         self.log.warn(
             "{queue_id} can't be written to {maildir}: {reason}",
             event="maildir.failed",
             queue_id=id_text(message.id),
+            recipient=str(address),
             maildir=str(maildir),
             reason=error.strerror or str(error),
         )

@@ -22,6 +22,8 @@ _IN_LINK: Final = re.compile(
 """The same in a link, where the at sign is %40."""
 _NAMES: Final = ("account", "user")
 """Fields with a login, which may be a name without a domain."""
+_QUOTING: Final = ("reply", "reason", "maildir")
+"""Fields that may hold the local part of an event's recipient by itself: "user ann unknown", ".../example.org/ann"."""
 _DIGITS: Final = 12
 _REMEMBERED: Final = 10_000
 
@@ -48,8 +50,12 @@ class Mask:
         return _IN_LINK.sub(self._replaced, text) if "%40" in text else text
 
     def names(self, event: LogEvent) -> LogEvent:
-        """Return an event without logins that have no domain; `text` finds the others."""
-        return event if not any(_is_bare(event.get(name)) for name in _NAMES) else {**event, **self._masked(event)}
+        """Return an event without logins and local parts that stand there without a domain; `text` finds the others."""
+        masked = {name: self.word(event[name]) for name in _NAMES if _is_bare(event.get(name))}
+        local = str(event.get("recipient") or "").rpartition("@")[0]
+        if local:
+            masked |= self._quoting(event, local)
+        return {**event, **masked} if masked else event
 
     def value(self, value: Any) -> Any:  # noqa: ANN401 - fields may be anything
         """Return a value, as JSON has it, without the local parts in it."""
@@ -68,8 +74,13 @@ class Mask:
     def _replaced(self, found: re.Match[str]) -> str:
         return self.word(found[0])
 
-    def _masked(self, event: Mapping[str, Any]) -> dict[str, str]:
-        return {name: self.word(event[name]) for name in _NAMES if _is_bare(event.get(name))}
+    def _quoting(self, event: Mapping[str, Any], local: str) -> dict[str, str]:
+        """Return what fields are without a local part, of those that have it as a word."""
+        said = {name: str(event[name]) for name in _QUOTING if name in event}
+        if not any(local.lower() in text.lower() for text in said.values()):
+            return {}
+        alone = re.compile(rf"(?<!\w){re.escape(local)}(?![\w@])", re.IGNORECASE)
+        return {name: alone.sub(self.word(local), text) for name, text in said.items()}
 
 
 def _is_bare(value: object) -> bool:
