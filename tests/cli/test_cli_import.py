@@ -59,7 +59,7 @@ def test_everything_is_there(source: Path, tmp_path: Path) -> None:
     assert [each["address"] for each in command.json("alias", "list")] == ["info@example.org"]
     (secret,) = (tmp_path / "new").glob("password-*")
     assert secret.read_text() == "hidden\n"
-    assert secret.stat().st_mode & 0o777 == 0o640
+    assert secret.stat().st_mode & 0o777 == 0o600
     assert [each for each in command.json(*CHECK)["findings"] if each["level"] == "error"] == []
 
 

@@ -47,6 +47,15 @@ def files_below(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(found)}
 
 
+def test_a_key_of_one_s_own(tmp_path: Path, ports: int) -> None:
+    """Where no user is named nobody else reads it: one's group may be that of all users of a host."""
+    result = quickstart("--dir", str(tmp_path), "--ports", str(ports))
+
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "tls" / "key.pem").stat().st_mode & 0o777 == 0o600
+    assert "a self-signed certificate for mail.example.org, mode 600" in result.output
+
+
 def test_empty_folder(tmp_path: Path, ports: int) -> None:
     """All that a site needs, for nobody but its owner, and `mta check` has nothing to say against it."""
     result = quickstart("--dir", str(tmp_path), "--ports", str(ports), "--user", running_user().name)
@@ -55,7 +64,7 @@ def test_empty_folder(tmp_path: Path, ports: int) -> None:
     command = Command(tmp_path / "mta.toml")
     assert command.worries() == []
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
-    assert (tmp_path / "tls" / "key.pem").stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "tls" / "key.pem").stat().st_mode & 0o777 == (0o600 if os.geteuid() else 0o640)
     assert (tmp_path / "mta.toml").stat().st_mode & 0o777 == 0o640
     assert read_identity(tmp_path / "tls" / "fullchain.pem", tmp_path / "tls" / "key.pem").covers("mail.example.org")
     assert [each["state"] for each in command.json("dkim", "list")] == ["made", "made"]

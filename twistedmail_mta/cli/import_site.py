@@ -172,7 +172,9 @@ def _write(draft: Draft, site: Site, text: str, wanted: _Wanted, layout: Layout)
     folder = layout.site_file.parent
     for name, content in draft.secrets.items():
         steps.append(
-            hand.file(folder / name, content, "a password") if not wanted.dry else Step("wanted", str(folder / name))
+            hand.file(folder / name, content, "a password", hand.private)
+            if not wanted.dry
+            else Step("wanted", str(folder / name))
         )
     steps += [hand.file(folder / name, content, "named in the site file") for name, content in draft.files.items()]
     steps.append(hand.file(layout.site_file, text, "the site file"))

@@ -103,6 +103,11 @@ class Hand:
         """
         return AS_IT_IS if self.group is None or os.geteuid() != 0 else (-1, find_user(self.group).gid)
 
+    @property
+    def private(self) -> int:
+        """The mode of what is secret: the server's group reads what root owns, and no group what is one's own."""
+        return 0o640 if self.group is not None and (self.dry or os.geteuid() == 0) else 0o600
+
     def _write(self, path: Path, text: str, mode: int) -> None:
         self.folder(path.parent, 0o755)
         write_private(path, text.encode(), mode, self.owner)
@@ -124,10 +129,10 @@ def certificate(hand: Hand, site: Site) -> Iterator[Step]:
         hand.folder(file.parent, 0o750)
         hand.folder(key.parent, 0o750)
         identity = self_signed([host], datetime.now(UTC))
-        write_private(key, key_pem(identity.key), 0o640, hand.owner)
-        write_private(file, chain_pem(identity), 0o640, hand.owner)
+        write_private(key, key_pem(identity.key), hand.private, hand.owner)
+        write_private(file, chain_pem(identity), hand.private, hand.owner)
 
-    what = f"{file} and {key}, a self-signed certificate for {host}, mode 640"
+    what = f"{file} and {key}, a self-signed certificate for {host}, mode {hand.private:o}"
     yield hand.step(what, there=file.exists() or key.exists(), make=make)
 
 
