@@ -12,6 +12,7 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import apsw
 import pytest
@@ -22,6 +23,7 @@ from running_site import environment
 from twistedmail_mta.keeping import backing_up
 from twistedmail_mta.keeping.layout import Manifest, names
 from twistedmail_mta.keeping.restoring import Restoring
+from twistedmail_mta.keeping.sums import DamagedError
 from twistedmail_mta.store.files import DATABASE_NAME
 from twistedmail_mta.store.sync import SyncDatabase
 
@@ -172,9 +174,39 @@ def forge(made: Path, name: str, octets: bytes) -> None:
     sums = made / "SHA256SUMS"
     lines = [*sums.read_bytes().splitlines(keepends=True), f"{sha256(octets).hexdigest()}  {name}\n".encode()]
     sums.write_bytes(b"".join(sorted(lines, key=lambda line: line[66:])))
+    say(made, sums=sha256(sums.read_bytes()).hexdigest())
+
+
+def say(made: Path, **other: Any) -> None:
+    """Let a backup say something else of itself, with a hash that is right."""
     said = json.loads((made / "backup.json").read_text())
     manifest = Manifest(**{key: value for key, value in said.items() if key != "check"})
-    (made / "backup.json").write_bytes(replace(manifest, sums=sha256(sums.read_bytes()).hexdigest()).text())
+    (made / "backup.json").write_bytes(replace(manifest, **other).text())
+
+
+def test_a_forged_backup_makes_no_program(site: Command, tmp_path: Path) -> None:
+    """What comes back acts as nobody but who starts it."""
+    made = Path(site.json("backup", str(tmp_path / "kept"))["path"])
+    say(made, modes={"state/acme/account.pem": 0o6755})
+    other = elsewhere(tmp_path)
+
+    assert other("restore", str(tmp_path / "kept")).exit_code == 0
+    assert (other.state_dir / "acme" / "account.pem").stat().st_mode & 0o7777 == 0o755
+
+
+@pytest.mark.parametrize(
+    "odd", [{"modes": ["x"]}, {"modes": {"mta.db": "x"}}, {"schema": "x"}, {"left_out": [1]}, {"octets": None}]
+)
+def test_a_manifest_that_says_nonsense(site: Command, tmp_path: Path, odd: dict[str, Any]) -> None:
+    """It is damaged, whatever its hash says; to list such backups breaks nothing."""
+    made = Path(site.json("backup", str(tmp_path / "kept"))["path"])
+    say(made, **odd)
+
+    result = elsewhere(tmp_path)("restore", str(tmp_path / "kept"))
+
+    assert isinstance(result.exception, DamagedError)
+    (listed,) = site.json("backup", "--list", str(tmp_path / "kept"))
+    assert listed["state"] == "damaged"
 
 
 def test_a_site_file_that_names_the_folder_above(site: Command, tmp_path: Path) -> None:

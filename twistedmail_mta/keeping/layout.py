@@ -20,6 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import TypeAdapter
+
 from twistedmail_mta.keeping.copying import digest_of
 from twistedmail_mta.keeping.sums import NAME as SUMS
 from twistedmail_mta.keeping.sums import DamagedError
@@ -124,7 +126,7 @@ def read_backup(path: Path) -> Backup:
             raise DamagedError(f"{file} is damaged")
         if said["format"] != FORMAT:
             raise DamagedError(f"{path} was made by a newer release: it has format {said['format']}, not {FORMAT}")
-        manifest = Manifest(**said | {"left_out": tuple(said["left_out"])})
+        manifest = _MANIFEST.validate_python(said)
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedError(f"{file} is damaged") from error
     if digest_of(path / SUMS) != manifest.sums:
@@ -139,6 +141,9 @@ def sound_backups(directory: Path) -> Iterator[Backup]:
             yield read_backup(directory / name)
         except (DamagedError, OSError):
             continue
+
+
+_MANIFEST: Final = TypeAdapter(Manifest)
 
 
 def _check(said: Mapping[str, Any]) -> str:

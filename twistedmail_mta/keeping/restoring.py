@@ -165,7 +165,7 @@ class Restoring:
         self._made.update((target.parent, *[each for each in target.parents if each.is_relative_to(self._draft)]))
         with self._access():
             source = open_source(_source(self._backup, each.path))
-        mode = self._backup.manifest.modes.get(each.path, 0o600)
+        mode = self._backup.manifest.modes.get(each.path, 0o600) & 0o777
         with source:
             if store(source, target, mode, self._bar.advance) != each.digest:
                 raise DamagedError(f"{self._backup.path} is damaged: {each.path} isn't what was written")
