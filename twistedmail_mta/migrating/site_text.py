@@ -96,4 +96,6 @@ def _escaped(letter: str) -> str:
         return _ESCAPES[letter]
     if "\ud800" <= letter <= "\udfff":
         return "\\uFFFD"
-    return letter if letter >= " " and letter != "\x7f" else f"\\u{ord(letter):04X}"
+    if letter.isprintable():
+        return letter
+    return f"\\u{ord(letter):04X}" if letter <= "\uffff" else f"\\U{ord(letter):08X}"
