@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 _DRAFT: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -44,6 +44,16 @@ def write_private(path: Path, octets: bytes, mode: int = 0o600, owner: tuple[int
         draft.unlink(missing_ok=True)
         raise
     _sync(path.parent)
+
+
+def create_private(path: Path) -> BinaryIO:
+    """Make a file for its owner alone, to be written bit by bit; what is there goes, and is no link that is followed.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, _DRAFT, 0o600), "wb")
 
 
 def _sync(folder: Path) -> None:

@@ -88,6 +88,28 @@ def test_list_and_export(command: Command, maildir: Path, tmp_path: Path) -> Non
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["Sent.mbox"]
 
 
+@pytest.mark.parametrize("form", ["mbox", "maildir"])
+def test_an_export_is_for_its_owner_alone(command: Command, maildir: Path, tmp_path: Path, form: str) -> None:
+    """Also in a directory that is open to all, and over what a link, or an export that broke off, left there."""
+    command("mailbox", "import", USER, str(maildir))
+    out, victim = tmp_path / "out", tmp_path / "victim"
+    victim.write_text("as it was")
+    for folder in (out, out / "tmp", out / "new", out / "cur"):
+        folder.mkdir()
+    for name in ("INBOX.mbox.tmp", "dovecot-uidlist.tmp"):
+        (out / name).symlink_to(victim)
+    before = os.umask(0)
+    try:
+        assert command("mailbox", "export", USER, str(out), "--format", form).exit_code == 0
+    finally:
+        os.umask(before)
+
+    written = [path for path in out.rglob("*") if path.is_file() and path.stat().st_size and not path.is_symlink()]
+    assert [path for path in written if b"Subject: hello" in path.read_bytes()]
+    assert {path.stat().st_mode & 0o777 for path in written} == {0o600}
+    assert victim.read_text() == "as it was"
+
+
 def test_import_of_what_is_no_file(command: Command, maildir: Path, tmp_path: Path) -> None:
     """Nobody waits at a pipe; it is named in words."""
     os.mkfifo(tmp_path / "pipe")

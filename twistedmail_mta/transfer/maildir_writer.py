@@ -9,6 +9,7 @@ from typing import Final
 
 from twistedmail_mta.mail import modified_utf7
 from twistedmail_mta.mailbox.mailboxes import Mailbox
+from twistedmail_mta.private_file import create_private
 from twistedmail_mta.transfer.dovecot import format_keywords, unique_name
 from twistedmail_mta.transfer.exporting import Export, Listed, Text
 from twistedmail_mta.transfer.importing import Tally
@@ -71,7 +72,7 @@ class MaildirWriter:
             tally.known += 1
         elif message.uid in texts:
             temporary = path / "tmp" / unique
-            with temporary.open("wb") as file:
+            with create_private(temporary) as file:
                 async for block in self._export.blocks(texts[message.uid]):
                     file.write(block)
             os.utime(temporary, (message.internal_date,) * 2)
@@ -128,5 +129,6 @@ def _info(flags: int, letters: Mapping[int, tuple[str, str]]) -> str:
 
 def _replace(path: Path, text: str) -> None:
     temporary = path.with_name(f"{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
+    with create_private(temporary) as file:
+        file.write(text.encode())
     temporary.replace(path)

@@ -9,6 +9,7 @@ from typing import BinaryIO, Final
 
 from twistedmail_mta.mailbox.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 from twistedmail_mta.mailbox.mailboxes import Mailbox
+from twistedmail_mta.private_file import create_private
 from twistedmail_mta.transfer.exporting import Export, Listed, Text
 from twistedmail_mta.transfer.importing import Tally
 
@@ -43,7 +44,7 @@ class MboxWriter:
         temporary = path.with_name(f"{path.name}.tmp")
         keywords = await self._export.keywords(mailbox)
         base = f"X-IMAPbase: {mailbox.uid_validity} {await self._export.uid_next(mailbox) - 1:010}\n"
-        with temporary.open("wb") as file:
+        with create_private(temporary) as file:
             async for some in self._export.listed(mailbox):
                 texts = await self._export.texts(mailbox, [each.uid for each in some])
                 for each in some:
